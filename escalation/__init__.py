@@ -1,0 +1,122 @@
+"""From coded incidents to who is followed by whom, dated forecasts, and a report.
+
+Every public noun is named once below, with one sentence; each is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from escalation.actors import Actor as Actor
+    from escalation.actors import Actors as Actors
+    from escalation.background import Background as Background
+    from escalation.backtest import Backtest as Backtest
+    from escalation.backtest import run_backtest as run_backtest
+    from escalation.baselines import Climatology as Climatology
+    from escalation.baselines import Conflictology as Conflictology
+    from escalation.baselines import Persistence as Persistence
+    from escalation.baselines import SeasonalGLM as SeasonalGLM
+    from escalation.checks import check as check
+    from escalation.counts import EndemicEpidemic as EndemicEpidemic
+    from escalation.dynamics import Dynamics as Dynamics
+    from escalation.engines import NUTS as NUTS
+    from escalation.engines import MaximumLikelihood as MaximumLikelihood
+    from escalation.fit import Fit as Fit
+    from escalation.forecast import Forecast as Forecast
+    from escalation.hawkes import Hawkes as Hawkes
+    from escalation.incidents import Incidents as Incidents
+    from escalation.kernels import Exponential as Exponential
+    from escalation.kernels import OneLag as OneLag
+    from escalation.parameters import Parameter as Parameter
+    from escalation.report import write_report as write_report
+    from escalation.results import Results as Results
+    from escalation.run import run as _run
+    from escalation.series import CountSeries as CountSeries
+    from escalation.series import EventSeries as EventSeries
+    from escalation.sources import read as read
+    from escalation.streams import Stream as Stream
+    from escalation.study import Study as Study
+    from escalation.window import Window as Window
+
+    run_study = _run  # `escalation.run` is the module
+
+_HOMES = {
+    # The half-open span of days that was watched, and its gaps.
+    "Window": "escalation.window",
+    # One actor: its name, its other names, and where it is at home.
+    "Actor": "escalation.actors",
+    # All actors of a study, found by any of their names.
+    "Actors": "escalation.actors",
+    # The validated table of coded incidents, with the rows that were not taken, and why.
+    "Incidents": "escalation.incidents",
+    # Read a file of incidents from a named source.
+    "read": "escalation.sources",
+    # Which incidents count as "A acts on B".
+    "Stream": "escalation.streams",
+    # Times of the incidents of K streams over one window.
+    "EventSeries": "escalation.series",
+    # Incidents per period of K streams over one window.
+    "CountSeries": "escalation.series",
+    # One parameter of a model, declared as data: shape, support, prior, meaning, unit.
+    "Parameter": "escalation.parameters",
+    # A delay density that decays at a constant rate.
+    "Exponential": "escalation.kernels",
+    # All of the effect in the next period: plain autoregression.
+    "OneLag": "escalation.kernels",
+    # What happens without earlier incidents: level, season and trend.
+    "Background": "escalation.background",
+    # A process of exact times in which incidents set off further ones.
+    "Hawkes": "escalation.hawkes",
+    # The same idea for counts per period, Poisson or negative binomial.
+    "EndemicEpidemic": "escalation.counts",
+    # The engine that maximises the likelihood and draws around the maximum.
+    "MaximumLikelihood": "escalation.engines",
+    # The engine that samples the posterior.
+    "NUTS": "escalation.engines",
+    # What a model learned from a series.
+    "Fit": "escalation.fit",
+    # Who is followed by whom: reproduction matrix, branching ratio, shares, responses.
+    "Dynamics": "escalation.dynamics",
+    # Dated predictive draws.
+    "Forecast": "escalation.forecast",
+    # The baseline that draws from the whole past.
+    "Climatology": "escalation.baselines",
+    # The baseline that carries the last level on.
+    "Persistence": "escalation.baselines",
+    # The baseline that resamples the last year.
+    "Conflictology": "escalation.baselines",
+    # The baseline with a season and no memory.
+    "SeasonalGLM": "escalation.baselines",
+    # Scores of past forecasts against what came.
+    "Backtest": "escalation.backtest",
+    # Forecast from one origin after another, and score what came.
+    "run_backtest": "escalation.backtest",
+    # Ask a fit whether its figures may be trusted.
+    "check": "escalation.checks",
+    # One study file: data, window, streams, model, forecast, report.
+    "Study": "escalation.study",
+    # What a study found, saved and loaded.
+    "Results": "escalation.results",
+    # Run a study, from incidents to results.
+    "run_study": "escalation.run:run",
+    # Draw the results of a study as a PDF.
+    "write_report": "escalation.report",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public noun when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    value: object = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
