@@ -53,12 +53,14 @@ bench: $(VENV)/.developer ## time what a user waits for
 	@for script in tests/benchmarks/bench_*.py; do $(PYTHON) $$script || exit 1; done
 
 pins: $(VENV)/.developer ## pin requirements*.txt again from pyproject.toml
+	@mkdir -p build
 	@for file in requirements requirements-dev; do \
-		groups=""; [ $$file = requirements ] || groups="--group dev --group docs --group notebooks"; \
-		head -n 1 $$file.txt > build-$$file && \
-		$(BIN)/uv pip compile pyproject.toml $$groups --universal --python-version 3.12 --upgrade \
-			--no-emit-index-url --no-header --no-annotate --quiet >> build-$$file && \
-		mv build-$$file $$file.txt || exit 1; \
+		more=""; [ $$file = requirements ] || \
+			more="-c requirements.txt --group dev --group docs --group notebooks"; \
+		head -n 1 $$file.txt > build/$$file.txt && \
+		$(BIN)/uv pip compile pyproject.toml $$more --universal --python-version 3.12 \
+			--no-emit-index-url --no-header --no-annotate --quiet >> build/$$file.txt && \
+		mv build/$$file.txt $$file.txt || exit 1; \
 	done
 
 clean: ## remove .venv, build and caches
