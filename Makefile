@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
-PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
+PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq
 STUDY := data/border/study.toml
 PDF := build/border.pdf
 
