@@ -37,12 +37,13 @@ class Window:
     Raises
     ------
     ValueError
-        If ``end`` is not after ``start``, or a gap is empty, overlaps another, or leaves the window.
+        If ``end`` is not after ``start``, or a gap is empty, overlaps another or leaves the window.
 
     Examples
     --------
     >>> from datetime import date
-    >>> window = Window(date(2020, 1, 1), date(2020, 2, 1), gaps=((date(2020, 1, 6), date(2020, 1, 8)),))
+    >>> gap = (date(2020, 1, 6), date(2020, 1, 8))
+    >>> window = Window(date(2020, 1, 1), date(2020, 2, 1), gaps=(gap,))
     >>> window.days, window.watched_days, date(2020, 1, 7) in window
     (31, 29, False)
     """

@@ -1,0 +1,245 @@
+"""Incidents: the validated table of coded incidents, with the rows that were not taken."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from html import escape
+
+import polars as pl
+
+from escalation.codes import CERTAINTIES, DISPUTED
+from escalation.window import Window
+
+SCHEMA: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "date": pl.Date(),
+    "date_latest": pl.Date(),
+    "source": pl.String(),
+    "target": pl.String(),
+    "code": pl.String(),
+    "incident_class": pl.String(),
+    "country": pl.String(),
+    "place": pl.String(),
+    "latitude": pl.Float64(),
+    "longitude": pl.Float64(),
+    "deaths_low": pl.Int64(),
+    "deaths_best": pl.Int64(),
+    "deaths_high": pl.Int64(),
+    "certainty": pl.String(),
+    "claimed_by": pl.String(),
+    "dyad": pl.String(),
+    "directed": pl.Boolean(),
+}
+"""Columns of ``Incidents.table``.
+
+date, date_latest
+    The first and the last day on which it may have happened; equal if the day is known.
+source, target
+    Who acted on whom, in the source's words; with ``directed`` false, just the two sides.
+code, incident_class
+    The source's code, and its class in words.
+country
+    Country in which it happened.
+latitude, longitude
+    Degrees north and east (WGS 84).
+deaths_low, deaths_best, deaths_high
+    People killed; null if unknown.
+certainty
+    confirmed, reported, alleged or denied.
+"""
+
+REJECTED: dict[str, pl.DataType] = {
+    "line": pl.Int64(),
+    "column": pl.String(),
+    "value": pl.String(),
+    "reason": pl.String(),
+}
+"""Columns of ``Incidents.rejected``: line of the file (the header is line 1), column, and why."""
+
+KNOWN = ("date", "date_latest", "source", "target", "certainty", "directed")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like the given one, or None if none is near."""
+    by_fold = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(word.casefold(), by_fold, n=1)
+    return by_fold[close[0]] if close else None
+
+
+def empty(schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """A table of those columns without rows."""
+    return pl.DataFrame(schema=schema)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where incidents come from and what became of each row that was read.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file, without its folder.
+    sha256 : str
+        Of the file's bytes.
+    source, version, licence, citation : str
+        The data set, as its maker wants it named; version "" if the file does not tell.
+    rows_read, rows_taken, rows_rejected, rows_outside : int
+        ``rows_read`` is the sum of the others; ``rows_outside`` lie outside the window.
+    """
+
+    file: str
+    sha256: str
+    source: str
+    version: str
+    licence: str
+    citation: str
+    rows_read: int
+    rows_taken: int
+    rows_rejected: int
+    rows_outside: int
+
+    def __post_init__(self) -> None:
+        if self.rows_read != self.rows_taken + self.rows_rejected + self.rows_outside:
+            raise ValueError(
+                f"{self.rows_read} rows read, but {self.rows_taken} taken, {self.rows_rejected} "
+                f"rejected and {self.rows_outside} outside the window"
+            )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: {self.rows_read:,} rows read, {self.rows_taken:,} taken, "
+            f"{self.rows_rejected:,} rejected, {self.rows_outside:,} outside the window"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Incidents:
+    """Coded incidents over the window that was watched.
+
+    An incident that spans several days, or whose day is not known, is placed on its first
+    possible day (``date``).
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        One row an incident, columns and types as in ``SCHEMA``, in order of ``date``.
+    window : Window
+        What was watched: no incident lies outside its span (one may lie in a gap).
+    provenance : Provenance
+    rejected : polars.DataFrame
+        Rows with a fault, one line each: line (header = 1), column, value, reason.
+    amended : polars.DataFrame
+        Rows that were taken after a figure was mended, in the columns of ``rejected``.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or of another type, a date lies outside the window, or a value
+        that every incident has is missing.
+    """
+
+    table: pl.DataFrame
+    window: Window
+    provenance: Provenance
+    rejected: pl.DataFrame = field(default_factory=lambda: empty(REJECTED))
+    amended: pl.DataFrame = field(default_factory=lambda: empty(REJECTED))
+
+    def __post_init__(self) -> None:
+        for name, kind in SCHEMA.items():
+            if name not in self.table.columns:
+                near = nearest(name, self.table.columns)
+                hint = f", the nearest is {near!r}" if near else ""
+                raise ValueError(f"the table of incidents has no column {name!r}{hint}")
+            if self.table.schema[name] != kind:
+                raise ValueError(f"column {name!r} must be {kind}, got {self.table.schema[name]}")
+        object.__setattr__(self, "table", self.table.select(SCHEMA))
+        for name in KNOWN:
+            if self.table[name].has_nulls():
+                raise ValueError(f"column {name!r} has missing values")
+        outside = self.table.filter(
+            (pl.col("date") < self.window.start) | (pl.col("date") >= self.window.end)
+        )
+        if len(outside):
+            raise ValueError(f"an incident of {outside['date'][0]} lies outside {self.window}")
+        odd = set(self.table["certainty"].unique()) - set(CERTAINTIES)
+        if odd:
+            raise ValueError(f"certainty must be one of {', '.join(CERTAINTIES)}, got {min(odd)!r}")
+
+    def where(self, *conditions: pl.Expr, **values: str | Iterable[str]) -> "Incidents":
+        """The incidents that meet all conditions, over the same window.
+
+        Parameters
+        ----------
+        *conditions : polars.Expr
+            On the columns of ``table``.
+        **values : str or sequence of str
+            Column = the value or values that it may have.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column.
+        """
+        wanted = list(conditions)
+        for name, allowed in values.items():
+            if name not in SCHEMA:
+                near = nearest(name, SCHEMA)
+                hint = f", the nearest is {near!r}" if near else ""
+                raise ValueError(f"incidents have no column {name!r}{hint}")
+            options = [allowed] if isinstance(allowed, str) else list(allowed)
+            wanted.append(pl.col(name).is_in(options))
+        return replace(self, table=self.table.filter(*wanted)) if wanted else self
+
+    def summary(self) -> pl.DataFrame:
+        """Sum up each class of incidents, and all of them in the last row.
+
+        Columns: class, incidents, deaths (low, best, high: the sum of what is known, the best
+        figure standing in for bounds that are not coded), deaths unknown (incidents without a
+        best figure), first and last date, imprecise (share of incidents whose day is not known),
+        disputed (how many are alleged or denied), undirected (how many do not tell who acted).
+        """
+        best = pl.col("deaths_best")
+        columns = [
+            pl.len().cast(pl.Int64).alias("incidents"),
+            pl.coalesce("deaths_low", best).sum().alias("deaths low"),
+            best.sum().alias("deaths best"),
+            pl.coalesce("deaths_high", best).sum().alias("deaths high"),
+            best.null_count().cast(pl.Int64).alias("deaths unknown"),
+            pl.col("date").min().alias("first"),
+            pl.col("date").max().alias("last"),
+            (pl.col("date_latest") > pl.col("date")).mean().alias("imprecise"),
+            pl.col("certainty").is_in(DISPUTED).sum().cast(pl.Int64).alias("disputed"),
+            (~pl.col("directed")).sum().cast(pl.Int64).alias("undirected"),
+        ]
+        label = pl.col("incident_class").fill_null("(no class)").alias("class")
+        classes = self.table.group_by(label).agg(columns)
+        everything = self.table.select(pl.lit("all").alias("class"), *columns)
+        return pl.concat([classes.sort("incidents", "class", descending=[True, False]), everything])
+
+    def __len__(self) -> int:
+        """Count the incidents."""
+        return len(self.table)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same incidents, window, provenance and remarks."""
+        if not isinstance(other, Incidents):
+            return NotImplemented
+        tables = ("table", "rejected", "amended")
+        return (self.window, self.provenance) == (other.window, other.provenance) and all(
+            getattr(self, name).equals(getattr(other, name)) for name in tables
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # holds tables
+
+    def __repr__(self) -> str:
+        return f"Incidents({len(self):,} from {self.provenance.source}, {self.window})"
+
+    def _repr_html_(self) -> str:
+        text = f"<p><b>Incidents</b>: {len(self):,}, {escape(str(self.window))}</p>"
+        text += (
+            f"<p><small>{escape(str(self.provenance))}</small></p>{self.summary()._repr_html_()}"
+        )
+        for title, remarks in (("Not taken", self.rejected), ("Mended", self.amended)):
+            if len(remarks):
+                text += f"<p>{title}:</p>{remarks._repr_html_()}"
+        return text
