@@ -1,0 +1,88 @@
+"""The documentation names what the code has: every layer, in order, and every public noun."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import escalation
+from escalation.streams import Stream
+from escalation.study import (
+    ActorSection,
+    BacktestSection,
+    DataSection,
+    Era,
+    ForecastSection,
+    ModelSection,
+    ReportSection,
+    Truth,
+)
+from test_layers import LAYERS, OWNERS
+
+SECTIONS = {
+    "`[data]`": DataSection,
+    '`[actors."NAME"]`': ActorSection,
+    "`[[streams]]`": Stream,
+    "`[model]`": ModelSection,
+    "`[forecast]`": ForecastSection,
+    "`[backtest]`": BacktestSection,
+    "`[[eras]]`": Era,
+    "`[report]`": ReportSection,
+    "`[truth]`": Truth,
+}
+
+DOCS = Path(__file__).parents[1] / "docs"
+PACKAGE = Path(escalation.__file__).parent
+
+
+def section(title: str, page: str = "architecture.md") -> list[list[str]]:
+    """Read the rows of the table under one heading of a page, without its head."""
+    text = (DOCS / page).read_text("utf-8").split(f"## {title}\n")[1]
+    rows = [line for line in text.split("\n## ")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+def documented() -> list[str]:
+    return [row[0].strip("`") for row in section("The layers")]
+
+
+def test_every_layer_is_described_and_exists() -> None:
+    found = {
+        path.stem
+        for path in PACKAGE.iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").exists())
+        and not path.stem.startswith("_")
+    }
+    assert set(documented()) == found
+
+
+def test_the_order_is_that_of_the_layer_test() -> None:
+    assert documented() == [layer for layer in LAYERS if layer in documented()]
+
+
+def test_the_owners_are_those_of_the_layer_test() -> None:
+    said = {}
+    for libraries, layers in section("Who owns which heavy library"):
+        for library in libraries.lower().split(", "):
+            said[library] = set(re.findall(r"`(\w+)`", layers))
+    assert said == OWNERS
+
+
+def test_every_public_noun_is_in_the_api_page() -> None:
+    text = (DOCS / "api.md").read_text("utf-8")
+    listed = re.findall(r"^   (\w+)$", text, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(escalation.__all__)
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_every_key_of_a_study_file_is_described(title: str) -> None:
+    said = [
+        key for row in section(title, "study_file.md") for key in re.findall(r"`(\w+)`", row[0])
+    ]
+    assert sorted(said) == sorted(item.name for item in fields(SECTIONS[title]) if item.init)
+
+
+def test_every_table_of_a_study_file_is_described() -> None:
+    headings = re.findall(r"^## (`.*`)$", (DOCS / "study_file.md").read_text("utf-8"), re.MULTILINE)
+    assert headings == list(SECTIONS)
