@@ -22,7 +22,6 @@ setup: $(VENV)/.developer ## make .venv with all that developing needs
 report: $(VENV)/.runtime ## draw the report of the simulated border
 	@mkdir -p $(dir $(PDF))
 	@$(BIN)/escalation report $(STUDY) -o $(PDF)
-	@echo "The report: $(CURDIR)/$(PDF)"
 
 test: $(VENV)/.developer ## run the fast tests
 	@$(PYTHON) -m pytest -q
