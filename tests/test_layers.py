@@ -1,4 +1,4 @@
-"""Imports point left in the order of the layers; a heavy library stays with the layer that owns it."""
+"""Imports point left in the order of the layers; heavy libraries stay where they belong."""
 
 import ast
 from collections.abc import Iterator
