@@ -1,0 +1,185 @@
+"""What a study file may say, and what is told where it is at fault."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from escalation.kernels import OneLag
+from escalation.study import Study, StudyError
+
+MINIMAL = """
+title = "A study"
+seed = 7
+[data]
+path = "incidents.csv"
+start = 2020-01-06
+end = 2023-01-02
+gaps = [[2021-03-01, 2021-03-15]]
+[data.columns]
+date = "day"
+[actors."Northland"]
+aliases = ["Northland army"]
+home = "Northland"
+[[streams]]
+name = "north"
+source = ["Northland"]
+[[streams]]
+name = "south"
+target = ["Northland"]
+directed = false
+[model]
+harmonics = [1, 0]
+kernel = "one lag"
+lags = 1
+no_arrows = [["north", "south"]]
+[truth]
+reproduction = [[0.2, 0.1], [0.0, 0.3]]
+level = [0.0, 0.1]
+season = [[0.1, 0.2], [0.0, 0.0]]
+dispersion = [2.0, 2.0]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "study.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("name", ["border", "pakistan"])
+def test_the_studies_of_the_repository_parse(root: Path, name: str) -> None:
+    study = Study.from_toml(root / "data" / name / "study.toml")
+    assert len(study.streams) == 4
+    assert study.data.simulated == (name == "border")
+
+
+def test_a_study_gives_nouns(tmp_path: Path) -> None:
+    study = Study.from_toml(write(tmp_path, MINIMAL))
+    assert study.window.days == 1092
+    assert study.window.watched_days == 1078
+    assert study.actors.canonical("northland ARMY") == "Northland"
+    assert study.names == ("north", "south")
+    assert study.incidents_path == tmp_path / "incidents.csv"
+    assert study.forecast.horizon == 12
+    model = study.model()
+    assert model.kernel == OneLag()
+    assert model.background.harmonics == (1, 0)
+    assert model.arrows == ((True, True), (False, True))  # row south, column north
+
+
+def test_a_backtest_without_a_start_begins_after_two_thirds(tmp_path: Path) -> None:
+    assert Study.from_toml(write(tmp_path, MINIMAL)).backtest_start == date(2022, 1, 3)
+
+
+def test_the_hash_counts_what_is_said_not_how(tmp_path: Path) -> None:
+    first = Study.from_toml(write(tmp_path, MINIMAL))
+    same = Study.from_toml(write(tmp_path, "# a remark\n" + MINIMAL.replace(" = ", "=")))
+    other = Study.from_toml(write(tmp_path, MINIMAL.replace("seed = 7", "seed = 8")))
+    assert first.hash() == same.hash() != other.hash()
+
+
+FAULTS = {
+    "misspelt section": ("[model]", "[modle]", "unknown key 'modle' (did you mean 'model'?)"),
+    "misspelt key": (
+        "harmonics =", "harmonic =",
+        "unknown key 'model.harmonic' (did you mean 'model.harmonics'?)",
+    ),
+    "misspelt key in a stream": (
+        'source = ["Northland"]', 'sources = ["Northland"]',
+        "unknown key 'streams[1].sources' (did you mean 'streams[1].source'?)",
+    ),
+    "misspelt key of an actor": (
+        "home =", "hom =",
+        "unknown key 'actors.Northland.hom' (did you mean 'actors.Northland.home'?)",
+    ),
+    "misspelt column": (
+        'date = "day"', 'dat = "day"',
+        "unknown key 'data.columns.dat' (did you mean 'data.columns.date'?)",
+    ),
+    "a key that is like no other": ("seed = 7", "zzz = 7", "unknown key 'zzz' (known: title,"),
+    "misspelt value": (
+        '"one lag"', '"one-lag"',
+        "unknown value 'one-lag' for key 'model.kernel' (did you mean 'one lag'?)",
+    ),
+    "wrong type": ("lags = 1", 'lags = "1"', "key 'model.lags': expected integer, got '1'"),
+    "too small": ("lags = 1", "lags = 0", "key 'model.lags': expected integer >= 1, got 0"),
+    "missing key": ("end = 2023-01-02", "", "missing key 'data.end'"),
+    "missing name of a stream": ('name = "south"', "", "missing key 'streams[2].name'"),
+    "missing title": ('title = "A study"', "", "missing key 'title'"),
+    "end before start": (
+        "end = 2023-01-02", "end = 2019-01-02",
+        "key 'data.end': expected a day after data.start (2020-01-06), got 2019-01-02",
+    ),
+    "gap outside": ("2021-03-15", "2024-03-15", "key 'data.gaps': the gap 2021-03-01 to 2024"),
+    "two streams of one name": (
+        'name = "south"', 'name = "north"', "key 'streams[2].name': 'north' is already taken",
+    ),
+    "unknown stream in no_arrows": (
+        '["north", "south"]', '["nort", "south"]',
+        "unknown value 'nort' for key 'model.no_arrows[1]' (did you mean 'north'?)",
+    ),
+    "harmonics of another number of streams": (
+        "[1, 0]", "[1, 0, 1]", "key 'model.harmonics': expected one number or 2",
+    ),
+    "columns of a source that has its own": (
+        'path = "incidents.csv"', 'path = "x.csv"\nsource = "ucdp"',
+        "key 'data.columns': goes with data.source = 'table', got 'ucdp'",
+    ),
+    "truth of the wrong shape": (
+        "[[0.2, 0.1], [0.0, 0.3]]", "[[0.2, 0.1]]",
+        "key 'truth.reproduction': expected 2 x 2 numbers, got 1 x 2",
+    ),
+    "truth without decay": ('"one lag"', '"exponential"', "missing key 'truth.decay'"),
+    "ambiguous actor": (
+        'aliases = ["Northland army"]', 'aliases = ["N"]\n[actors."n"]', "key 'actors': 'N' names both",
+    ),
+    "seed that is no whole number": ("seed = 7", "seed = 7.5", "key 'seed': expected integer"),
+    "backtest outside the window": (
+        "[model]", "[backtest]\nstart = 2024-01-01\n[model]", "key 'backtest.start': expected",
+    ),
+    "not TOML": ("seed = 7", "seed = = 7", "line 3: not valid TOML: Invalid value"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_one_line_with_file_and_key(tmp_path: Path, name: str) -> None:
+    old, new, wanted = FAULTS[name]
+    assert MINIMAL.count(old) == 1
+    file = write(tmp_path, MINIMAL.replace(old, new))
+    with pytest.raises(StudyError) as caught:
+        Study.from_toml(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: {wanted}")
+    assert "\n" not in message
+
+
+def test_toml_that_breaks_off_names_the_last_line(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=re.escape("study.toml: line 2: not valid TOML")):
+        Study.from_toml(write(tmp_path, 'title = "x"\nseed = """'))
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda file: None, "no such file"),
+        (lambda file: file.mkdir(), "is a directory"),
+        (lambda file: file.write_bytes(bytes(range(256))), "not UTF-8"),
+        (lambda file: file.write_text(""), "missing key 'title'"),
+    ],
+    ids=["missing", "directory", "random bytes", "empty"],
+)
+def test_a_file_that_is_no_study(tmp_path: Path, make, wanted: str) -> None:
+    file = tmp_path / "study.toml"
+    make(file)
+    with pytest.raises(StudyError, match=wanted) as caught:
+        Study.from_toml(file)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_text_in_the_file_is_not_obeyed(tmp_path: Path) -> None:
+    file = write(tmp_path, MINIMAL.replace("seed = 7", '"a\\nb" = 7'))
+    with pytest.raises(StudyError) as caught:
+        Study.from_toml(file)
+    assert "\n" not in str(caught.value)
