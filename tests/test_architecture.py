@@ -2,11 +2,16 @@
 
 import re
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import escalation
+from escalation.background import Background
+from escalation.counts import EndemicEpidemic
+from escalation.series import CountSeries
 from escalation.streams import Stream
 from escalation.study import (
     ActorSection,
@@ -86,3 +91,10 @@ def test_every_key_of_a_study_file_is_described(title: str) -> None:
 def test_every_table_of_a_study_file_is_described() -> None:
     headings = re.findall(r"^## (`.*`)$", (DOCS / "study_file.md").read_text("utf-8"), re.MULTILINE)
     assert headings == list(SECTIONS)
+
+
+def test_the_priors_are_those_of_the_models() -> None:
+    series = CountSeries.from_counts(np.zeros((60, 3), int), date(2024, 1, 1), "week")
+    model = EndemicEpidemic(background=Background(harmonics=1, trend=100.0))
+    declared = {parameter.name for parameter in model.parameters(series)}
+    assert {row[0].strip("`") for row in section("Priors", "models.md")} == declared
