@@ -152,7 +152,7 @@ class Incidents:
                 raise ValueError(f"the table of incidents has no column {name!r}{hint}")
             if self.table.schema[name] != kind:
                 raise ValueError(f"column {name!r} must be {kind}, got {self.table.schema[name]}")
-        object.__setattr__(self, "table", self.table.select(SCHEMA))
+        object.__setattr__(self, "table", self.table.select(*SCHEMA))
         for name in KNOWN:
             if self.table[name].has_nulls():
                 raise ValueError(f"column {name!r} has missing values")

@@ -1,0 +1,159 @@
+"""Delimited text: a file's bytes to rows of text, each with its line."""
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
+from escalation.incidents import REJECTED
+from escalation.sources.faults import DataError
+
+SEPARATORS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows of text under a header.
+
+    Parameters
+    ----------
+    label : str
+        How to call it in a message: the file as the caller named it.
+    sha256 : str
+        Of the file's bytes.
+    header : tuple of str
+        Names of the columns.
+    body : bytes or polars.DataFrame
+        The file, or the rows of a table that came as a data frame.
+    separator : str
+        Between the fields of the file.
+    """
+
+    label: str
+    sha256: str
+    header: tuple[str, ...]
+    body: bytes | pl.DataFrame
+    separator: str = ","
+
+    def rows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Read the rows of text, and list those that have not one field for each column.
+
+        Returns
+        -------
+        rows : polars.DataFrame
+            A column of text for each of the header, and ``line``, the line of the file on which
+            the row starts (the header starts on line 1; a field in quotes may hold line breaks).
+            Of a data frame, the number of the row plus one. Rows without any value are left out.
+        misfits : polars.DataFrame
+            In the columns of ``REJECTED``.
+
+        Raises
+        ------
+        DataError
+            If a column stands twice in the header, or a quote is never closed.
+        """
+        twice = {name for name in self.header if self.header.count(name) > 1}
+        if twice:
+            raise DataError(f"{self.label}: column {min(twice)!r} stands twice in the header")
+        if isinstance(self.body, pl.DataFrame):
+            return self._filled(self.body.with_row_index("line", 2)), pl.DataFrame(schema=REJECTED)
+        try:
+            table = pl.read_csv(self.body, separator=self.separator, infer_schema=False)
+        except (PolarsError, PanicException):
+            return self._one_by_one(self.body)
+        # Polars fills up short rows without a word, so count what stands between the fields.
+        inside = sum(_count(table, self.separator))
+        between = (len(table) + 1) * (len(self.header) - 1)
+        head = sum(name.count(self.separator) for name in self.header)
+        if self.body.count(self.separator.encode()) != inside + between + head:
+            return self._one_by_one(self.body)
+        breaks = _count(table, "\n")
+        start = 2 + sum(name.count("\n") for name in self.header)
+        lines = pl.int_range(len(table), eager=True) + start + breaks.cum_sum() - breaks
+        return self._filled(table.with_columns(lines.alias("line"))), pl.DataFrame(schema=REJECTED)
+
+    def _filled(self, table: pl.DataFrame) -> pl.DataFrame:
+        kept = table.select("line", *self.header)
+        return kept.filter(pl.any_horizontal(pl.col(*self.header).is_not_null()))
+
+    def _one_by_one(self, raw: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
+        text = io.StringIO(raw.decode("utf-8-sig"), newline="")
+        reader = csv.reader(text, delimiter=self.separator, strict=True)
+        rows: list[list[Any]] = []
+        misfits: list[tuple[int, str, str, str]] = []
+        line, width = 1, len(self.header)
+        try:
+            for fields in reader:
+                if len(fields) != width and any(fields):
+                    column = self.header[min(len(fields), width) - 1]
+                    reason = f"the row has {len(fields)} fields, the header {width}"
+                    misfits.append((line, column, self.separator.join(fields)[:80], reason))
+                elif any(fields):
+                    rows.append([line, *fields])
+                line = reader.line_num + 1
+        except csv.Error as fault:
+            raise DataError(f"{self.label}: line {line}: {fault}") from None
+        schema = {"line": pl.Int64(), **dict.fromkeys(self.header, pl.String())}
+        table = pl.DataFrame(rows[1:], schema=schema, orient="row")
+        return self._filled(table), pl.DataFrame(misfits, schema=REJECTED, orient="row")
+
+
+def open_sheet(given: Any) -> Sheet:
+    """Open a file of delimited text, or take a polars, pandas or Arrow table.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, or not text.
+    """
+    if not isinstance(given, str | Path):
+        return _from_frame(given)
+    try:
+        raw = Path(given).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{given}: no such file") from None
+    except OSError as fault:
+        raise DataError(f"{given}: cannot be read ({fault.strerror or fault})") from None
+    digest = hashlib.sha256(raw).hexdigest()
+    if not raw.strip():
+        raise DataError(f"{given}: the file is empty, it has no columns")
+    raw = raw.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as fault:
+        line = raw.count(b"\n", 0, fault.start) + 1
+        raise DataError(
+            f"{given}: not a table of text in UTF-8, no columns can be read (line {line})"
+        ) from None
+    if "\0" in text:
+        raise DataError(f"{given}: not a table of text, no columns can be read (it has null bytes)")
+    first = text.split("\n", 1)[0]
+    separator = max(SEPARATORS, key=first.count)
+    try:
+        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as fault:
+        raise DataError(f"{given}: line 1, the names of the columns: {fault}") from None
+    return Sheet(str(given), digest, tuple(header), raw, separator)
+
+
+def _from_frame(given: Any) -> Sheet:
+    if not isinstance(given, pl.DataFrame) and not hasattr(given, "__arrow_c_stream__"):
+        raise DataError(
+            f"incidents come as a path or as a polars, pandas or Arrow table, got "
+            f"{type(given).__name__}"
+        )
+    table = pl.DataFrame(given)
+    plain = [name for name, kind in table.schema.items() if not kind.is_nested()]
+    text = table.select(pl.col(plain).cast(pl.String, strict=False))
+    digest = hashlib.sha256(text.write_csv().encode()).hexdigest()
+    return Sheet("the table", digest, tuple(plain), text)
+
+
+def _count(table: pl.DataFrame, mark: str) -> pl.Series:
+    counts = pl.all().str.count_matches(mark, literal=True).fill_null(0)
+    return table.select(pl.sum_horizontal(counts).cast(pl.Int64)).to_series()

@@ -1,0 +1,137 @@
+"""What can be wrong with a file of incidents, and with a row of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import polars as pl
+
+from escalation.codes import CERTAINTIES
+from escalation.incidents import REJECTED, SCHEMA
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "NaT")
+"""What stands for no value in a column of numbers or dates."""
+
+DAY = r"^(\d{4}-\d{2}-\d{2})(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?$"
+"""A calendar day, with a time of day or without, which is not kept."""
+
+TRUE, FALSE = ("true", "1", "yes", "t"), ("false", "0", "no", "f")
+
+
+class DataError(ValueError):
+    """A fault of a file of incidents: one line that names the file and the column."""
+
+
+class RowError(DataError):
+    """The first fault of a row, where a caller asked to be strict."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with the rows for which ``wrong`` is true; blames one of our columns.
+
+    ``wrong`` is an expression on the columns of ``parsed``.
+    """
+
+    column: str
+    wrong: pl.Expr
+    reason: str
+
+
+def taken(column: str) -> pl.Expr:
+    """The value as it is taken, null if there is none; the column itself holds its text."""
+    return pl.col(f"{column} taken")
+
+
+def parsed(text: pl.DataFrame) -> pl.DataFrame:
+    """Put beside each column of text, named as in ``SCHEMA``, the values it stands for."""
+    return text.with_columns(
+        *(_value(name, kind).alias(f"{name} taken") for name, kind in SCHEMA.items())
+    )
+
+
+def _value(name: str, kind: pl.DataType) -> pl.Expr:
+    text = pl.col(name)
+    if kind == pl.Date:
+        return text.str.extract(DAY).str.to_date("%Y-%m-%d", strict=False)
+    if kind == pl.Boolean:
+        word = text.str.to_lowercase()
+        return pl.when(word.is_in(TRUE)).then(True).when(word.is_in(FALSE)).then(False)
+    if kind == pl.String:
+        return text
+    number = text.cast(pl.Float64, strict=False)
+    if kind == pl.Float64:
+        return pl.when(number.is_finite()).then(number)
+    whole = number.is_finite() & (number == number.floor()) & (number.abs() < 2**53)
+    return pl.when(whole).then(number).cast(pl.Int64, strict=False)
+
+
+def faults() -> list[Fault]:
+    """What is wrong with a row of any source, the first fault of a row counting."""
+    deaths = ("deaths_low", "deaths_best", "deaths_high")
+    low, best, high = map(taken, deaths)
+    return [
+        *chain.from_iterable(
+            (
+                Fault(name, pl.col(name).is_null(), "is missing"),
+                Fault(name, taken(name).is_null(), "is not a date (YYYY-MM-DD)"),
+            )
+            for name in ("date", "date_latest")
+        ),
+        Fault("date_latest", taken("date_latest") < taken("date"), "ends before it starts"),
+        *(Fault(name, pl.col(name).is_null(), "is missing") for name in ("source", "target", "id")),
+        Fault("id", ~pl.col("id").is_first_distinct(), "stands in an earlier row too"),
+        *chain.from_iterable(
+            (
+                Fault(name, _unreadable(name), "is not a whole number"),
+                Fault(name, taken(name) < 0, "is negative"),
+            )
+            for name in deaths
+        ),
+        Fault("deaths_low", low > high, "is more than the high estimate"),
+        Fault("deaths_best", (best < low) | (best > high), "is not between low and high estimate"),
+        *chain.from_iterable(
+            (
+                Fault(name, _unreadable(name), "is not a number"),
+                Fault(name, taken(name).abs() > limit, f"is not within {limit} degrees"),
+            )
+            for name, limit in (("latitude", 90), ("longitude", 180))
+        ),
+        Fault(
+            "certainty",
+            ~pl.col("certainty").is_in(CERTAINTIES),
+            f"is not one of {', '.join(CERTAINTIES)}",
+        ),
+        Fault("directed", taken("directed").is_null(), "is neither true nor false"),
+    ]
+
+
+def _unreadable(name: str) -> pl.Expr:
+    return taken(name).is_null() & pl.col(name).is_not_null()
+
+
+def listed(
+    rows: pl.DataFrame, number: pl.Series, listing: list[Fault], names: Mapping[str, str]
+) -> pl.DataFrame:
+    """List rows by line, column of the file, value and reason, as in ``REJECTED``.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        As ``parsed`` gives them, with their ``line``.
+    number : polars.Series
+        Index of each row's fault in ``listing``, null where there is none.
+    names : mapping
+        Column of the file that each of our columns was read from.
+    """
+    parts = [
+        rows.filter(number == index).select(
+            pl.col("line").cast(pl.Int64),
+            pl.lit(names.get(fault.column, fault.column)).alias("column"),
+            pl.col(fault.column).fill_null("").str.slice(0, 80).alias("value"),
+            pl.lit(fault.reason).alias("reason"),
+        )
+        for index, fault in enumerate(listing)
+        if (number == index).any()
+    ]
+    return pl.concat([pl.DataFrame(schema=REJECTED), *parts]).sort("line")
