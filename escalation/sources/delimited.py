@@ -15,6 +15,9 @@ from escalation.sources.faults import DataError
 
 SEPARATORS = ",;\t|"
 
+HEAD = 1_000_000
+"""How much of a file is searched for its header, in characters."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -132,10 +135,12 @@ def open_sheet(given: Any) -> Sheet:
         ) from None
     if "\0" in text:
         raise DataError(f"{given}: not a table of text, no columns can be read (it has null bytes)")
-    first = text.split("\n", 1)[0]
+    first = text[:HEAD].split("\n", 1)[0]
     separator = max(SEPARATORS, key=first.count)
     try:
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        header = next(
+            csv.reader(io.StringIO(text[:HEAD], newline=""), delimiter=separator, strict=True)
+        )
     except csv.Error as fault:
         raise DataError(f"{given}: line 1, the names of the columns: {fault}") from None
     return Sheet(str(given), digest, tuple(header), raw, separator)

@@ -1,0 +1,6 @@
+"""Series of K streams over one window: the times of events, and counts per period."""
+
+from escalation.series.counts import CountSeries
+from escalation.series.events import EventSeries
+
+__all__ = ["CountSeries", "EventSeries"]
