@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "escalation"
 LAYERS = (
     "window scores codes actors incidents sources streams series parameters kernels background "
     "likelihood engines dynamics forecast fit hawkes counts severity baselines backtest "
-    "ensemble checks results study run plots report cli"
+    "ensemble checks study results run plots report cli"
 ).split()
 
 # Which layers may import a heavy library; elsewhere it is a fault.

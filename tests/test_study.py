@@ -133,7 +133,8 @@ FAULTS = {
     ),
     "truth without decay": ('"one lag"', '"exponential"', "missing key 'truth.decay'"),
     "ambiguous actor": (
-        'aliases = ["Northland army"]', 'aliases = ["N"]\n[actors."n"]', "key 'actors': 'N' names both",
+        'aliases = ["Northland army"]', 'aliases = ["N"]\n[actors."n"]',
+        "key 'actors': 'N' names both",
     ),
     "seed that is no whole number": ("seed = 7", "seed = 7.5", "key 'seed': expected integer"),
     "backtest outside the window": (

@@ -1,0 +1,82 @@
+"""What no single key can say: that the tables of a study agree."""
+
+from typing import Any
+
+from escalation.incidents import SCHEMA
+from escalation.study.parsing import unknown
+from escalation.study.sections import BacktestSection, DataSection, ModelSection, Truth
+from escalation.window import Window
+
+
+def check_data(data: DataSection) -> None:
+    """Fail where the window, its gaps or the columns make no sense."""
+    if data.end <= data.start:
+        raise ValueError(
+            f"key 'data.end': expected a day after data.start ({data.start}), got {data.end}"
+        )
+    try:
+        Window(data.start, data.end, data.gaps)
+    except ValueError as fault:
+        raise ValueError(f"key 'data.gaps': {fault}") from None
+    if data.columns and data.source != "table":
+        raise ValueError(
+            f"key 'data.columns': goes with data.source = 'table', got '{data.source}'"
+        )
+    for key in data.columns:
+        if key not in SCHEMA:
+            unknown("key", key, f"data.columns.{key}", SCHEMA)
+
+
+def check_streams(names: tuple[str, ...]) -> None:
+    """Fail where there is no stream, or two share a name."""
+    if not names:
+        raise ValueError("key 'streams': expected at least one stream, got none")
+    for place, name in enumerate(names, start=1):
+        if name in names[: place - 1]:
+            raise ValueError(f"key 'streams[{place}].name': '{name}' is already taken")
+
+
+def check_model(chosen: ModelSection, names: tuple[str, ...]) -> None:
+    """Fail where the model names streams that are not there."""
+    for place, pair in enumerate(chosen.no_arrows, start=1):
+        for name in pair:
+            if name not in names:
+                unknown("value", name, f"model.no_arrows[{place}]", names)
+    if isinstance(chosen.harmonics, tuple) and len(chosen.harmonics) != len(names):
+        raise ValueError(
+            f"key 'model.harmonics': expected one number or {len(names)} (one a stream), "
+            f"got {len(chosen.harmonics)}"
+        )
+
+
+def check_backtest(chosen: BacktestSection, data: DataSection) -> None:
+    """Fail where the first origin lies outside the window."""
+    if chosen.start is not None and not data.start < chosen.start < data.end:
+        raise ValueError(
+            f"key 'backtest.start': expected a day between {data.start} and {data.end}, "
+            f"got {chosen.start}"
+        )
+
+
+def check_truth(truth: Truth, chosen: ModelSection, n_streams: int) -> None:
+    """Fail where the truth has not the numbers that the model asks for."""
+    harmonics = chosen.harmonics
+    if isinstance(harmonics, tuple):
+        harmonics = max(harmonics)
+    shapes: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "reproduction": (truth.reproduction, (n_streams, n_streams)),
+        "level": (truth.level, (n_streams,)),
+    }
+    if harmonics:
+        shapes["season"] = (truth.season, (n_streams, 2 * harmonics))
+    if chosen.distribution == "negative binomial":
+        expected = n_streams if chosen.dispersion == "stream" else 1
+        shapes["dispersion"] = (truth.dispersion, (expected,))
+    for key, (value, shape) in shapes.items():
+        found = {(len(value), *((len(row),) if isinstance(row, tuple) else ())) for row in value}
+        if found != {shape}:
+            wanted = " x ".join(map(str, shape))
+            came = " or ".join(" x ".join(map(str, each)) for each in sorted(found)) or "nothing"
+            raise ValueError(f"key 'truth.{key}': expected {wanted} numbers, got {came}")
+    if chosen.kernel == "exponential" and truth.decay is None:
+        raise ValueError("missing key 'truth.decay' (the exponential kernel needs it)")

@@ -1,0 +1,124 @@
+"""The tables of a study file, each as a frozen dataclass with its defaults."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """``[data]``: which file is read, by which source, and which days were watched.
+
+    ``columns`` maps our column names to those of the file (``source = "table"`` only).
+    """
+
+    path: str
+    start: date
+    end: date
+    source: Literal["table", "ucdp"] = "table"
+    gaps: tuple[tuple[date, date], ...] = ()
+    simulated: bool = False
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ActorSection:
+    """``[actors."NAME"]``: other spellings of an actor, and the country it is at home in."""
+
+    aliases: tuple[str, ...] = ()
+    home: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """``[model]``: the family, its terms, and the engine of the headline fit."""
+
+    family: Literal["endemic-epidemic"] = "endemic-epidemic"
+    period: Literal["day", "week", "month"] = "week"
+    distribution: Literal["negative binomial", "poisson"] = "negative binomial"
+    dispersion: Literal["stream", "shared"] = "stream"
+    harmonics: Natural | tuple[Natural, ...] = 1
+    season_length: Positive = 365.25
+    kernel: Literal["exponential", "one lag"] = "exponential"
+    lags: Count = 12
+    no_arrows: tuple[tuple[str, str], ...] = ()
+    engine: Literal["nuts", "maximum likelihood"] = "nuts"
+    draws: Count = 1000
+    tune: Count = 500
+    chains: Count = 4
+
+
+@dataclass(frozen=True)
+class ForecastSection:
+    """``[forecast]``: how many periods ahead, how many draws, and which counts matter."""
+
+    horizon: Count = 12
+    draws: Count = 4000
+    thresholds: tuple[Count, ...] = (5, 10)
+
+
+@dataclass(frozen=True)
+class BacktestSection:
+    """``[backtest]``: first origin, periods between origins, horizon and draws.
+
+    Without ``start`` the first origin lies after two thirds of the window.
+    """
+
+    start: date | None = None
+    every: Count = 8
+    horizon: Count = 12
+    draws: Count = 500
+
+
+@dataclass(frozen=True)
+class Era:
+    """One of ``[[eras]]``: a named day that figures mark."""
+
+    name: str
+    start: date
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """``[report]``: what the author adds in words."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """``[truth]``: what a simulated study was made from.
+
+    Attributes
+    ----------
+    reproduction : tuple of tuple of float
+        (K, K), receiver by source, offspring in later periods, in the order of the streams.
+    level : tuple of float
+        (K,) log expected background incidents a period.
+    season : tuple of tuple of float
+        (K, 2 harmonics): sine and cosine coefficients on the log scale.
+    decay : float
+        Rate per period at which the delay density falls (exponential kernel).
+    dispersion : tuple of float
+        (K,), or one number if shared: variance = mean (1 + dispersion × mean).
+    imprecise : float
+        Share of incidents recorded with a span of days instead of one.
+    deaths_scale, deaths_tail : float
+        P(deaths >= x) = (1 + x / scale) ** -tail for x = 0, 1, 2, …
+    """
+
+    reproduction: tuple[tuple[NotNegative, ...], ...]
+    level: tuple[float, ...]
+    season: tuple[tuple[float, ...], ...] = ()
+    decay: Positive | None = None
+    dispersion: tuple[NotNegative, ...] = ()
+    imprecise: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    deaths_scale: Positive = 2.0
+    deaths_tail: Positive = 1.8

@@ -1,0 +1,166 @@
+"""Study: everything one TOML file says about data, streams, model, forecast and report."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, fields
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from escalation.actors import Actor, Actors
+from escalation.streams import Stream
+from escalation.study.checks import (
+    check_backtest,
+    check_data,
+    check_model,
+    check_streams,
+    check_truth,
+)
+from escalation.study.parsing import StudyError, parse, read
+from escalation.study.sections import (
+    ActorSection,
+    BacktestSection,
+    DataSection,
+    Era,
+    ForecastSection,
+    ModelSection,
+    ReportSection,
+    Truth,
+)
+from escalation.window import Window
+
+if TYPE_CHECKING:
+    from escalation.counts.endemic_epidemic import EndemicEpidemic
+    from escalation.engines import Engine
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study: where incidents come from, what is modelled, and what is asked.
+
+    Usually read with `from_toml`. ``specification`` is the file's ``[model]`` table;
+    `model` makes the model noun of it.
+
+    Raises
+    ------
+    ValueError
+        Where sections contradict each other (`StudyError` when read from a file).
+    """
+
+    title: str
+    data: DataSection
+    streams: tuple[Stream, ...]
+    seed: int = 0
+    actors: Actors = field(default_factory=Actors)
+    specification: ModelSection = field(default_factory=ModelSection)
+    forecast: ForecastSection = field(default_factory=ForecastSection)
+    backtest: BacktestSection = field(default_factory=BacktestSection)
+    eras: tuple[Era, ...] = ()
+    report: ReportSection = field(default_factory=ReportSection)
+    truth: Truth | None = None
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check what no single key can say: that the sections agree."""
+        check_data(self.data)
+        check_streams(self.names)
+        check_model(self.specification, self.names)
+        check_backtest(self.backtest, self.data)
+        if self.truth is not None:
+            check_truth(self.truth, self.specification, len(self.streams))
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Study:
+        """Read a study file.
+
+        Raises
+        ------
+        StudyError
+            In one line: the file, the dotted key, and what was wanted (for a misspelt key the
+            nearest valid one; for a TOML fault the line).
+        """
+        file = Path(path)
+        tree = read(file)
+        try:
+            parsed = parse(tree)
+            parsed["specification"] = parsed.pop("model", ModelSection())
+            parsed["actors"] = _actors(parsed.pop("actors", {}))
+            return cls(**parsed, path=file)
+        except ValueError as fault:
+            raise StudyError(f"{file}: {' '.join(str(fault).split())}") from None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The streams' names, in order."""
+        return tuple(stream.name for stream in self.streams)
+
+    @property
+    def window(self) -> Window:
+        """The days that were watched."""
+        return Window(self.data.start, self.data.end, self.data.gaps)
+
+    @property
+    def incidents_path(self) -> Path:
+        """Where the incidents lie unless another file is put in: relative to the study file."""
+        folder = self.path.parent if self.path is not None else Path()
+        return folder / self.data.path
+
+    @property
+    def backtest_start(self) -> date:
+        """First forecast origin of the backtest."""
+        if self.backtest.start is not None:
+            return self.backtest.start
+        return self.data.start + (self.data.end - self.data.start) * 2 // 3
+
+    @property
+    def arrows(self) -> tuple[tuple[bool, ...], ...] | None:
+        """(K, K) receiver by source: False where the study rules an arrow out; None if nowhere."""
+        forbidden = {(target, source) for source, target in self.specification.no_arrows}
+        if not forbidden:
+            return None
+        return tuple(
+            tuple((target, source) not in forbidden for source in self.names)
+            for target in self.names
+        )
+
+    def model(self) -> EndemicEpidemic:
+        """Make the model that the study specifies."""
+        from escalation.background import Background
+        from escalation.counts.endemic_epidemic import EndemicEpidemic
+        from escalation.kernels import Exponential, OneLag
+
+        chosen = self.specification
+        return EndemicEpidemic(
+            kernel=Exponential() if chosen.kernel == "exponential" else OneLag(),
+            background=Background(harmonics=chosen.harmonics, season_length=chosen.season_length),
+            distribution=chosen.distribution,
+            dispersion=chosen.dispersion,
+            arrows=self.arrows,
+            lags=chosen.lags,
+        )
+
+    def engine(self) -> Engine:
+        """Make the engine of the headline fit."""
+        from escalation.engines import NUTS, MaximumLikelihood
+
+        chosen = self.specification
+        if chosen.engine == "nuts":
+            return NUTS(draws=chosen.draws, tune=chosen.tune, chains=chosen.chains)
+        return MaximumLikelihood(draws=chosen.draws)
+
+    def hash(self) -> str:
+        """SHA-256 of what the study says; layout, comments and the file's place do not count."""
+        said = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "path"}
+        return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
+
+
+def _actors(sections: dict[str, ActorSection]) -> Actors:
+    try:
+        return Actors(
+            tuple(Actor(name, each.aliases, each.home) for name, each in sections.items())
+        )
+    except ValueError as fault:
+        raise ValueError(f"key 'actors': {fault}") from None
