@@ -118,15 +118,15 @@ class Window:
         """
         check_period(period)
         start, end = np.datetime64(self.start, "D"), np.datetime64(self.end, "D")
-        if period == "day":
-            return np.arange(start, end + 1)
-        if period == "week":
-            start += (EPOCH_MONDAY - start) % np.timedelta64(7, "D")
-            edges = np.arange(start, end + 1, 7)
-        else:
-            months = np.arange(start.astype("datetime64[M]"), end.astype("datetime64[M]") + 1)
-            edges = months.astype("datetime64[D]")
+        if period == "month":
+            after = end.astype("datetime64[M]") + np.timedelta64(1, "M")
+            edges = np.arange(start.astype("datetime64[M]"), after).astype("datetime64[D]")
             edges = edges[(edges >= start) & (edges <= end)]
+        else:
+            step = np.timedelta64(int(PERIOD_DAYS[period]), "D")
+            if period == "week":
+                start += (EPOCH_MONDAY - start) % step
+            edges = np.arange(start, end + np.timedelta64(1, "D"), step)
         if len(edges) < 2:
             raise ValueError(f"no whole {period} lies between {self.start} and {self.end}")
         return edges

@@ -150,9 +150,10 @@ class CountSeries:
         if period == "month":
             if start.day != 1:
                 raise ValueError(f"months start on the first, got {start}")
-            edges = (first.astype("datetime64[M]") + steps).astype("datetime64[D]")
+            edges = first.astype("datetime64[M]") + steps.astype("timedelta64[M]")
         else:
-            edges = first + steps * int(PERIOD_DAYS[period])
+            edges = first + steps.astype("timedelta64[D]") * int(PERIOD_DAYS[period])
+        edges = edges.astype("datetime64[D]")
         window = Window(start, edges[-1].item(), gaps)
         labels = checked_names(names, values.shape[1])
         exposure = window.exposure(edges)
@@ -174,7 +175,7 @@ class CountSeries:
         Days and weeks are compared with their length, a month with its own number of days.
         """
         if self.period == "month":
-            return self.exposure / np.diff(self.edges).astype(np.float64)
+            return self.exposure / np.diff(self.edges).astype(np.int64)
         return self.exposure / PERIOD_DAYS[self.period]
 
     def split(self, day: date) -> tuple["CountSeries", "CountSeries"]:

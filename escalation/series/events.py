@@ -144,8 +144,8 @@ class EventSeries:
 
         Examples
         --------
-        >>> EventSeries.from_times([1851.2026, 1962.2197], start=1851.2026, end=1962.2197).duration
-        111.0171
+        >>> EventSeries.from_times([1962.2197, 1851.2026], start=1851.2026, end=1962.2197)
+        EventSeries(1 stream, 2 events, 111.017 days, resolution 'exact')
         """
         origin, duration, window = watch(start, end)
         arrays = [np.asarray(values) for values in ([times] if is_flat(times) else times)]
