@@ -1,0 +1,7 @@
+"""Engines: from a log-likelihood and declared parameters to draws."""
+
+from escalation.engines.base import Engine, Posterior, Problem
+from escalation.engines.maximum_likelihood import MaximumLikelihood
+from escalation.engines.nuts import NUTS
+
+__all__ = ["NUTS", "Engine", "MaximumLikelihood", "Posterior", "Problem"]

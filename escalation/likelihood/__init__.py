@@ -1,0 +1,1 @@
+"""Compiled log-likelihoods with their gradients, one file a family, arrays only."""
