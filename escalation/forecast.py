@@ -18,7 +18,7 @@ from escalation.scores import (
     quantile_draws,
     squared_error,
 )
-from escalation.series import CountSeries, freeze, same
+from escalation.series import CountSeries
 from escalation.window import PERIOD_DAYS, DateArray, FloatArray, IntArray
 
 ALL_STREAMS = "all streams"
@@ -89,12 +89,17 @@ class Forecast:
         horizon, streams = draws.shape[1:]
         recent = np.array(self.recent, dtype=np.int64)
         exposure = np.ones(len(recent)) if self.recent_exposure is None else self.recent_exposure
-        freeze(self, "draws", draws)
-        freeze(self, "edges", np.array(self.edges, dtype="datetime64[D]"))
-        freeze(self, "recent", recent)
-        freeze(self, "recent_edges", np.array(self.recent_edges, dtype="datetime64[D]"))
         exposure = np.array(exposure, dtype=np.float64)
-        freeze(self, "recent_exposure", exposure)
+        arrays = {
+            "draws": draws,
+            "edges": np.array(self.edges, dtype="datetime64[D]"),
+            "recent": recent,
+            "recent_edges": np.array(self.recent_edges, dtype="datetime64[D]"),
+            "recent_exposure": exposure,
+        }
+        for name, array in arrays.items():
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
         object.__setattr__(self, "names", tuple(self.names))
         object.__setattr__(self, "lengths", tuple(self.lengths) or (1,) * horizon)
         wanted = {
@@ -320,7 +325,10 @@ class Forecast:
         if not isinstance(other, Forecast):
             return NotImplemented
         arrays = ("draws", "edges", "recent", "recent_edges", "recent_exposure")
-        return same(self, other, arrays, ("names", "made_on", "model", "lengths", "period"))
+        plain = ("names", "made_on", "model", "lengths", "period")
+        return all(getattr(self, name) == getattr(other, name) for name in plain) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays
+        )
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
