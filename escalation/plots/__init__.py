@@ -1,0 +1,35 @@
+"""Axes-level drawings of every noun: each takes an axes, draws on it, and returns it.
+
+They serve the notebook and the report alike. Draw inside `style` for the report's look; nothing
+here touches pyplot.
+"""
+
+from escalation.plots.dynamics import (
+    branching_by_background,
+    reproduction,
+    reproduction_by_background,
+    responses,
+    shares,
+)
+from escalation.plots.forecast import fan
+from escalation.plots.scores import calibration, pit, skill
+from escalation.plots.series import count_bars, counts, timeline
+from escalation.plots.style import figure, style, svg
+
+__all__ = [
+    "branching_by_background",
+    "calibration",
+    "count_bars",
+    "counts",
+    "fan",
+    "figure",
+    "pit",
+    "reproduction",
+    "reproduction_by_background",
+    "responses",
+    "shares",
+    "skill",
+    "style",
+    "svg",
+    "timeline",
+]

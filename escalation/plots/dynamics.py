@@ -1,0 +1,207 @@
+"""Drawings of who is followed by whom: reproduction matrix, responses, shares, backgrounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from escalation.plots.style import GREY, HAIR, INK, TOTAL_COLOUR, colour, say, tint, wrapped
+
+if TYPE_CHECKING:
+    from escalation.dynamics import Dynamics
+
+CLEAR_OF_ZERO = 0.01
+"""An interval whose lower end lies below this touches zero: it prints as 0.00 or close to it."""
+BACKGROUNDS = {"constant": "o", "seasonal": "s", "trend": "D"}
+SHARE_PARTS = ("background", "its own past", "other streams")
+
+
+def reproduction(
+    ax: Axes,
+    dynamics: Dynamics,
+    *,
+    level: float = 0.9,
+    truth: NDArray[np.float64] | None = None,
+) -> Axes:
+    """The reproduction matrix as a table of cells: sources across, receivers down.
+
+    Each cell holds the median and the interval of the expected further incidents in the row's
+    stream after one incident in the column's. A cell is empty where the arrow is ruled out, and
+    hollow where the interval touches zero. ``truth`` (K, K) adds a third line to every cell.
+    """
+    size = len(dynamics.names)
+    low, middle, high = quantiles(dynamics.reproduction, level)
+    strongest = max(float(middle.max(initial=0)), 0.2)
+    scale = min(1.0, 6.5 / (size + 2))
+    for row, column in np.ndindex(size, size):
+        if dynamics.arrows is not None and not dynamics.arrows[row][column]:
+            continue
+        value, hollow = middle[row, column], low[row, column] < CLEAR_OF_ZERO
+        strength = 0.12 + 0.7 * min(1.0, value / strongest)
+        face = "white" if hollow else tint(TOTAL_COLOUR, strength)
+        ax.add_patch(
+            Rectangle(
+                (column - 0.47, row - 0.46), 0.94, 0.92, facecolor=face, linewidth=0.6,
+                edgecolor=GREY if hollow else face,
+            )
+        )  # fmt: skip
+        ink = "white" if not hollow and strength > 0.5 else INK
+        interval = f"{low[row, column]:.2f} to {high[row, column]:.2f}"
+        lines = [(f"{value:.2f}", 11.0, "bold"), (interval, 7.5, "normal")]
+        if truth is not None:
+            lines.append((f"truth {truth[row, column]:.2f}", 7.5, "normal"))
+        for n, (text, points, weight) in enumerate(lines):
+            y = row + (n - (len(lines) - 1) / 2) * 0.27
+            ax.text(
+                column, y, text, ha="center", va="center", color=ink, weight=weight,
+                fontsize=max(4.4, points * scale) if size > 5 else points,
+            )  # fmt: skip
+    ax.set_xlim(-0.5, size - 0.5)
+    ax.set_ylim(size - 0.5, -0.5)
+    numbered = size > 5
+    heads = [f"{n + 1}" if numbered else wrapped(s, 18) for n, s in enumerate(dynamics.names)]
+    sides = [
+        wrapped(f"{n + 1}  {s}" if numbered else s, 24, 2 if numbered else 3)
+        for n, s in enumerate(dynamics.names)
+    ]
+    ax.set_xticks(range(size), heads, parse_math=False)
+    ax.set_yticks(range(size), sides, parse_math=False)
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("top")
+    ax.set_xlabel("after one incident in …", color=GREY)
+    ax.set_ylabel("further incidents in …", color=GREY)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def responses(
+    ax: Axes, dynamics: Dynamics, source: int, target: int, *, top: float | None = None
+) -> Axes:
+    """Further incidents in one stream, day by day in sum, after one incident in another.
+
+    The line is the median, the bands hold 50 and 90 % of the draws.
+    """
+    if dynamics.arrows is not None and not dynamics.arrows[target][source]:
+        reached = dynamics.responses[:, -1, target, source]
+        if not np.any(reached > 0):
+            ax.set_xlim(0, dynamics.response_days[-1])
+            ax.set_ylim(0, top)
+            return say(ax, "ruled out")
+    paths = dynamics.responses[:, :, target, source]
+    horizon = np.concatenate([[0.0], dynamics.response_days])
+    hue = colour(target)
+    for level, strength in ((0.9, 0.25), (0.5, 0.5)):
+        low, _, high = quantiles(paths, level)
+        ax.fill_between(horizon, from_zero(low), from_zero(high), color=tint(hue, strength), lw=0)
+    ax.plot(horizon, from_zero(np.median(paths, axis=0)), color=hue)
+    ax.set_xlim(0, horizon[-1])
+    ax.set_ylim(0, top)
+    return ax
+
+
+def shares(ax: Axes, dynamics: Dynamics) -> Axes:
+    """Expected incidents of each stream by immediate cause: background, own past, other streams.
+
+    Bars are the means of the draws; the parts are labelled above the first bar.
+    """
+    parts = np.mean(dynamics.shares, axis=0)
+    for row, name in enumerate(dynamics.names):
+        left = 0.0
+        for n, strength in enumerate((0.25, 0.6, 1.0)):
+            width = float(parts[row, n])
+            ax.barh(row, width, left=left, height=0.62, color=tint(colour(row), strength), lw=0)
+            if width >= 0.06:
+                ax.text(
+                    left + width / 2, row, f"{width * 100:.0f} %", ha="center", va="center",
+                    fontsize=8.5, color=INK,
+                )  # fmt: skip
+            if row == 0 and width > 0.1:
+                ax.text(
+                    left + width / 2, -0.42, SHARE_PARTS[n], ha="center", va="bottom",
+                    fontsize=8.5, color=GREY,
+                )  # fmt: skip
+            left += width
+        del name
+    ax.set_yticks(
+        range(len(parts)), [wrapped(name, 24) for name in dynamics.names], parse_math=False
+    )
+    ax.set_ylim(len(parts) - 0.5, -0.9)
+    ax.set_xlim(0, 1)
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def branching_by_background(
+    ax: Axes,
+    alternatives: Mapping[str, Dynamics],
+    headline: Dynamics | None = None,
+    *,
+    level: float = 0.9,
+) -> Axes:
+    """Branching ratio under each background, a row a background, with the interval."""
+    rows = {name: dynamics.branching_ratio for name, dynamics in alternatives.items()}
+    if headline is not None:
+        rows = {"headline": headline.branching_ratio, **rows}
+    for row, (name, draws) in enumerate(rows.items()):
+        dot_and_interval(ax, row, draws, level, BACKGROUNDS.get(name, "o"), TOTAL_COLOUR)
+    ax.set_yticks(range(len(rows)), list(rows), parse_math=False)
+    return _ratio_axis(ax, len(rows))
+
+
+def reproduction_by_background(
+    ax: Axes,
+    alternatives: Mapping[str, Dynamics],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    level: float = 0.9,
+) -> Axes:
+    """Entries (receiver, source) of R under each background, side by side in one row each."""
+    offsets = np.linspace(-0.22, 0.22, len(alternatives))
+    names = next(iter(alternatives.values())).names
+    for row, (receiver, source) in enumerate(pairs):
+        for offset, (name, dynamics) in zip(offsets, alternatives.items(), strict=True):
+            draws = dynamics.reproduction[:, receiver, source]
+            marker = BACKGROUNDS.get(name, "o")
+            dot_and_interval(ax, row + offset, draws, level, marker, colour(receiver))
+    labels = [f"{wrapped(names[s], 26, 1)} → {wrapped(names[r], 26, 1)}" for r, s in pairs]
+    ax.set_yticks(range(len(pairs)), labels, parse_math=False)
+    return _ratio_axis(ax, len(pairs))
+
+
+def dot_and_interval(
+    ax: Axes, row: float, draws: NDArray[np.float64], level: float, marker: str, hue: str
+) -> Axes:
+    """A median with its interval, in one row."""
+    low, middle, high = quantiles(draws, level)
+    ax.hlines(row, low, high, color=hue, linewidth=1.0)
+    ax.plot([middle], [row], marker, color=hue, markersize=4.2, markeredgewidth=0)
+    return ax
+
+
+def quantiles(draws: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Lower end, median and upper end of the central ``level`` of draws (n, ...): (3, ...)."""
+    tail = (1 - level) / 2
+    return np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
+
+
+def from_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cumulative values with the zero they start from."""
+    return np.concatenate([[0.0], values])
+
+
+def _ratio_axis(ax: Axes, rows: int) -> Axes:
+    ax.set_ylim(rows - 0.5, -0.5)
+    ax.set_xlim(0, max(1.0, ax.get_xlim()[1]) if ax.get_xlim()[1] > 0.6 else None)
+    ax.grid(axis="x", color=HAIR, linewidth=0.4)
+    ax.set_axisbelow(True)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    return ax

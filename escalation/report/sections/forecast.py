@@ -1,0 +1,151 @@
+"""Forecast: what to expect, period by period and in sum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from escalation.plots.forecast import fan
+from escalation.plots.style import figure, wrapped
+from escalation.report.sections.base import Block, Figure, Section, Table
+from escalation.report.wording import count, counts_between, joined, percent, short_day
+
+if TYPE_CHECKING:
+    from escalation.forecast import Forecast
+    from escalation.results import Results
+
+PER_FIGURE = 4
+PAST = 52
+SHARED = 4.0
+
+
+class ForecastSection(Section):
+    """Fans of the streams with last year before them, and a table by horizon block."""
+
+    title: ClassVar[str] = "Forecast"
+    place: ClassVar[int] = 5
+
+    def blocks(self, results: Results) -> list[Block]:
+        """Fans by four, then the table."""
+        streams = range(len(results.forecast.names))
+        groups = [list(streams)[n : n + PER_FIGURE] for n in range(0, len(streams), PER_FIGURE)]
+        return [*(fans(results, group) for group in groups), *block_tables(results)]
+
+
+def fans(results: Results, group: list[int]) -> Figure:
+    """Up to four streams, one below the other."""
+    forecast, period = results.forecast, results.series.period
+    peaks = np.maximum(
+        forecast.recent[-PAST:].max(axis=0, initial=0),
+        np.minimum(forecast.quantile(0.975).max(axis=0), 1e6),
+    )[group]
+    together = peaks.max() <= SHARED * max(float(peaks.min()), 1.0)
+    drawing, axes = figure(0.4 + 1.2 * len(group), len(group), 1, sharex=True)
+    for n, (ax, stream) in enumerate(zip(axes[:, 0], group, strict=True)):
+        fan(
+            ax, forecast, stream, past=PAST, thresholds=results.study.forecast.thresholds,
+            top=float(peaks.max()) if together else None, labels=True,
+        )  # fmt: skip
+        ax.set_title(wrapped(forecast.names[stream], 70, 1), parse_math=False)
+        ax.tick_params(labelbottom=n == len(group) - 1)
+    drawing.supylabel(f"incidents a {period}", fontsize=9)
+    scale = "One scale." if together else "Each panel has its own scale."
+    ends = forecast.blocks([len(forecast.edges) - 1]).interval(0.8)[:, 0]
+    sums = joined(
+        [f"{counts_between(ends[0, k], ends[1, k])} in {forecast.names[k]}" for k in group]
+    )
+    return Figure(
+        caption=f"In the next {len(forecast.edges) - 1} {period}s the model expects {sums} (80 % "
+        "intervals).",
+        drawing=drawing,
+        alternative=f"Fans of expected incidents a {period}, the last {PAST} {period}s before them.",
+        source=f"Grey: observed. Bands: 50, 80 and 95 %; line: median. Dotted: thresholds. {scale}",
+    )
+
+
+def block_sizes(horizon: int) -> list[int]:
+    """Thirds of the horizon, the last the longest: 12 gives 4, 4 and 4."""
+    third = horizon // 3
+    return [third, third, horizon - 2 * third] if third else [horizon]
+
+
+def block_tables(results: Results) -> list[Block]:
+    """For each stream and the sum: median, intervals and probabilities by horizon block."""
+    forecast, study = results.forecast, results.study
+    horizon, period = len(forecast.edges) - 1, results.series.period
+    sizes = block_sizes(horizon)
+    spans = [(int(a), int(b)) for a, b in zip(np.cumsum([0, *sizes]), np.cumsum(sizes))]
+    if len(sizes) > 1:
+        spans.append((0, horizon))
+    thresholds = study.forecast.thresholds
+    rows, marks = [], []
+    total = forecast.total()
+    nouns = [(forecast, k) for k in range(len(forecast.names))]
+    for noun, stream in nouns if len(forecast.names) == 1 else [*nouns, (total, 0)]:
+        for place, (first, last) in enumerate(spans):
+            rows.append(_row(noun, stream, first, last, thresholds, place == 0))
+            marks.append("strong" if (first, last) == (0, horizon) else "")
+    heads = tuple(f"A {period}\nof ≥ {n}" for n in thresholds)
+    more = escalation_words(results)
+    return [
+        Table(
+            caption=more,
+            header=(
+                "Stream", f"{period.capitalize()}s", "Median", "50 %", "80 %", "95 %", *heads,
+                "More than\nlast year",
+            ),  # fmt: skip
+            rows=tuple(rows),
+            widths=(1, *(0,) * (6 + len(heads))),
+            align="ll" + "r" * (5 + len(heads)),
+            marks=tuple(marks),
+            source=f"Incidents in the block, with intervals. A {period} of ≥ n: the probability "
+            f"that at least one {period} of the block reaches n. More than last year: the "
+            f"probability of more a {period} than the mean of the last {_past(forecast)} "
+            f"{period}s. Forecast made on {short_day(np.datetime64(forecast.made_on))}.",
+        )
+    ]
+
+
+def _row(
+    forecast: Forecast, stream: int, first: int, last: int, thresholds: tuple[int, ...], named: bool
+) -> tuple[str, ...]:
+    draws = forecast.draws[:, first:last, stream]
+    block = forecast.blocks([first, last - first] if first else [last])
+    at = 1 if first else 0
+    ends = [block.interval(level)[:, at, stream] for level in (0.5, 0.8, 0.95)]
+    return (
+        forecast.names[stream] if named else "",
+        f"{first + 1}–{last}" if last - first > 1 else f"{last}",
+        count(block.quantile(0.5)[at, stream]),
+        *(counts_between(low, high) for low, high in ends),
+        *(percent(float((draws >= n).any(axis=1).mean())) for n in thresholds),
+        percent(float(block.prob_above_recent(PAST)[at, stream])),
+    )
+
+
+def _past(forecast: Forecast) -> int:
+    return min(PAST, len(forecast.recent))
+
+
+def escalation_words(results: Results) -> str:
+    """Which streams are likely to have more than last year, in a sentence."""
+    horizon = len(results.forecast.edges) - 1
+    period = results.series.period
+    table = results.forecast.escalation(ahead=horizon, past=PAST)
+    rising = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, 0.8, 1.1)]
+    falling = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, -0.1, 0.2)]
+    said = []
+    if rising:
+        said.append(f"more than last year is likely in {joined(rising)}")
+    if falling:
+        said.append(f"less is likely in {joined(falling)}")
+    start = f"Over {horizon} {period}s "
+    if not said:
+        return start + "no stream is likely (80 % or more) to differ from last year's mean."
+    return start + "; ".join(said) + "."
+
+
+def _likely(row: dict[str, float | None], low: float, high: float) -> bool:
+    probability = row["probability"]
+    return probability is not None and low <= probability <= high

@@ -1,0 +1,192 @@
+"""Method: how to repeat it, what the words mean, and what the report cannot say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from escalation.report.sections.base import Block, Note, Section, Table, Text
+from escalation.report.wording import joined, short_day, some
+
+if TYPE_CHECKING:
+    from escalation.results import Results
+    from escalation.streams import Stream
+
+WORDS = {
+    "endemic-epidemic": (
+        "The expected incidents of each stream are a background, with a level and a season, plus a "
+        "part that follows earlier incidents of every stream. R is the reproduction matrix, w the "
+        "share of its effect that comes l periods later, e the part of the period that was "
+        "watched."
+    ),
+    "hawkes": (
+        "The rate of each stream is a background plus a part that follows earlier incidents of "
+        "every stream. R is the reproduction matrix, g the density of the delay."
+    ),
+}
+DEFINITIONS = (
+    ("Stream", "Incidents that count as one actor acting on another, or as fighting between two."),
+    (
+        "Reproduction matrix",
+        "Expected further incidents of one stream that directly follow one incident of another.",
+    ),
+    (
+        "Branching ratio",
+        "The largest eigenvalue of that matrix: below 1 a burst dies down, at 1 or above it grows.",
+    ),
+    (
+        "Background",
+        "What the model expects without any earlier incident; a share by immediate cause is a "
+        "term's part of the expected incidents over the window.",
+    ),
+    (
+        "Interval",
+        "Holds the stated share of the draws; in a forecast it covers chance and the uncertainty "
+        "of the parameters.",
+    ),
+    (
+        "Relative skill",
+        "How much smaller the model's mean CRPS is than a baseline's; the CRPS is the mean "
+        "distance between forecast and outcome, in incidents.",
+    ),
+)
+LIMITS = (
+    (
+        "Recording",
+        "Incidents reach the table through reports. Places and years with fewer reporters look "
+        "quieter, and a burst of attention looks like a burst of violence.",
+    ),
+    (
+        "Unrecorded",
+        "Incidents that nobody recorded are missing from counts and from the past that others "
+        "seem to follow.",
+    ),
+    (
+        "Cause",
+        "That one stream is followed by more of another does not prove that it is its cause: "
+        "something unseen may drive both.",
+    ),
+    (
+        "Who struck first",
+        "The model says nothing of who began, nor of right and wrong. Where a stream is fighting "
+        "between two sides, the data do not tell who attacked.",
+    ),
+)
+
+
+class Method(Section):
+    """The model, its priors, the study as run, definitions, limits, licence."""
+
+    title: ClassVar[str] = "Method"
+    place: ClassVar[int] = 8
+
+    def blocks(self, results: Results) -> list[Block]:
+        """Model, priors, streams, run, definitions, limits."""
+        return [
+            *model(results),
+            priors(results),
+            streams(results),
+            run(results),
+            Text(DEFINITIONS, heading="Definitions"),
+            Text(LIMITS, heading="Limits"),
+            licence(results),
+        ]
+
+
+def model(results: Results) -> list[Block]:
+    """The model in words and one equation, with this study's choices."""
+    family, chosen = results.fit.model.name, results.study.specification
+    season = (
+        f"{chosen.harmonics} harmonic(s) of a season of {chosen.season_length:g} days"
+        if chosen.harmonics
+        else "no season"
+    )
+    choices = (
+        f"Here: {chosen.distribution} counts a {chosen.period}, dispersion by "
+        f"{'stream' if chosen.dispersion == 'stream' else 'all streams together'}, "
+        f"{chosen.kernel} delay over {chosen.lags} {chosen.period}s, {season}, fitted by "
+        f"{results.fit.engine}."
+    )
+    if chosen.no_arrows:
+        ruled = joined([f"{source} → {target}" for source, target in chosen.no_arrows])
+        choices += f" Ruled out: {ruled}."
+    return [Text.of(WORDS.get(family, "")), Note("equation", family), Text.of(choices)]
+
+
+def priors(results: Results) -> Table:
+    """Every parameter with its meaning, prior and unit."""
+    sampled = results.fit.engine.lower() == "nuts"
+    return Table(
+        caption="Parameters and priors"
+        + ("." if sampled else "; maximum likelihood does not use the priors."),
+        header=("Parameter", "Meaning", "Prior", "Unit"),
+        rows=tuple(
+            (p.name.replace("_", " "), p.meaning, str(p.prior), p.unit or "–")
+            for p in results.fit.parameters
+        ),
+        widths=(0, 1.2, 1, 0.7),
+        align="llll",
+    )
+
+
+def streams(results: Results) -> Table:
+    """The streams as selected."""
+    study = results.study
+    return Table(
+        caption="Streams as selected.",
+        header=("Stream", "Who", "Other conditions", "Crosses the border"),
+        rows=tuple(
+            (s.name, s.label, conditions(s), _words(s.crosses_border(study.actors)))
+            for s in study.streams
+        ),
+        widths=(1, 1.2, 1.1, 0),
+        align="llll",
+        source="“Between”: the data do not tell who attacked.",
+    )
+
+
+def conditions(stream: Stream) -> str:
+    """The filters of a stream other than its actors."""
+    named = {
+        "dyad": stream.dyad,
+        "class": stream.classes,
+        "in": stream.countries,
+        "certainty": stream.certainty,
+    }
+    return "; ".join(f"{key} {' or '.join(values)}" for key, values in named.items() if values) or "–"
+
+
+def _words(crosses: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not known"}[crosses]
+
+
+def run(results: Results) -> Text:
+    """How the run can be repeated."""
+    info, series = results.run, results.series
+    versions = ", ".join(f"{name} {number}" for name, number in info.versions.items())
+    return Text(
+        (
+            (
+                "Window",
+                f"{short_day(series.window.start)} to {short_day(series.window.end)} (not "
+                f"included), {some(len(series), series.period)}.",
+            ),
+            ("Command", info.command),
+            ("Seed", f"{info.seed}"),
+            ("Data", f"{results.incidents.provenance.file}, SHA-256 {info.data_hash}"),
+            ("Study", f"SHA-256 {info.study_hash}"),
+            ("Versions", f"escalation {info.version}, {versions}"),
+        ),
+        heading="To repeat it",
+    )
+
+
+def licence(results: Results) -> Text:
+    """Whose data these are."""
+    origin = results.incidents.provenance
+    return Text(
+        (
+            ("Licence", origin.licence or "not stated"),
+            ("Citation", origin.citation or "not stated"),
+        ),
+        heading="Source of the incidents",
+    )
