@@ -105,12 +105,12 @@ class Dynamics:
         grid = np.concatenate([[0.0], self.response_days])
         source = self.names.index(stream)
         values: FloatArray = self.responses[:, :, :, source]
-        values = np.concatenate([np.zeros_like(values[:, :1]), values], axis=1)
+        padded: FloatArray = np.concatenate([np.zeros_like(values[:, :1]), values], axis=1)
         at = int(np.searchsorted(grid, days))
         if grid[at] == days:
-            return values[:, at]
+            return padded[:, at]
         share = (days - grid[at - 1]) / (grid[at] - grid[at - 1])
-        return values[:, at - 1] * (1 - share) + values[:, at] * share
+        return padded[:, at - 1] * (1 - share) + padded[:, at] * share
 
     def interval(self, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends (K, K) of the interval of R; see `nonnegative_interval`."""
