@@ -13,7 +13,7 @@ from escalation.background import Background
 from escalation.counts import EndemicEpidemic
 from escalation.series import CountSeries
 from escalation.streams import Stream
-from escalation.study import (
+from escalation.study.sections import (
     ActorSection,
     BacktestSection,
     DataSection,
