@@ -98,7 +98,7 @@ class Fit:
     ----------
     model : Model
     series : CountSeries or EventSeries
-    draws : dict of ndarray (n, *shape)
+    draws : dict of ndarray (n, ...)
         Draws of each parameter, whichever engine made them.
     estimate : dict of ndarray
         The maximum of the likelihood, or the posterior mean.

@@ -170,7 +170,7 @@ class Parameter:
         return math.prod(self.shape)
 
     def sample_prior(self, rng: np.random.Generator, draws: int) -> FloatArray:
-        """Draws from the prior, of shape (draws, *shape), zero where an entry is fixed."""
+        """Draws from the prior, of shape (draws, ...), zero where an entry is fixed."""
         out = np.zeros((draws, *self.shape))
         free = self.mask
         out[:, free] = self.prior.at(free).sample(rng, (draws, int(free.sum())))
@@ -230,7 +230,7 @@ class Layout:
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def unpack(self, theta: FloatArray) -> dict[str, FloatArray]:
-        """The values by name of vectors (..., size), as arrays (..., *shape)."""
+        """The values by name of vectors (..., size), each as an array that ends in its own shape."""
         out: dict[str, FloatArray] = {}
         position = 0
         for p in self.parameters:
@@ -250,7 +250,7 @@ class Layout:
         )
 
     def sample_prior(self, rng: np.random.Generator, draws: int) -> dict[str, FloatArray]:
-        """Prior draws by name, each (draws, *shape)."""
+        """Prior draws by name, each (draws, ...)."""
         return {p.name: p.sample_prior(rng, draws) for p in self.parameters}
 
 
