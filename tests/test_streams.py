@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
@@ -51,7 +52,7 @@ def incidents() -> Incidents:
         ({"source": ("nobody",)}, []),
     ],
 )
-def test_select(incidents: Incidents, given: dict, lines: list[int]) -> None:
+def test_select(incidents: Incidents, given: dict[str, Any], lines: list[int]) -> None:
     chosen = Stream("s", **given).select(incidents, ACTORS)
     assert sorted(chosen.table["id"].cast(int)) == lines
     assert chosen.window is incidents.window
@@ -87,7 +88,7 @@ def test_misspelt_names_are_found(incidents: Incidents) -> None:
         ({"source": ("Raiders",), "countries": ("North",), "directed": False}, True),
     ],
 )
-def test_crosses_border(given: dict, crosses: bool | None) -> None:
+def test_crosses_border(given: dict[str, Any], crosses: bool | None) -> None:
     assert Stream("s", **given).crosses_border(ACTORS) is crosses
 
 
@@ -106,7 +107,7 @@ def test_without_actors_no_border_is_known() -> None:
         ({"classes": ("raid",)}, "s"),
     ],
 )
-def test_label_says_who_acts_only_where_it_is_known(given: dict, label: str) -> None:
+def test_label_says_who_acts_only_where_it_is_known(given: dict[str, Any], label: str) -> None:
     assert Stream("s", **given).label == label
 
 
@@ -118,6 +119,6 @@ def test_label_says_who_acts_only_where_it_is_known(given: dict, label: str) -> 
         ({"name": "s", "certainty": ("sure",)}, "certainty must be among confirmed"),
     ],
 )
-def test_bad_streams(given: dict, message: str) -> None:
+def test_bad_streams(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Stream(**given)

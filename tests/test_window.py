@@ -104,7 +104,9 @@ def test_gaps_are_kept_in_order() -> None:
         ),
     ],
 )
-def test_bad_windows_say_what_is_wrong(start: date, end: date, gaps: tuple, message: str) -> None:
+def test_bad_windows_say_what_is_wrong(
+    start: date, end: date, gaps: tuple[tuple[date, date], ...], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Window(start, end, gaps)
 

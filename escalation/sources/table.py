@@ -48,11 +48,11 @@ class Table(Source):
     citation: ClassVar[str] = "not stated"
     columns: ClassVar = {"date": ("date",), "source": ("source",), "target": ("target",)}
     specimen: ClassVar[str] = (
-        "id,date,date_latest,source,target,incident_class,country,deaths_low,deaths_best,"
-        "deaths_high,certainty,place\n"
-        'a1,2020-01-07,2020-01-07,A,B,attack,North,0,1,2,confirmed,"Mill, the old"\n'
-        "a2,2020-01-09,2020-01-12,B,A,shelling,South,,,,alleged,\n"
-        "a3,2020-02-01 00:00:00,,A,B,attack,South,3,3,3,reported,Ford\n"
+        "id,date,date_latest,source,target,incident_class,country,latitude,longitude,"
+        "deaths_low,deaths_best,deaths_high,certainty,place\n"
+        'a1,2020-01-07,2020-01-07,A,B,attack,North,30.5,-70.25,0,1,2,confirmed,"Mill, the old"\n'
+        "a2,2020-01-09,2020-01-12,B,A,shelling,South,,,,,,alleged,\n"
+        "a3,2020-02-01 00:00:00,,A,B,attack,South,31,-71,3,3,3,reported,Ford\n"
     )
 
     def __post_init__(self) -> None:

@@ -1,0 +1,287 @@
+"""What every source must do, applied to each that the package exports."""
+
+import csv
+import io
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+import pytest
+
+from discover import concrete
+from escalation import sources
+from escalation.codes import CERTAINTIES
+from escalation.incidents import SCHEMA, Incidents
+from escalation.sources import SOURCES, DataError, RowError, Source, guess
+from escalation.sources.delimited import open_sheet
+from escalation.window import Window
+
+KINDS = concrete(Source, sources)
+WINDOW = Window(date(1900, 1, 1), date(2100, 1, 1))
+
+BAD_VALUES = [
+    ("date", "2020-13-01", "is not a date (YYYY-MM-DD)"),
+    ("date", "05/03/2020", "is not a date (YYYY-MM-DD)"),
+    ("date", "", "is missing"),
+    ("date_latest", "soon", "is not a date (YYYY-MM-DD)"),
+    ("date_latest", "1901-01-01", "ends before it starts"),
+    ("source", "  ", "is missing"),
+    ("target", "", "is missing"),
+    ("id", "", "is missing"),
+    ("deaths_best", "-1", "is negative"),
+    ("deaths_best", "many", "is not a whole number"),
+    ("deaths_low", "2.5", "is not a whole number"),
+    ("deaths_high", "1e999", "is not a whole number"),
+    ("latitude", "north", "is not a number"),
+    ("latitude", "91", "is not within 90 degrees"),
+    ("longitude", "-180.5", "is not within 180 degrees"),
+    ("certainty", "rumoured", "is not one of confirmed, reported, alleged, denied"),
+]
+
+
+def known(kind: type[Source]) -> dict[str, str]:
+    """Our columns that the specimen of a source has, and its names for them."""
+    return kind().matched(open_sheet(pl.read_csv(kind.specimen.encode(), infer_schema=False)))
+
+
+class Specimen:
+    """The specimen of a source in a file, to be spoilt in one place."""
+
+    def __init__(self, kind: type[Source], folder: Path) -> None:
+        self.source = kind()
+        self.header, *self.rows = csv.reader(io.StringIO(kind.specimen))
+        self.path = folder / "incidents.csv"
+        self.names = known(kind)
+
+    def write(self) -> Path:
+        with self.path.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([self.header, *self.rows])
+        return self.path
+
+    def read(self, window: Window = WINDOW, strict: bool = False) -> Incidents:
+        return self.source.read(self.write(), window, strict=strict)
+
+    def put(self, column: str, row: int, value: str) -> None:
+        self.rows[row][self.header.index(self.names[column])] = value
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def specimen(request: pytest.FixtureRequest, tmp_path: Path) -> Specimen:
+    return Specimen(request.param, tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_source_states_what_it_is(kind: type[Source]) -> None:
+    assert kind in SOURCES.values(), f"add it to SOURCES in {sources.__name__}/__init__.py"
+    assert kind.name
+    assert kind.licence
+    assert kind.citation
+    assert set(kind.columns) <= set(SCHEMA)
+    assert kind.__doc__
+
+
+def test_the_specimen_parses(specimen: Specimen) -> None:
+    incidents = specimen.read()
+    assert len(incidents) == len(specimen.rows) >= 3
+    assert incidents.rejected.is_empty()
+    assert dict(incidents.table.schema) == SCHEMA
+    assert incidents.table["date"].is_between(WINDOW.start, WINDOW.end, closed="left").all()
+    assert (incidents.table["date_latest"] >= incidents.table["date"]).all()
+    assert set(incidents.table["certainty"]) <= set(CERTAINTIES)
+    assert incidents.summary()["incidents"][-1] == len(specimen.rows)
+    taken = incidents.provenance
+    assert (taken.file, taken.rows_read) == ("incidents.csv", len(specimen.rows))
+    assert guess(specimen.path)[0] == next(
+        word for word, kind in SOURCES.items() if kind is type(specimen.source)
+    )
+
+
+def test_rows_outside_the_window_are_counted_apart(specimen: Specimen) -> None:
+    first = specimen.read().table["date"][0]
+    window = Window(date(1900, 1, 1), first)
+    incidents = specimen.read(window)
+    assert len(incidents) == 0
+    assert incidents.provenance.rows_outside == len(specimen.rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value", "reason"),
+    [(kind, *bad) for kind in KINDS for bad in BAD_VALUES if bad[0] in known(kind)],
+)
+def test_a_bad_row_is_kept_apart_with_line_column_and_reason(
+    tmp_path: Path, kind: type[Source], column: str, value: str, reason: str
+) -> None:
+    specimen = Specimen(kind, tmp_path)
+    specimen.put(column, 1, value)
+    incidents = specimen.read()
+    shown = value.strip()
+    assert incidents.rejected.rows() == [(3, specimen.names[column], shown, reason)]
+    assert len(incidents) == len(specimen.rows) - 1
+    taken = incidents.provenance
+    assert taken.rows_read == taken.rows_taken + taken.rows_rejected + taken.rows_outside
+    with pytest.raises(RowError) as fault:
+        specimen.read(strict=True)
+    assert "\n" not in str(fault.value)
+    for part in (str(specimen.path), "line 3", repr(specimen.names[column]), reason):
+        assert part in str(fault.value)
+
+
+def test_an_id_that_stands_twice_is_taken_once(specimen: Specimen) -> None:
+    first = specimen.rows[0][specimen.header.index(specimen.names["id"])]
+    specimen.put("id", 2, first)
+    rejected = specimen.read().rejected
+    assert rejected.rows() == [(4, "id", first, "stands in an earlier row too")]
+
+
+def test_the_first_bad_line_is_the_strict_error(specimen: Specimen) -> None:
+    specimen.put("date", 2, "never")
+    specimen.put("source", 1, "")
+    with pytest.raises(RowError, match="line 3"):
+        specimen.read(strict=True)
+    assert specimen.read().rejected["line"].to_list() == [3, 4]
+
+
+def test_lines_are_those_of_the_file_past_line_breaks_in_quotes(specimen: Specimen) -> None:
+    specimen.put("place", 0, 'Mill,\n"the\r\nold"')
+    specimen.put("date", 2, "never")
+    rejected = specimen.read().rejected
+    text = specimen.path.read_bytes().decode().split("\n")
+    assert "never" in text[rejected["line"][0] - 1]
+    assert rejected["line"].to_list() == [6]
+
+
+def test_a_row_without_its_fields_is_kept_apart(specimen: Specimen) -> None:
+    specimen.put("place", 0, "Mill,\nthe old")
+    specimen.rows[1] = specimen.rows[1][:4]
+    specimen.rows[2] = [*specimen.rows[2], "more"]
+    incidents = specimen.read()
+    wide = len(specimen.header)
+    assert incidents.rejected["line"].to_list() == [4, 5]
+    assert incidents.rejected["reason"].to_list() == [
+        f"the row has 4 fields, the header {wide}",
+        f"the row has {wide + 1} fields, the header {wide}",
+    ]
+    assert incidents.provenance.rows_read == len(specimen.rows)
+    with pytest.raises(RowError, match="line 4"):
+        specimen.read(strict=True)
+
+
+def test_blank_lines_are_no_rows_but_count_as_lines(specimen: Specimen) -> None:
+    specimen.put("date", 2, "never")
+    lines = specimen.write().read_text().splitlines()
+    empty = "," * (len(specimen.header) - 1)
+    specimen.path.write_text("\r\n".join([*lines[:2], "", empty, *lines[2:], "", ""]))
+    incidents = specimen.source.read(specimen.path, WINDOW)
+    assert incidents.rejected["line"].to_list() == [6]
+    assert incidents.provenance.rows_read == len(specimen.rows)
+
+
+def test_a_missing_or_misspelt_column_is_named_with_the_nearest(specimen: Specimen) -> None:
+    good = list(specimen.header)
+    for ours in specimen.source.columns:
+        at = good.index(specimen.names[ours])
+        specimen.header = [*good[:at], good[at] + "_x", *good[at + 1 :]]
+        with pytest.raises(DataError) as fault:
+            specimen.read()
+        message = str(fault.value)
+        assert message.startswith(f"{specimen.path}: ")
+        assert f"no column {good[at]!r}" in message
+        assert f"nearest is {good[at] + '_x'!r}" in message
+        assert "\n" not in message
+
+
+def test_a_file_of_another_source_is_refused(specimen: Specimen) -> None:
+    for other in KINDS:
+        if other is type(specimen.source):
+            continue
+        specimen.path.write_text(other.specimen)
+        with pytest.raises(DataError) as fault:
+            specimen.source.read(specimen.path, WINDOW)
+        message = str(fault.value)
+        assert str(specimen.path) in message
+        assert specimen.names["date"] in message
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no such file"),
+        (b"", "is empty"),
+        (b"\n \r\n\n", "is empty"),
+        (np.random.default_rng(1).bytes(4096), "not a table of text"),
+        ("a,b\n1,2\n".encode("utf-16"), "not a table of text"),
+        (b"a\0b,c\n1,2\n", "not a table of text"),
+        (b'"a,b\n1,2\n', "column"),
+        (b"PK\x03\x04\x14\x00\x00\x00", "not a table of text"),
+    ],
+)
+def test_what_is_no_table_is_one_line(
+    specimen: Specimen, content: bytes | None, words: str
+) -> None:
+    path = specimen.path.parent / "other.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError) as fault:
+        specimen.source.read(path, WINDOW)
+    assert str(path) in str(fault.value)
+    assert words in str(fault.value)
+    assert "\n" not in str(fault.value)
+    with pytest.raises(DataError):
+        guess(path)
+
+
+def test_a_quote_that_is_never_closed_names_its_line(specimen: Specimen) -> None:
+    lines = specimen.write().read_text().splitlines()
+    lines[2] = lines[2].replace(",", ',"', 1)
+    specimen.path.write_text("\n".join(lines))
+    with pytest.raises(DataError, match="line 3"):
+        specimen.source.read(specimen.path, WINDOW)
+
+
+def test_a_column_that_stands_twice_is_refused(specimen: Specimen) -> None:
+    specimen.header.append(specimen.header[0])
+    specimen.rows = [[*row, "x"] for row in specimen.rows]
+    with pytest.raises(DataError, match=f"column '{specimen.header[0]}' stands twice"):
+        specimen.read()
+
+
+def test_a_directory_is_no_file(specimen: Specimen) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        specimen.source.read(specimen.path.parent, WINDOW)
+
+
+def test_frames_are_read_like_files(specimen: Specimen) -> None:
+    expected = specimen.read().table
+    frame = pl.read_csv(specimen.path, try_parse_dates=True)
+    for given in (frame, frame.to_pandas(), frame.to_arrow()):
+        incidents = specimen.source.read(given, WINDOW)
+        assert incidents.rejected.is_empty()
+        assert incidents.table.equals(expected)
+        assert incidents.provenance.file == "the table"
+    with pytest.raises(DataError, match="polars, pandas or Arrow table, got int"):
+        specimen.source.read(5, WINDOW)
+
+
+def test_text_is_never_interpreted(specimen: Specimen) -> None:
+    specimen.put("place", 0, '=HYPERLINK("x")')
+    specimen.put("source", 0, "<script>alert(1)</script>")
+    specimen.put("date", 1, "<script>")
+    incidents = specimen.read()
+    assert '=HYPERLINK("x")' in incidents.table["place"].to_list()
+    assert "<script>" not in incidents._repr_html_()
+
+
+def test_the_window_must_be_given(specimen: Specimen) -> None:
+    with pytest.raises(ValueError, match="say what was watched"):
+        specimen.source.read(specimen.path, cast(Any, None))
+
+
+def test_other_separators_and_a_byte_order_mark(specimen: Specimen) -> None:
+    expected = specimen.read().table
+    for separator in ";\t|":
+        with specimen.path.open("w", newline="", encoding="utf-8-sig") as file:
+            csv.writer(file, delimiter=separator).writerows([specimen.header, *specimen.rows])
+        assert specimen.source.read(specimen.path, WINDOW).table.equals(expected)
