@@ -76,22 +76,21 @@ class Source(ABC):
             raise ValueError(f"say what was watched: window must be a Window, got {window!r}")
         sheet = open_sheet(path_or_frame)
         names = self.matched(sheet)
-        rows, misfits = sheet.rows()
-        text = rows.select("line", *(_text(names.get(name), name) for name in SCHEMA))
+        lines, misfits = sheet.rows()
+        text = lines.select("line", *(_text(names.get(name), name) for name in SCHEMA))
         rows = parsed(self.translate(text.with_columns(_defaults(names))))
         inside = taken("date").is_between(window.start, window.end, closed="left")
         rows = rows.with_columns(inside.fill_null(True).alias("inside"))
-        listing = self.faults()
-        number = rows.select(_first(listing)).to_series()
-        inside_now = rows["inside"]
-        rejected = pl.concat([listed(rows, number, listing, names), misfits]).sort("line")
+
+        wrong = rows.select(_first(self.faults())).to_series()
+        rejected = pl.concat([listed(rows, wrong, self.faults(), names), misfits]).sort("line")
         if strict and len(rejected):
             line, column, value, reason = rejected.row(0)
             raise RowError(f"{sheet.label}: line {line}, column {column!r}: {value!r} {reason}")
-        good = rows.filter(number.is_null() & inside_now)
-        mends = self.mends()
-        mended = good.select(_first(mends)).to_series()
-        amended = listed(good, mended, mends, names)
+
+        good = rows.filter(wrong.is_null() & rows["inside"])
+        odd = good.select(_first(self.mends())).to_series()
+        amended = listed(good, odd, self.mends(), names)
         table = self.amend(good).select(taken(name).alias(name) for name in SCHEMA)
         provenance = Provenance(
             file=Path(sheet.label).name,
@@ -103,7 +102,7 @@ class Source(ABC):
             rows_read=len(rows) + len(misfits),
             rows_taken=len(table),
             rows_rejected=len(rejected),
-            rows_outside=int((~inside_now).sum()),
+            rows_outside=int((~rows["inside"]).sum()),
         )
         table = table.sort("date", maintain_order=True)
         return Incidents(table, window, provenance, rejected, amended)
@@ -119,7 +118,8 @@ class Source(ABC):
             wanted = ", ".join(repr(name) for name in missing)
             raise DataError(f"{sheet.label}: not a {self.name} file, it lacks the columns {wanted}")
         if missing:
-            raise DataError(f"{sheet.label}: {lacking(missing, sheet.header)}")
+            spare = [name for name in sheet.header if name not in names.values()]
+            raise DataError(f"{sheet.label}: {lacking(missing, spare)}")
         return names
 
     def translate(self, text: pl.DataFrame) -> pl.DataFrame:
@@ -143,14 +143,16 @@ class Source(ABC):
         return ""
 
 
-def lacking(missing: Sequence[str], header: Sequence[str]) -> str:
-    """Say which columns are missing, and which of the header each may be meant by."""
-    near = {name: nearest(name, header) for name in missing}
-    words = (
-        f"{name!r}" + (f" (the nearest is {like!r})" if like else "") for name, like in near.items()
-    )
-    own = "" if all(near.values()) else f"; its columns are {', '.join(map(repr, header[:12]))}"
-    return f"no column {', '.join(words)}{own}{', ...' if own and len(header) > 12 else ''}"
+def lacking(missing: Sequence[str], spare: Sequence[str]) -> str:
+    """Say which columns are missing, and which of those not used each may be meant by."""
+    near = {name: nearest(name, spare) for name in missing}
+    words = [
+        f"{name!r}" + (f" (the nearest is {near[name]!r})" if near[name] else "")
+        for name in missing
+    ]
+    more = ", ..." if len(spare) > 12 else ""
+    others = f"; the others are {', '.join(map(repr, spare[:12]))}{more}"
+    return f"no column {', '.join(words)}{others if spare and None in near.values() else ''}"
 
 
 def _text(name: str | None, ours: str) -> pl.Expr:

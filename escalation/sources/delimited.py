@@ -116,25 +116,26 @@ def open_sheet(given: Any) -> Sheet:
     """
     if not isinstance(given, str | Path):
         return _from_frame(given)
+    label = " ".join(str(given).splitlines())
     try:
         raw = Path(given).read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{given}: no such file") from None
+        raise DataError(f"{label}: no such file") from None
     except OSError as fault:
-        raise DataError(f"{given}: cannot be read ({fault.strerror or fault})") from None
+        raise DataError(f"{label}: cannot be read ({fault.strerror or fault})") from None
     digest = hashlib.sha256(raw).hexdigest()
     if not raw.strip():
-        raise DataError(f"{given}: the file is empty, it has no columns")
+        raise DataError(f"{label}: the file is empty, it has no columns")
     raw = raw.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     try:
         text = raw.decode()
     except UnicodeDecodeError as fault:
         line = raw.count(b"\n", 0, fault.start) + 1
         raise DataError(
-            f"{given}: not a table of text in UTF-8, no columns can be read (line {line})"
+            f"{label}: not a table of text in UTF-8, no columns can be read (line {line})"
         ) from None
     if "\0" in text:
-        raise DataError(f"{given}: not a table of text, no columns can be read (it has null bytes)")
+        raise DataError(f"{label}: not a table of text, no columns can be read (it has null bytes)")
     first = text[:HEAD].split("\n", 1)[0]
     separator = max(SEPARATORS, key=first.count)
     try:
@@ -142,8 +143,8 @@ def open_sheet(given: Any) -> Sheet:
             csv.reader(io.StringIO(text[:HEAD], newline=""), delimiter=separator, strict=True)
         )
     except csv.Error as fault:
-        raise DataError(f"{given}: line 1, the names of the columns: {fault}") from None
-    return Sheet(str(given), digest, tuple(header), raw, separator)
+        raise DataError(f"{label}: line 1, the names of the columns: {fault}") from None
+    return Sheet(label, digest, tuple(header), raw, separator)
 
 
 def _from_frame(given: Any) -> Sheet:

@@ -64,11 +64,10 @@ class Table(Source):
 
     def matched(self, sheet: Sheet) -> dict[str, str]:
         """Find the mapped columns, and those of our own names."""
-        missing = [theirs for theirs in self.names.values() if theirs not in sheet.header]
-        missing += [
-            ours for ours in self.columns if ours not in self.names and ours not in sheet.header
-        ]
-        if missing:
-            raise DataError(f"{sheet.label}: {lacking(missing, sheet.header)}")
         own = {ours: ours for ours in SCHEMA if ours in sheet.header}
-        return own | dict(self.names)
+        wanted = {ours: ours for ours in self.columns} | dict(self.names)
+        missing = [theirs for theirs in wanted.values() if theirs not in sheet.header]
+        if missing:
+            spare = [name for name in sheet.header if name not in wanted.values()]
+            raise DataError(f"{sheet.label}: {lacking(missing, spare)}")
+        return own | wanted
