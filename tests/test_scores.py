@@ -267,3 +267,33 @@ class TestAgainstScoringrules:
     def test_brier(self, rules, rng):
         p, outcome = rng.uniform(size=20), rng.integers(0, 2, 20)
         np.testing.assert_allclose(brier(p, outcome), rules.brier_score(outcome, p), rtol=1e-12)
+
+
+class TestAgainstSurveillance:
+    """The values that the R package surveillance gives (references/README.md says how)."""
+
+    def test_pit_histogram_of_one_step_forecasts(self, shared):
+        import json
+
+        import polars as pl
+        from scipy.stats import nbinom
+
+        reference = json.loads((shared / "references/values.json").read_text())
+        expected = reference["surveillance"]["mWE_scores_B"]["pit_J10_density"]
+        data = pl.read_csv(shared / "references/data/mWE_rolling_pred_B.csv")
+        size = np.exp(data["psi"].to_numpy())
+        law = nbinom(size, size / (size + data["mu"].to_numpy()))
+        observed = data["obs"].to_numpy()
+        heights = pit_histogram(law.cdf(observed - 1), law.cdf(observed), 10)
+        np.testing.assert_allclose(10 * heights, expected, rtol=1e-10)
+
+    def test_crps_of_evenly_spread_draws(self, shared):
+        import polars as pl
+        from scipy.stats import nbinom, poisson
+
+        data = pl.read_csv(shared / "references/data/score_unit_values.csv", null_values="NA")
+        for y, mu, size, _, rps, *_ in data.rows():
+            endless = size is None or not np.isfinite(size)
+            law = poisson(mu) if endless else nbinom(size, size / (size + mu))
+            draws = law.ppf((np.arange(4000) + 0.5) / 4000)
+            assert crps_draws(draws, y) == pytest.approx(rps, rel=0.01, abs=2e-3)
