@@ -4,6 +4,7 @@ They serve the notebook and the report alike. Draw inside `style` for the report
 here touches pyplot.
 """
 
+from escalation.plots.checks import autocorrelation, predictive
 from escalation.plots.dynamics import (
     branching_by_background,
     reproduction,
@@ -13,17 +14,18 @@ from escalation.plots.dynamics import (
 )
 from escalation.plots.forecast import fan
 from escalation.plots.scores import calibration, pit, skill
-from escalation.plots.series import count_bars, counts, timeline
+from escalation.plots.series import counts, timeline
 from escalation.plots.style import figure, style, svg
 
 __all__ = [
+    "autocorrelation",
     "branching_by_background",
     "calibration",
-    "count_bars",
     "counts",
     "fan",
     "figure",
     "pit",
+    "predictive",
     "reproduction",
     "reproduction_by_background",
     "responses",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from escalation.plots.style import GREY, HAIR, INK, TOTAL_COLOUR, colour, say, tint, wrapped
+from escalation.plots.style import GREY, HAIR, TOTAL_COLOUR, colour, ink_on, say, tint, wrapped
 
 if TYPE_CHECKING:
     from escalation.dynamics import Dynamics
@@ -50,7 +50,7 @@ def reproduction(
                 edgecolor=GREY if hollow else face,
             )
         )  # fmt: skip
-        ink = "white" if not hollow and strength > 0.5 else INK
+        ink = ink_on(face)
         interval = f"{low[row, column]:.2f} to {high[row, column]:.2f}"
         lines = [(f"{value:.2f}", 11.0, "bold"), (interval, 7.5, "normal")]
         if truth is not None:
@@ -111,7 +111,7 @@ def shares(ax: Axes, dynamics: Dynamics) -> Axes:
     Bars are the means of the draws; the parts are labelled above the first bar.
     """
     parts = np.mean(dynamics.shares, axis=0)
-    for row, name in enumerate(dynamics.names):
+    for row in range(len(parts)):
         left = 0.0
         for n, strength in enumerate((0.25, 0.6, 1.0)):
             width = float(parts[row, n])
@@ -119,7 +119,7 @@ def shares(ax: Axes, dynamics: Dynamics) -> Axes:
             if width >= 0.06:
                 ax.text(
                     left + width / 2, row, f"{width * 100:.0f} %", ha="center", va="center",
-                    fontsize=8.5, color=INK,
+                    fontsize=8.5, color=ink_on(tint(colour(row), strength)),
                 )  # fmt: skip
             if row == 0 and width > 0.1:
                 ax.text(
@@ -127,7 +127,6 @@ def shares(ax: Axes, dynamics: Dynamics) -> Axes:
                     fontsize=8.5, color=GREY,
                 )  # fmt: skip
             left += width
-        del name
     ax.set_yticks(
         range(len(parts)), [wrapped(name, 24) for name in dynamics.names], parse_math=False
     )
@@ -171,8 +170,11 @@ def reproduction_by_background(
             draws = dynamics.reproduction[:, receiver, source]
             marker = BACKGROUNDS.get(name, "o")
             dot_and_interval(ax, row + offset, draws, level, marker, colour(receiver))
-    labels = [f"{wrapped(names[s], 26, 1)} → {wrapped(names[r], 26, 1)}" for r, s in pairs]
-    ax.set_yticks(range(len(pairs)), labels, parse_math=False)
+    labels = [
+        f"{wrapped(names[s], 34, 1)}\n→ {wrapped(names[r], 32, 1) if r != s else 'itself'}"
+        for r, s in pairs
+    ]
+    ax.set_yticks(range(len(pairs)), labels, parse_math=False, fontsize=8, linespacing=0.95)
     return _ratio_axis(ax, len(pairs))
 
 

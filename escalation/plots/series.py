@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullFormatter
 from numpy.typing import NDArray
 
 from escalation.plots.style import (
@@ -18,9 +17,7 @@ from escalation.plots.style import (
     calendar,
     colour,
     days,
-    legible,
     say,
-    tint,
     whole,
     wrapped,
 )
@@ -75,14 +72,14 @@ def timeline(
 
 def deaths_key(ax: Axes) -> Axes:
     """The sizes of `timeline`'s dots, labelled, above the right end of its axes."""
-    at = (0.76, 0.845, 0.93)
+    at = (0.78, 0.88, 0.94)
     for x, number in zip(at, DEATHS_SHOWN, strict=True):
         ax.scatter(
             [x], [1.05], s=dot(np.array([number])), color=GREY, alpha=0.7, linewidths=0,
             transform=ax.transAxes, clip_on=False,
         )  # fmt: skip
         label = f"{number} death{'' if number == 1 else 's'}" if number == 1 else f"{number}"
-        ax.text(x + 0.012, 1.05, label, transform=ax.transAxes, va="center", fontsize=8, color=GREY)
+        ax.text(x + 0.013, 1.05, label, transform=ax.transAxes, va="center", fontsize=8, color=GREY)
     return ax
 
 
@@ -144,29 +141,3 @@ def mark_eras(ax: Axes, eras: Sequence[tuple[str, date]], named: bool = True) ->
                 textcoords="offset points", va="top", fontsize=8, color=GREY, parse_math=False,
             )  # fmt: skip
     return ax
-
-
-def count_bars(
-    ax: Axes, values: NDArray[np.float64], expected: NDArray[np.float64], hue: str
-) -> Axes:
-    """Counts of counts: how many periods had 0, 1, 2, … incidents, and how many a model expects.
-
-    Parameters
-    ----------
-    values : array (N,)
-        Periods observed with 0, 1, …, N - 1 incidents.
-    expected : array (3, N)
-        Lower end, median and upper end expected by the model.
-    """
-    places = np.arange(len(values))
-    ax.bar(places, values, color=tint(hue, 0.45), width=0.8)
-    ax.vlines(places, expected[0], expected[2], color=INK, linewidth=0.8)
-    ax.plot(places, expected[1], "_", color=INK, markersize=5)
-    ax.set_xticks(places[:: max(1, len(places) // 8)])
-    ax.yaxis.set_minor_locator(FixedLocator([]))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    whole(ax, float(max(values.max(), expected[2].max())))
-    return ax
-
-
-__all__ = ["count_bars", "counts", "deaths_key", "legible", "mark_eras", "mark_gaps", "timeline"]

@@ -114,13 +114,20 @@ def tint(hue: str, strength: float, towards: str = "white") -> str:
     return str(to_hex(strength * pure + (1 - strength) * other))
 
 
+def ink_on(face: str) -> str:
+    """Dark or white letters, whichever is easier to read on this colour (WCAG 2 luminance)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(face)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return INK if luminance > 0.22 else "white"
+
+
 def legible(text: str) -> str:
     """Spell out the characters that no font of ours has: ``[U+4E2D]``.
 
     PDF/UA forbids a missing glyph, and a name must not vanish.
     """
-    known = _characters()
-    return "".join(c if ord(c) in known or c in "\n\t" else f"[U+{ord(c):04X}]" for c in text)
+    odd = {c for c in set(text) - {"\n", "\t"} if ord(c) not in _characters()}
+    return text.translate({ord(c): f"[U+{ord(c):04X}]" for c in odd}) if odd else text
 
 
 @functools.cache
@@ -174,7 +181,8 @@ def _tick(month: np.datetime64, step: int, first: bool) -> str:
     when: date = month.astype("datetime64[D]").item()
     if step >= 12:
         return f"{when.year}"
-    return f"{when:%b}\n{when.year}" if first or when.month <= step and when.month == 1 else f"{when:%b}"
+    # The empty second line keeps all months on one base line.
+    return f"{when:%b}\n{when.year}" if first or when.month == 1 else f"{when:%b}\n "
 
 
 def whole(ax: Axes, top: float, ticks: int = 4) -> None:

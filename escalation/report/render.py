@@ -15,7 +15,7 @@ import typst
 from escalation.plots.style import FONT_FOLDER, legible, style, svg
 from escalation.report.sections import SECTIONS
 from escalation.report.sections.base import Block, Figure, Note, Section, Table, Text
-from escalation.report.wording import short_day
+from escalation.report.wording import last_day, short_day
 
 if TYPE_CHECKING:
     from escalation.results import Results
@@ -57,7 +57,7 @@ def write_report(
 def document(results: Results, sections: Sequence[Section] | None = None) -> dict[str, Any]:
     """Everything the template prints, as plain text, numbers and SVG."""
     run, study = results.run, results.study
-    span = f"{short_day(study.window.start)} to {short_day(study.window.end)}"
+    span = f"{short_day(study.window.start)} to {short_day(last_day(study.window.end))}"
     with style():
         parts = [
             {"title": section.title, "blocks": [_plain(block) for block in section.blocks(results)]}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -87,6 +87,11 @@ def short_day(when: date | np.datetime64) -> str:
     return f"{when.day}{NO_BREAK}{when:%b}{NO_BREAK}{when.year}"
 
 
+def last_day(end: date | np.datetime64) -> date:
+    """The last day of a half-open span that ends before ``end``."""
+    return as_date(end) - timedelta(days=1)
+
+
 def as_date(when: date | np.datetime64) -> date:
     """The calendar day of a NumPy or Python date."""
     if isinstance(when, np.datetime64):
@@ -95,10 +100,14 @@ def as_date(when: date | np.datetime64) -> date:
     return when
 
 
+def number_word(number: int) -> str:
+    """A count in words up to ten, in digits above."""
+    return NUMBER_WORDS[number] if 0 <= number < len(NUMBER_WORDS) else f"{number:,}"
+
+
 def some(number: int, noun: str, plural: str = "") -> str:
     """A number and its noun: one incident, four streams, 1,234 incidents."""
-    word = NUMBER_WORDS[number] if 0 <= number < len(NUMBER_WORDS) else f"{number:,}"
-    return f"{word}{NO_BREAK}{noun if number == 1 else plural or noun + 's'}"
+    return f"{number_word(number)}{NO_BREAK}{noun if number == 1 else plural or noun + 's'}"
 
 
 def joined(words: Sequence[str]) -> str:

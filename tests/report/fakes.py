@@ -43,7 +43,7 @@ def results(
         Stream(name, source=(f"source {k}",), target=(f"target {k}",), directed=k % 3 != 1)
         for k, name in enumerate(names)
     )
-    reproduction = 0.1 * np.ones((size, size)) + 0.25 * np.eye(size)
+    reproduction = 0.4 / size * np.ones((size, size)) + 0.25 * np.eye(size)
     reproduction[0, -1] = 0.0
     study = Study(
         title="Cross-border escalation: an invented border",
@@ -81,7 +81,7 @@ def results(
         last_observed=came.counts,
         backtest=_backtest(series, rng),
         findings=_findings(failed),
-        truth={"reproduction": reproduction, "branching_ratio": 0.25 + 0.1 * size, "decay": 0.5}
+        truth={"reproduction": reproduction, "branching_ratio": 0.65, "decay": 0.5}
         if simulated
         else None,
         run=RunInfo(

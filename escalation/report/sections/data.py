@@ -11,7 +11,7 @@ from escalation.codes import DISPUTED
 from escalation.plots.series import deaths_key, timeline
 from escalation.plots.style import colour, figure
 from escalation.report.sections.base import Block, Figure, Section, Table, Text
-from escalation.report.wording import count, day, joined, portion, sentence, short_day, some
+from escalation.report.wording import count, day, joined, last_day, portion, sentence, short_day, some
 
 if TYPE_CHECKING:
     from escalation.incidents import Incidents
@@ -55,9 +55,9 @@ def provenance(results: Results) -> Text:
     if len(incidents.amended):
         read += f" In {some(len(incidents.amended), 'row')} a figure was mended."
     window = results.study.window
-    watched = f"{day(window.start)} to {day(window.end)} (the last day not included)"
+    watched = f"{day(window.start)} to {day(last_day(window.end))}"
     if window.gaps:
-        spans = joined([f"{short_day(a)} to {short_day(b)}" for a, b in window.gaps])
+        spans = joined([f"{short_day(a)} to {short_day(last_day(b))}" for a, b in window.gaps])
         watched += f", without {spans}, when nobody watched"
     paragraphs = [("Source", read), ("Watched", watched + "."), ("Thin", thinnest(results.series))]
     if results.series.dropped:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.9
 PER_FIGURE = 4
-PAIRS = 12
+PAIRS = 8
 INSIDE = "yes", "no"
 
 
@@ -45,7 +45,7 @@ class DynamicsSection(Section):
         ]
         if results.truth is not None:
             blocks.append(truth_table(results))
-        blocks += [backgrounds(results), identification(results), share_bars(dynamics)]
+        blocks += [share_bars(dynamics), backgrounds(results), identification(results)]
         return [*blocks, *response_panels(dynamics)]
 
 
@@ -76,8 +76,7 @@ def matrix(results: Results) -> Figure:
     dynamics = results.dynamics
     size = len(dynamics.names)
     truth = None if results.truth is None else np.asarray(results.truth["reproduction"])
-    # Few streams: cells of fixed size, not stretched over the page.
-    drawing, axes = figure(0.75 + min(4.6, (0.66 if truth is not None else 0.6) * size + 0.1 * size))
+    drawing, axes = figure(0.7 + min(5.0, (0.62 if truth is not None else 0.52) * size))
     reproduction(axes[0, 0], dynamics, level=LEVEL, truth=truth)
     shown = "; below, the truth the data were simulated from" if truth is not None else ""
     return Figure(
@@ -162,7 +161,7 @@ def backgrounds(results: Results) -> Figure:
     alternatives, dynamics = results.alternatives, results.dynamics
     pairs = strongest_pairs(dynamics)
     drawing, axes = figure(
-        0.75 + 0.27 * max(len(pairs), 4), 1, 2, width_ratios=(0.8, 1.2)
+        0.6 + 0.31 * max(len(pairs), 4), 1, 2, width_ratios=(0.8, 1.2)
     )
     branching_by_background(axes[0, 0], alternatives, dynamics, level=LEVEL)
     reproduction_by_background(axes[0, 1], alternatives, pairs, level=LEVEL)
@@ -199,7 +198,7 @@ def identification(results: Results) -> Note:
 
 
 def strongest_pairs(dynamics: Dynamics) -> list[tuple[int, int]]:
-    """The largest entries (receiver, source) of R, at most twelve, in the order of the streams."""
+    """The largest entries (receiver, source) of R, at most eight, in the order of the streams."""
     middle = np.where(dynamics.arrows, np.median(dynamics.reproduction, axis=0), -1)
     order = np.argsort(-middle, axis=None, kind="stable")[:PAIRS]
     pairs = [(int(n) // len(middle), int(n) % len(middle)) for n in order]
@@ -208,7 +207,7 @@ def strongest_pairs(dynamics: Dynamics) -> list[tuple[int, int]]:
 
 def share_bars(dynamics: Dynamics) -> Figure:
     """Background, own past and other streams, a bar a stream."""
-    drawing, axes = figure(0.35 + 0.36 * len(dynamics.names))
+    drawing, axes = figure(0.35 + 0.32 * len(dynamics.names))
     shares(axes[0, 0], dynamics)
     mean = np.mean(dynamics.shares[:, :, 0], axis=0)
     low, high = dynamics.names[int(np.argmin(mean))], dynamics.names[int(np.argmax(mean))]
@@ -236,7 +235,7 @@ def _responses(dynamics: Dynamics, sources: list[int], targets: list[int]) -> Fi
     part = dynamics.responses[:, -1][:, targets][:, :, sources]
     top = float(np.quantile(part, 0.95, axis=0).max()) * 1.05 or 1.0
     drawing, axes = figure(
-        0.5 + 1.05 * len(sources), len(sources), len(targets), sharex=True, sharey=True
+        0.5 + 0.95 * len(sources), len(sources), len(targets), sharex=True, sharey=True
     )
     for row, source in enumerate(sources):
         for column, target in enumerate(targets):

@@ -41,7 +41,7 @@ def fans(results: Results, group: list[int]) -> Figure:
         np.minimum(forecast.quantile(0.975).max(axis=0), 1e6),
     )[group]
     together = peaks.max() <= SHARED * max(float(peaks.min()), 1.0)
-    drawing, axes = figure(0.4 + 1.2 * len(group), len(group), 1, sharex=True)
+    drawing, axes = figure(0.35 + 0.98 * len(group), len(group), 1, sharex=True)
     for n, (ax, stream) in enumerate(zip(axes[:, 0], group, strict=True)):
         fan(
             ax, forecast, stream, past=PAST, thresholds=results.study.forecast.thresholds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from escalation.report.sections.base import Block, Note, Section, Table, Text
-from escalation.report.wording import joined, short_day, some
+from escalation.report.wording import joined, last_day, short_day, some
 
 if TYPE_CHECKING:
     from escalation.results import Results
@@ -167,8 +167,8 @@ def run(results: Results) -> Text:
         (
             (
                 "Window",
-                f"{short_day(series.window.start)} to {short_day(series.window.end)} (not "
-                f"included), {some(len(series), series.period)}.",
+                f"{short_day(series.window.start)} to {short_day(last_day(series.window.end))}, "
+                f"{some(len(series), series.period)}.",
             ),
             ("Command", info.command),
             ("Seed", f"{info.seed}"),

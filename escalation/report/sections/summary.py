@@ -19,6 +19,8 @@ from escalation.report.wording import (
     day,
     estimate,
     joined,
+    last_day,
+    number_word,
     percent,
     portion,
     rate,
@@ -97,7 +99,7 @@ def ratio_figure(results: Results) -> tuple[str, str, str]:
 def overview(results: Results) -> Figure:
     """The last year and the forecast of all streams together."""
     total, period = results.forecast.total(), results.series.period
-    drawing, axes = figure(1.95)
+    drawing, axes = figure(2.35)
     ax = fan(axes[0, 0], total, 0, past=PAST)
     ax.set_ylabel(f"incidents a {period}")
     level = total.interval(0.8)[:, :, 0]
@@ -142,7 +144,7 @@ def watched(results: Results) -> str:
     total = int(series.counts.sum())
     return sentence(
         f"{some(total, 'incident')} in {some(series.n_streams, 'stream')} were counted from "
-        f"{day(series.edges[0])} to {day(series.edges[-1] - np.timedelta64(1, "D"))} ({count(len(series))} "
+        f"{day(series.edges[0])} to {day(last_day(series.edges[-1]))} ({count(len(series))} "
         f"{series.period}s); source: {origin.source}, {some(origin.rows_rejected, 'row')} rejected."
     )
 
@@ -222,7 +224,7 @@ def followed(results: Results) -> str:
         ]
         text = sentence("; ".join(parts))
     return (
-        f"{text}; the strongest echo of its own has {dynamics.names[self_most]} "
+        f"{text}. {dynamics.names[self_most]} is followed by most of its own kind "
         f"({rate(float(own[self_most]))}). Counted are {dynamics.unit}."
     )
 
@@ -269,11 +271,12 @@ def checked(results: Results) -> str:
     findings = list(results.findings)
     failed = [f.name for f in findings if f.status == "failed"]
     warned = [f.name for f in findings if f.status == "warned"]
-    text = f"Of {some(len(findings), 'check')}, {count(len(findings) - len(failed) - len(warned))} passed"
+    passed = len(findings) - len(failed) - len(warned)
+    text = f"Of {some(len(findings), 'check')} {number_word(passed)} passed"
     if warned:
-        text += f", {count(len(warned))} warned ({joined(warned)})"
+        text += f", {number_word(len(warned))} warned ({joined(warned)})"
     if failed:
-        text += f" and {count(len(failed))} failed: {joined(failed)}; read the figures with this in mind"
+        text += f", {number_word(len(failed))} failed: {joined(failed)} (read the figures with this in mind)"
     return text + "."
 
 

@@ -129,7 +129,7 @@ def last_forecasts(results: Results) -> list[Figure]:
     for first in range(0, len(panels), 6):
         part = panels[first : first + 6]
         rows = -(-len(part) // 2)
-        drawing, axes = figure(0.3 + 1.12 * rows, rows, min(2, len(part)))
+        drawing, axes = figure(0.3 + 1.45 * rows, rows, min(2, len(part)))
         for ax in axes.flat[len(part) :]:
             ax.set_axis_off()
         for ax, (noun, stream, came, hue, name) in zip(axes.flat, part, strict=False):
@@ -246,7 +246,7 @@ def calibrations(results: Results) -> Figure:
         name: TOTAL_COLOUR if name == ALL_STREAMS else colour(results.series.names.index(name))
         for name in backtest.streams
     }
-    drawing, axes = figure(0.35 + 0.34 * len(hues))
+    drawing, axes = figure(0.35 + 0.32 * len(hues))
     calibration(axes[0, 0], table, hues=hues)
     eighty = table.filter((pl.col("level") == 0.8) & pl.col("share").is_not_null())["share"]
     return Figure(
@@ -264,7 +264,7 @@ def misses(results: Results) -> Table:
     table = results.backtest.misses(MISSES, headline(results.backtest))
     period = results.series.period
     return Table(
-        caption=f"The {len(table)} largest misses.",
+        caption=f"The {some(len(table), 'largest miss', 'largest misses')}.",
         header=("Stream", f"{period.capitalize()} from", "Forecast on", "Median", "90 %", "Came"),
         rows=tuple(
             (
