@@ -27,6 +27,9 @@ ALL_STREAMS = "all streams"
 LEVELS = (0.5, 0.8, 0.95)
 """The intervals that are shown unless others are asked for."""
 
+REACH = 100
+"""The CRPS of a stream looks at counts up to this many times one more than its recent maximum."""
+
 RECENT = 104
 """How many of the last observed periods a forecast carries along."""
 
@@ -258,6 +261,10 @@ class Forecast:
     def score(self, observed: ArrayLike, levels: Sequence[float] = LEVELS) -> pl.DataFrame:
         """Compare with what came: a row a period and stream, the sum of the streams included.
 
+        The CRPS looks at counts up to 100 times (1 + the largest of `recent`), a period and
+        stream: fixed before anything came, out of reach of what comes, and a forecast with a few
+        paths that were stopped above the cap has a finite score (`scores.crps_draws`).
+
         Parameters
         ----------
         observed : array_like, shape (H, K)
@@ -280,11 +287,12 @@ class Forecast:
         if len(whole.names) > len(self.names):
             values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1)
         low, high = pit_bounds(whole.draws, values)
+        reach = REACH * np.outer(whole.lengths, 1 + whole.recent.max(axis=0, initial=0))
         columns = {
             "observed": values,
             "mean": whole.mean,
             "median": whole.quantile(0.5),
-            "crps": crps_draws(whole.draws, values),
+            "crps": crps_draws(whole.draws, values, reach),
             "log_score": log_score_draws(whole.draws, values),
             "squared_error": squared_error(whole.draws, values),
         }

@@ -49,19 +49,23 @@ def quantile_draws(draws: ArrayLike, q: ArrayLike) -> FloatArray:
     return np.asarray(np.sort(array, axis=0)[np.clip(rank, 0, n - 1)])
 
 
-def crps_draws(draws: ArrayLike, observed: ArrayLike) -> FloatArray:
+def crps_draws(draws: ArrayLike, observed: ArrayLike, cap: ArrayLike = np.inf) -> FloatArray:
     r"""Continuous ranked probability score of the empirical distribution of draws, exactly.
 
     .. math:: \frac1n\sum_i |x_i - y| - \frac1{2n^2}\sum_{i,j} |x_i - x_j|
 
     The double sum is taken over sorted draws, in O(n log n). The unit is that of the observation.
     A cell with an infinite draw scores infinity, which is the exact value: some probability lies
-    beyond every number.
+    beyond every number. With a `cap`, draws and observation above it count as at it: this is the
+    threshold-weighted CRPS, which looks at the numbers up to the cap alone. It is proper, and
+    finite, when the cap was fixed before the observation was known.
 
     Parameters
     ----------
     draws, observed
         (n, ...) draws and (...) observations.
+    cap
+        A number, or (...) one a cell; infinity for the plain score.
 
     Returns
     -------
@@ -70,21 +74,22 @@ def crps_draws(draws: ArrayLike, observed: ArrayLike) -> FloatArray:
 
     References
     ----------
-    Gneiting and Raftery (2007), Journal of the American Statistical Association 102, section 4.2.
+    Gneiting and Raftery (2007), Journal of the American Statistical Association 102, section 4.2;
+    Gneiting and Ranjan (2011), Journal of Business and Economic Statistics 29, for the threshold.
 
     Examples
     --------
-    >>> float(crps_draws([0, 1, 1, 5], 2))
-    0.8125
+    >>> float(crps_draws([0, 1, 1, 5], 2)), float(crps_draws([0, 1, 1, float("inf")], 2, cap=5))
+    (0.8125, 0.8125)
     """
     x, y = _paired(draws, observed)
     n = len(x)
-    x = np.sort(x, axis=0)
-    above_cap = np.isinf(x[-1])
+    x, y = np.sort(np.minimum(x, cap), axis=0), np.minimum(y, cap)
+    endless = np.isinf(x[-1])
     x = np.where(np.isinf(x), 0.0, x)
     weights = (2.0 * np.arange(1, n + 1) - n - 1) / n**2
     score = np.abs(x - y).mean(axis=0) - np.tensordot(weights, x, axes=1)
-    return np.where(above_cap & ~np.isnan(y), np.inf, score)
+    return np.where(endless & ~np.isnan(y), np.inf, score)
 
 
 def smoothed_pmf(draws: ArrayLike, values: ArrayLike) -> FloatArray:

@@ -49,6 +49,22 @@ def test_crps_with_an_infinite_draw_is_infinite_and_of_that_cell_only():
     assert np.isfinite(score[1])
 
 
+@given(counts, st.integers(0, 40), st.integers(1, 40))
+def test_capped_crps_is_the_integral_up_to_the_cap(draws, observed, cap):
+    steps = np.arange(cap)
+    share = (draws[:, None] <= steps).mean(axis=0)
+    integral = ((share - (observed <= steps)) ** 2).sum()
+    assert crps_draws(draws, observed, cap) == pytest.approx(integral)
+
+
+def test_capped_crps_of_infinite_draws_is_finite_and_grows_with_their_number():
+    draws = np.ones((100, 4))
+    for cell in range(4):
+        draws[: 10 * cell, cell] = np.inf
+    scores = crps_draws(draws, np.ones(4), [500, 500, 500, np.inf])
+    assert scores.tolist() == pytest.approx([0, 0.01 * 499, 0.04 * 499, np.inf])
+
+
 def test_crps_is_that_of_a_poisson_law(rng):
     # Wei and Held (2014): the mean CRPS of draws from the truth, against the sum over the support.
     from scipy.stats import poisson

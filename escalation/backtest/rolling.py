@@ -98,7 +98,7 @@ def run_backtest(
     failed = table["failure"].drop_nulls()
     if len(failed):
         notes.append(f"{len(failed)} of {len(tasks)} forecasts failed, the first with: {failed[0]}")
-    return Backtest(table, horizon, seed, tuple(notes))
+    return Backtest(table, horizon, seed, (*notes, *_runaways(table)))
 
 
 def _plan(
@@ -138,6 +138,15 @@ def _plan(
         for position, name in enumerate(models)
     ]
     return tasks, notes
+
+
+def _runaways(table: pl.DataFrame) -> list[str]:
+    """In words, which models had paths that were stopped above their cap."""
+    share = table.group_by("model", maintain_order=True).agg(pl.col("capped").mean())
+    return [
+        f"{name}: {part:.2%} of its draws ran away and were stopped above their cap"
+        for name, part in share.filter(pl.col("capped") > 0).rows()
+    ]
 
 
 def _carried_out(
