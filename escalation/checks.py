@@ -221,8 +221,10 @@ def pearson(fit: Fit) -> FloatArray:
     series, model = fit.series, _counted(fit)
     mean = model.means(fit)[0]
     psi = fit.estimate.get("dispersion", np.zeros(()))
-    out = (series.counts - mean) / np.sqrt(mean * (1 + psi * mean))
-    out[~model.used(series)] = np.nan
+    used = model.used(series)
+    # A period that nobody watched has a mean of zero.
+    spread = np.where(used[:, None], np.sqrt(mean * (1 + psi * mean)), np.nan)
+    out = (series.counts - mean) / spread
     return np.asarray(out, float)
 
 
