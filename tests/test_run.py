@@ -8,11 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from escalation.background import Background
-from escalation.engines import MaximumLikelihood
 from escalation.results import Results
 from escalation.run import default_cache, origins, run, simulate
-from escalation.run.backgrounds import PenalisedTrend
 from escalation.run.cache import cache_key
 from escalation.run.run import named
 from escalation.study import Study
@@ -128,16 +125,6 @@ def test_a_name_that_no_incident_has_is_told(found: Results, study: Study) -> No
     finding = named(replace(study, streams=(attacks, study.streams[1])), found.incidents)
     assert finding.status == "warned"
     assert "'Southlnd' of stream 'attacks' (the nearest is 'Southland')" in finding.text
-
-
-def test_the_trend_is_held_back_by_its_prior(found: Results, study: Study) -> None:
-    model = replace(study.model(), background=Background(trend=365.0))
-    fit = model.fit(found.series, PenalisedTrend(), np.random.default_rng(1))
-    assert fit.diagnostics["converged"]
-    assert np.abs(fit.estimate["trend"]).max() < 4
-    free = model.fit(found.series, MaximumLikelihood(starts=1, bootstrap=2))
-    penalty = -0.5 * float((fit.estimate["trend"] ** 2).sum())
-    assert fit.log_likelihood - penalty < free.log_likelihood
 
 
 def test_simulated_incidents_follow_the_truth(study: Study) -> None:
