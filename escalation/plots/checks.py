@@ -53,7 +53,7 @@ def predictive(
     replicated : array (draws, T)
         Series simulated from the fit. Bars are observed, lines hold 90 % of the simulated series.
     """
-    last = int(min(observed.max(initial=0) + 1, BARS))
+    last = min(int(observed.max(initial=0)) + 1, BARS)
     seen = _distribution(observed[None], last)[0]
     expected = np.quantile(_distribution(replicated, last), [0.05, 0.5, 0.95], axis=0)
     places = np.arange(last + 1)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CLEAR_OF_ZERO = 0.01
 """An interval whose lower end lies below this touches zero: it prints as 0.00 or close to it."""
+MANY = 5
+"""With more streams the matrix has smaller letters and numbered columns."""
 BACKGROUNDS = {"constant": "o", "seasonal": "s", "trend": "D"}
 SHARE_PARTS = ("background", "its own past", "other streams")
 
@@ -39,7 +41,7 @@ def reproduction(
     strongest = max(float(middle.max(initial=0)), 0.2)
     scale = min(1.0, 6.5 / (size + 2))
     for row, column in np.ndindex(size, size):
-        if dynamics.arrows is not None and not dynamics.arrows[row][column]:
+        if not dynamics.arrows[row, column]:
             continue
         value, hollow = middle[row, column], low[row, column] < CLEAR_OF_ZERO
         strength = 0.12 + 0.7 * min(1.0, value / strongest)
@@ -51,19 +53,20 @@ def reproduction(
             )
         )  # fmt: skip
         ink = ink_on(face)
-        interval = f"{low[row, column]:.2f} to {high[row, column]:.2f}"
+        link, prefix = ("–", "") if size > MANY else (" to ", "truth ")
+        interval = f"{low[row, column]:.2f}{link}{high[row, column]:.2f}"
         lines = [(f"{value:.2f}", 11.0, "bold"), (interval, 7.5, "normal")]
         if truth is not None:
-            lines.append((f"truth {truth[row, column]:.2f}", 7.5, "normal"))
+            lines.append((f"{prefix}{truth[row, column]:.2f}", 7.5, "normal"))
         for n, (text, points, weight) in enumerate(lines):
             y = row + (n - (len(lines) - 1) / 2) * 0.27
             ax.text(
                 column, y, text, ha="center", va="center", color=ink, weight=weight,
-                fontsize=max(4.4, points * scale) if size > 5 else points,
+                fontsize=max(5.2, points * scale) if size > MANY else points,
             )  # fmt: skip
     ax.set_xlim(-0.5, size - 0.5)
     ax.set_ylim(size - 0.5, -0.5)
-    numbered = size > 5
+    numbered = size > MANY
     heads = [f"{n + 1}" if numbered else wrapped(s, 18) for n, s in enumerate(dynamics.names)]
     sides = [
         wrapped(f"{n + 1}  {s}" if numbered else s, 24, 2 if numbered else 3)
@@ -87,7 +90,7 @@ def responses(
 
     The line is the median, the bands hold 50 and 90 % of the draws.
     """
-    if dynamics.arrows is not None and not dynamics.arrows[target][source]:
+    if not dynamics.arrows[target, source]:
         reached = dynamics.responses[:, -1, target, source]
         if not np.any(reached > 0):
             ax.set_xlim(0, dynamics.response_days[-1])
@@ -128,7 +131,7 @@ def shares(ax: Axes, dynamics: Dynamics) -> Axes:
                 )  # fmt: skip
             left += width
     ax.set_yticks(
-        range(len(parts)), [wrapped(name, 24) for name in dynamics.names], parse_math=False
+        range(len(parts)), [wrapped(name, 28, 2) for name in dynamics.names], parse_math=False
     )
     ax.set_ylim(len(parts) - 0.5, -0.9)
     ax.set_xlim(0, 1)

@@ -74,21 +74,29 @@ def fan(
     highest = max(float(seen.max(initial=0)), float(bands[0][1].max()), 1.0)
     if observed is not None:
         middles = (edges[:-1] + edges[1:]) / 2
-        ax.plot(middles, observed, "o", color=INK, markersize=3.6, markeredgecolor="white", markeredgewidth=0.6)
+        ax.plot(
+            middles,
+            observed,
+            "o",
+            color=INK,
+            markersize=3.6,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+        )
         highest = max(highest, float(np.max(observed, initial=0)))
     whole(ax, highest if top is None else top)
     start = forecast.recent_edges[-len(seen) - 1] if len(seen) else forecast.edges[0]
     calendar(ax, start, forecast.edges[-1], ticks=ticks)
     _draw_thresholds(ax, [t for t in thresholds if t <= ax.get_ylim()[1]])
+    if not seen.any() and not np.any(bands[0]):
+        return say(ax, "no incidents in the window")
     if labels:
         _label_bands(ax, bands, float(middle[-1]), hue)
-    if not len(seen) and not highest:
-        say(ax, "no incidents in the window")
     return ax
 
 
 def finite(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draws whose stopped (infinite) paths stand just above every other, so that they can be drawn."""
+    """Draws with the stopped (infinite) paths above every other, so that they can be drawn."""
     if np.isfinite(draws).all():
         return draws
     highest = np.max(draws, where=np.isfinite(draws), initial=1.0)

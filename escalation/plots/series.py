@@ -114,7 +114,7 @@ def counts(
         ax.stairs(values, edges, fill=True, color=hue or colour(stream), linewidth=0)
     else:
         say(ax, "no incidents in the window")
-    whole(ax, values.max(initial=0) if top is None else top)
+    whole(ax, float(values.max(initial=0)) if top is None else top)
     mark_gaps(ax, series.window.gaps)
     calendar(ax, series.edges[0], series.edges[-1])
     mark_eras(ax, [era for era in eras if series.window.start < era[1] < series.window.end])

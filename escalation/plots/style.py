@@ -1,4 +1,4 @@
-"""The look of every figure: one hue a stream, tints for bands, grey for the past, calendar ticks."""
+"""The look of every figure: one hue a stream, tints for bands, grey for the past."""
 
 import functools
 import io
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -37,7 +37,7 @@ WIDTH = 6.5
 FONTS = ("STIXGeneral", "DejaVu Sans")
 REPORT_FONT = "Libertinus Serif"
 FONT_FOLDER = Path(mpl.get_data_path()) / "fonts" / "ttf"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": list(FONTS),
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -89,8 +89,7 @@ def figure(
 
     Call it, and draw, inside `style`; ``subplots`` goes to `Figure.subplots`.
     """
-    made = Figure(figsize=(width, height), layout="constrained")
-    made.get_layout_engine().set(w_pad=0.03, h_pad=0.04)  # type: ignore[union-attr]
+    made = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04))
     return made, made.subplots(rows, columns, squeeze=False, **subplots)
 
 
@@ -111,7 +110,7 @@ def colour(stream: int) -> str:
 def tint(hue: str, strength: float, towards: str = "white") -> str:
     """Mix ``hue`` with another colour; ``strength`` 1 is the hue itself. Opaque, so bands stack."""
     pure, other = np.array(to_rgb(hue)), np.array(to_rgb(towards))
-    return str(to_hex(strength * pure + (1 - strength) * other))
+    return str(to_hex(tuple((strength * pure + (1 - strength) * other).tolist())))
 
 
 def ink_on(face: str) -> str:
@@ -148,18 +147,20 @@ def say(ax: Axes, text: str) -> Axes:
     """Write a sentence in the middle of an otherwise empty panel."""
     ax.text(
         0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GREY,
-        style="italic", parse_math=False,
+        style="italic", parse_math=False, zorder=5,
+        bbox={"facecolor": "white", "linewidth": 0, "pad": 2},
     )  # fmt: skip
     return ax
 
 
 def days(dates: Any) -> NDArray[np.float64]:
-    """Matplotlib's day numbers of dates."""
-    return np.asarray(mdates.date2num(dates), dtype=float)
+    """Day numbers of dates, as matplotlib counts them: since 1970-01-01."""
+    since = np.asarray(dates, dtype="datetime64[D]") - np.datetime64("1970-01-01")
+    return np.asarray(since / np.timedelta64(1, "D"), dtype=np.float64)
 
 
 def calendar(ax: Axes, start: Any, end: Any, ticks: int = 8) -> None:
-    """Span the time axis from ``start`` to ``end`` with at most ``ticks`` labels at calendar months."""
+    """Span the time axis from ``start`` to ``end``, at most ``ticks`` labels at calendar months."""
     first, last = (np.datetime64(x, "D").astype("datetime64[M]") for x in (start, end))
     months = int((last - first).astype(int)) + 1
     step = next((s for s in MONTH_STEPS if months / s <= ticks), 240)

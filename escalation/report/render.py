@@ -1,12 +1,14 @@
-"""Set the results of a study as a tagged PDF: sections to blocks, blocks to Typst, all text as data."""
+"""Set the results of a study as a tagged PDF: sections make blocks, Typst sets them."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,11 @@ from escalation.report.wording import last_day, short_day
 
 if TYPE_CHECKING:
     from escalation.results import Results
+
+
+LONG_WORD = re.compile(r"\S{25,}")
+CHECKSUM = re.compile(r"[0-9a-f]{64}")
+ZERO_WIDTH_SPACE = "\u200b"
 
 
 def write_report(
@@ -73,12 +80,14 @@ def document(results: Results, sections: Sequence[Section] | None = None) -> dic
 
 
 def compile_pdf(content: dict[str, Any]) -> bytes:
-    """Compile a `document` with the package's template, in memory."""
+    """Compile a `document` with the package's template."""
     template = files("escalation.report") / "templates" / "report.typ"
-    # The template reads no file; an empty root makes sure that it could not.
+    # The template reads no file; a root with nothing else in it makes sure that it could not.
     with tempfile.TemporaryDirectory() as root:
+        copy = Path(root) / "report.typ"
+        copy.write_bytes(template.read_bytes())
         pdf = typst.compile(
-            template.read_bytes(),
+            str(copy),
             root=root,
             format="pdf",
             sys_inputs={"report": json.dumps(printable(content), ensure_ascii=False)},
@@ -87,20 +96,28 @@ def compile_pdf(content: dict[str, Any]) -> bytes:
             pdf_standards="ua-1",
             timestamp=0,
         )
-    if not isinstance(pdf, bytes):
-        raise TypeError("Typst gave pages instead of one document")
     return pdf
 
 
 def printable(value: Any) -> Any:
-    """Make all texts of a tree `legible`."""
+    """Make all texts of a tree `legible`, and let very long words break (not in drawings)."""
     if isinstance(value, str):
-        return legible(value)
+        return LONG_WORD.sub(_breakable, legible(value))
     if isinstance(value, dict):
-        return {key: printable(item) for key, item in value.items()}
+        return {
+            key: legible(item) if key == "svg" else printable(item) for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [printable(item) for item in value]
     return value
+
+
+def _breakable(word: re.Match[str]) -> str:
+    """A word with a place to break after every 12 characters; a checksum stays whole."""
+    found = word.group()
+    if CHECKSUM.fullmatch(found):
+        return found
+    return ZERO_WIDTH_SPACE.join(found[n : n + 12] for n in range(0, len(found), 12))
 
 
 def _plain(block: Block) -> dict[str, Any]:
@@ -116,7 +133,15 @@ def _plain(block: Block) -> dict[str, Any]:
         case Table():
             fields = ("caption", "header", "rows", "widths", "align", "source")
             marks = block.marks or ("",) * len(block.rows)
-            return {"kind": "table", "marks": marks, **{f: getattr(block, f) for f in fields}}
+            firsts = [at for at, row in enumerate(block.rows) if row[0]] + [len(block.rows)]
+            length = {at: end - at for at, end in pairwise(firsts)}
+            spans = [length.get(at, 1) for at in range(len(block.rows))]
+            return {
+                "kind": "table",
+                "marks": marks,
+                "spans": spans,
+                **{f: getattr(block, f) for f in fields},
+            }
         case Text():
             return {
                 "kind": "text",

@@ -1,8 +1,10 @@
-"""How the report writes numbers, dates and lists: the same everywhere, and never more digits than they bear."""
+"""How the report writes numbers, dates and lists: the same on every page."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -45,16 +47,17 @@ def estimate(value: float, lower: float, upper: float) -> str:
     return f"{_fixed(value, places)} ({low} to {high})"
 
 
-def count(value: float) -> str:
+def count(number: SupportsFloat) -> str:
     """A whole number with thousands: 1,234."""
+    value = float(number)
     if math.isnan(value):
         return "unknown"
     return "without bound" if math.isinf(value) else f"{round(value):,}"
 
 
-def counts_between(lower: float, upper: float) -> str:
-    """An interval of counts: ``3 to 9``."""
-    return f"{count(lower)} to {count(upper)}"
+def counts_between(lower: SupportsFloat, upper: SupportsFloat) -> str:
+    """An interval of counts: ``3 to 9``, or ``3`` if both ends are the same."""
+    return count(lower) if lower == upper else f"{count(lower)} to {count(upper)}"
 
 
 def percent(share: float) -> str:
@@ -108,6 +111,16 @@ def number_word(number: int) -> str:
 def some(number: int, noun: str, plural: str = "") -> str:
     """A number and its noun: one incident, four streams, 1,234 incidents."""
     return f"{number_word(number)}{NO_BREAK}{noun if number == 1 else plural or noun + 's'}"
+
+
+def short(name: str, length: int = 44) -> str:
+    """A name for use inside a sentence: cut at a word, with an ellipsis, if it is very long."""
+    words = " ".join(name.split())
+    return (
+        textwrap.shorten(words, length, placeholder=" …")
+        if " " in words[:length]
+        else (words if len(words) <= length else words[: length - 1] + "…")
+    )
 
 
 def joined(words: Sequence[str]) -> str:

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from escalation.backtest.track_record import SCHEMA as SCORES
-from escalation.backtest import Backtest
 from escalation.actors import Actor, Actors
+from escalation.backtest import Backtest
+from escalation.backtest.track_record import SCHEMA as SCORES
 from escalation.checks import Finding, Findings
 from escalation.counts.endemic_epidemic import EndemicEpidemic
 from escalation.dynamics import Dynamics
@@ -47,13 +47,19 @@ def results(
     reproduction[0, -1] = 0.0
     study = Study(
         title="Cross-border escalation: an invented border",
-        data=DataSection(path="incidents.csv", start=START, end=END, gaps=gaps, simulated=simulated),
+        data=DataSection(
+            path="incidents.csv", start=START, end=END, gaps=gaps, simulated=simulated
+        ),
         streams=streams,
         seed=7,
         actors=Actors((Actor("source 0", home="A"), Actor("target 0", home="B"))),
         eras=(Era("A new era", date(2019, 7, 1)),),
         truth=Truth(
-            tuple(map(tuple, reproduction.tolist())), (-1.0,) * size, ((0.1, 0.1),) * size, 0.5, (0.3,) * size
+            tuple(map(tuple, reproduction.tolist())),
+            (-1.0,) * size,
+            ((0.1, 0.1),) * size,
+            0.5,
+            (0.3,) * size,
         )
         if simulated
         else None,

@@ -12,7 +12,7 @@ from escalation.counts.endemic_epidemic import EndemicEpidemic
 from escalation.plots.checks import autocorrelation, predictive
 from escalation.plots.style import colour, figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table, Text
-from escalation.report.wording import counts_between, number_word, sentence, some
+from escalation.report.wording import counts_between, number_word, sentence, short, some
 
 if TYPE_CHECKING:
     from escalation.results import Results
@@ -56,12 +56,11 @@ def drawings(results: Results) -> list[Figure]:
     if not isinstance(fit.model, EndemicEpidemic) or not series.counts.any():
         return []
     replicated = fit.replicate(np.random.default_rng(results.run.seed), REPLICATES)
-    residuals = pearson(fit)
+    with np.errstate(invalid="ignore"):  # nothing is expected where nobody watched
+        residuals = pearson(fit)
     used = np.isfinite(residuals).all(axis=1)
     groups = [range(series.n_streams)[n : n + 4] for n in range(0, series.n_streams, 4)]
-    return [
-        _panels(results, list(group), replicated[:, used], residuals, used) for group in groups
-    ]
+    return [_panels(results, list(group), replicated[:, used], residuals, used) for group in groups]
 
 
 def _panels(
@@ -87,11 +86,11 @@ def _panels(
     return Figure(
         caption=_zeros(results, group, replicated, used),
         drawing=drawing,
-        alternative="Above, the distribution of counts observed and simulated from the fit, a panel "
-        "a stream; below, the autocorrelation of the residuals.",
-        source=f"Above: bars, {period}s observed with so many incidents; dots and lines, median and "
-        "90 % of series simulated from the fit. Below: autocorrelation of Pearson residuals; grey, "
-        "where 95 % should lie without memory.",
+        alternative="Above, the distribution of counts observed and simulated from the fit, a "
+        "panel a stream; below, the autocorrelation of the residuals.",
+        source=f"Above: bars, {period}s observed with so many incidents; dots and lines, median "
+        "and 90 % of series simulated from the fit. Below: autocorrelation of Pearson residuals; "
+        "grey, where 95 % should lie without memory.",
     )
 
 
@@ -108,8 +107,9 @@ def _zeros(
     worst = int(np.argmin(np.minimum(below, above)))
     low, high = np.quantile(made[:, worst], [0.05, 0.95])
     period = results.series.period
+    name = short(results.series.names[group[worst]])
     return (
-        f"{results.series.names[group[worst]]} had {some(int(seen[worst]), f'{period}')} without "
-        f"incidents, where the fitted model makes {counts_between(low, high)}"
+        f"{name} had {some(int(seen[worst]), period)} without incidents, where the fitted model "
+        f"makes {counts_between(low, high)}"
         + ("; the other streams are matched no worse." if len(group) > 1 else ".")
     )

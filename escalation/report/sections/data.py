@@ -1,4 +1,4 @@
-"""Data: where the incidents come from, what was not taken, what is imprecise, where they are thin."""
+"""Data: where the incidents come from, what was not taken, where the record is thin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from escalation.codes import DISPUTED
 from escalation.plots.series import deaths_key, timeline
 from escalation.plots.style import colour, figure
 from escalation.report.sections.base import Block, Figure, Section, Table, Text
-from escalation.report.wording import count, day, joined, last_day, portion, sentence, short_day, some
+from escalation.report.wording import (
+    count,
+    counts_between,
+    day,
+    joined,
+    last_day,
+    portion,
+    sentence,
+    short_day,
+    some,
+)
 
 if TYPE_CHECKING:
     from escalation.incidents import Incidents
@@ -30,7 +40,7 @@ class Data(Section):
     place: ClassVar[int] = 2
 
     def blocks(self, results: Results) -> list[Block]:
-        """Provenance, streams, timeline, rejections."""
+        """Provenance, streams, rejections, timelines."""
         selected = {
             stream.name: stream.select(results.incidents, results.study.actors)
             for stream in results.study.streams
@@ -38,8 +48,8 @@ class Data(Section):
         return [
             provenance(results),
             streams_table(results, selected),
-            *timelines(results),
             *rejections(results.incidents),
+            *timelines(results),
         ]
 
 
@@ -103,13 +113,19 @@ def streams_table(results: Results, selected: dict[str, Incidents]) -> Table:
     period = results.series.period
     return Table(
         caption=sentence(
-            f"{some(sum(totals), 'incident')} in {some(len(rows), 'stream')}, from "
-            f"{count(min(totals))} to {count(max(totals))} a stream."
+            f"{some(sum(totals), 'incident')} in {some(len(rows), 'stream')}: "
+            f"{counts_between(min(totals), max(totals))} a stream."
         ),
         header=(
-            "Stream", "Incidents", "Deaths, best\n(low to high)", "First", "Last",
-            "Imprecise\ndates", "Disputed", f"{period.capitalize()}s\nwithout",
-        ),  # fmt: skip
+            "Stream",
+            "Incidents",
+            "Deaths, best\n(low to high)",
+            "First",
+            "Last",
+            "Imprecise\ndates",
+            "Disputed",
+            f"{period.capitalize()}s\nwithout",
+        ),
         rows=tuple(rows),
         widths=(1, 0, 0, 0, 0, 0, 0, 0),
         align="lrrrrrrr",
@@ -179,13 +195,19 @@ def rejections(incidents: Incidents) -> list[Block]:
         .sort("rows", "column", "reason", descending=[True, False, False])
     )
     shown = grouped.head(REASONS)
-    rest = int(grouped["rows"].sum() - shown["rows"].sum())
+    rest = int(grouped["rows"].sum()) - int(shown["rows"].sum())
     return [
         Table(
             caption=f"Rejected: {some(len(incidents.rejected), 'row')}, by reason.",
             header=("Column", "Reason", "Rows", "First line", "Its value"),
             rows=tuple(
-                (r["column"] or "", r["reason"], count(r["rows"]), str(r["line"]), _short(r["value"]))
+                (
+                    r["column"] or "–",
+                    r["reason"],
+                    count(r["rows"]),
+                    str(r["line"]),
+                    _short(r["value"]),
+                )
                 for r in shown.iter_rows(named=True)
             ),
             widths=(0, 1, 0, 0, 0.5),

@@ -8,6 +8,7 @@ import numpy as np
 
 from escalation.plots.dynamics import (
     CLEAR_OF_ZERO,
+    MANY,
     branching_by_background,
     quantiles,
     reproduction,
@@ -17,7 +18,16 @@ from escalation.plots.dynamics import (
 )
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Note, Section, Table, Text
-from escalation.report.wording import between, count, estimate, joined, percent, portion, rate
+from escalation.report.wording import (
+    between,
+    count,
+    estimate,
+    joined,
+    percent,
+    portion,
+    rate,
+    short,
+)
 
 if TYPE_CHECKING:
     from escalation.dynamics import Dynamics
@@ -41,7 +51,8 @@ class DynamicsSection(Section):
             return [Text.of("There were no incidents, so there is nothing to say of dynamics.")]
         dynamics = results.dynamics
         blocks: list[Block] = [
-            Text.of(f"{reading(dynamics)} {same_period(results)}"), matrix(results)
+            Text.of(f"{reading(dynamics)} {same_period(results)}"),
+            matrix(results),
         ]
         if results.truth is not None:
             blocks.append(truth_table(results))
@@ -79,6 +90,8 @@ def matrix(results: Results) -> Figure:
     drawing, axes = figure(0.7 + min(5.0, (0.62 if truth is not None else 0.52) * size))
     reproduction(axes[0, 0], dynamics, level=LEVEL, truth=truth)
     shown = "; below, the truth the data were simulated from" if truth is not None else ""
+    if size > MANY:
+        shown += "; columns are numbered as the rows"
     return Figure(
         caption=strongest(dynamics),
         drawing=drawing,
@@ -111,9 +124,9 @@ def strongest(dynamics: Dynamics) -> str:
         return "No stream is clearly followed by more of another: every such interval touches zero."
     first = clear[0]
     return (
-        f"One incident in {first['source']} is followed by "
-        f"{estimate(first['estimate'], first['lower'], first['upper'])} more in {first['target']}, "
-        "the strongest arrow between streams."
+        f"One incident in {short(first['source'])} is followed by "
+        f"{estimate(first['estimate'], first['lower'], first['upper'])} more in "
+        f"{short(first['target'])}, the strongest arrow between streams."
     )
 
 
@@ -135,9 +148,7 @@ def truth_table(results: Results) -> Table:
         for at in np.ndindex(given.shape):
             label = parameter.name.capitalize() + (f", {names[at[0]]}" if at else "")
             rows.append(_beside(label, float(given[at]), draws[(slice(None), *at)]))
-    outside = [
-        f"{names[j]} → {names[k]}" for k, j in np.argwhere(positive & ~inside)
-    ]
+    outside = [f"{names[j]} → {names[k]}" for k, j in np.argwhere(positive & ~inside)]
     missed = f" Outside: {joined(outside)}." if outside else ""
     return Table(
         caption=f"Truth beside estimate: {count((inside & positive).sum())} of "
@@ -160,9 +171,7 @@ def backgrounds(results: Results) -> Figure:
     """The branching ratio and the strongest entries of R under each background."""
     alternatives, dynamics = results.alternatives, results.dynamics
     pairs = strongest_pairs(dynamics)
-    drawing, axes = figure(
-        0.6 + 0.31 * max(len(pairs), 4), 1, 2, width_ratios=(0.8, 1.2)
-    )
+    drawing, axes = figure(0.6 + 0.31 * max(len(pairs), 4), 1, 2, width_ratios=(0.8, 1.2))
     branching_by_background(axes[0, 0], alternatives, dynamics, level=LEVEL)
     reproduction_by_background(axes[0, 1], alternatives, pairs, level=LEVEL)
     axes[0, 0].set_title("Branching ratio")
@@ -175,7 +184,8 @@ def backgrounds(results: Results) -> Figure:
         "backgrounds.",
         drawing=drawing,
         alternative="Medians and intervals of the branching ratio and of single arrows under "
-        + joined(list(alternatives)) + " backgrounds.",
+        + joined(list(alternatives))
+        + " backgrounds.",
         source="Median and 90 % interval by maximum likelihood; headline: the study's own fit. "
         "Circle: constant, square: seasonal, diamond: trend background.",
     )
@@ -210,7 +220,7 @@ def share_bars(dynamics: Dynamics) -> Figure:
     drawing, axes = figure(0.35 + 0.32 * len(dynamics.names))
     shares(axes[0, 0], dynamics)
     mean = np.mean(dynamics.shares[:, :, 0], axis=0)
-    low, high = dynamics.names[int(np.argmin(mean))], dynamics.names[int(np.argmax(mean))]
+    low, high = (short(dynamics.names[int(pick(mean))]) for pick in (np.argmin, np.argmax))
     return Figure(
         caption=f"By immediate cause, {portion(float(mean.max()))} of {high} is background, but "
         f"{portion(float(mean.min()))} of {low}."
@@ -234,8 +244,10 @@ def response_panels(dynamics: Dynamics) -> list[Figure]:
 def _responses(dynamics: Dynamics, sources: list[int], targets: list[int]) -> Figure:
     part = dynamics.responses[:, -1][:, targets][:, :, sources]
     top = float(np.quantile(part, 0.95, axis=0).max()) * 1.05 or 1.0
+    # Several figures: two of them fit a page.
+    height = 0.95 if len(dynamics.names) <= PER_FIGURE else 0.72
     drawing, axes = figure(
-        0.5 + 0.95 * len(sources), len(sources), len(targets), sharex=True, sharey=True
+        0.55 + height * len(sources), len(sources), len(targets), sharex=True, sharey=True
     )
     for row, source in enumerate(sources):
         for column, target in enumerate(targets):
@@ -243,19 +255,29 @@ def _responses(dynamics: Dynamics, sources: list[int], targets: list[int]) -> Fi
             ax.tick_params(labelleft=column == 0, labelbottom=row == len(sources) - 1)
             ax.locator_params(axis="both", nbins=4)
             if row == 0:
-                ax.set_title(f"more in\n{wrapped(dynamics.names[target], 22, 2)}", parse_math=False,
-                             fontsize=8.5)
+                ax.set_title(
+                    f"more in\n{wrapped(dynamics.names[target], 22, 2)}",
+                    parse_math=False,
+                    fontsize=8.5,
+                )
         axes[row, 0].set_ylabel(
-            f"after one in\n{wrapped(dynamics.names[source], 18, 2)}", parse_math=False, fontsize=8.5
+            f"after one in\n{wrapped(dynamics.names[source], 17, 3)}",
+            parse_math=False,
+            fontsize=8.5,
+            rotation=0,
+            ha="right",
+            va="center",
+            labelpad=6,
+            linespacing=1.0,
         )
     drawing.supxlabel("days since", fontsize=8.5)
     horizon = float(dynamics.response_days[-1])
     middle = np.median(part, axis=0)
-    target, source = np.unravel_index(int(np.argmax(middle)), middle.shape)
+    to, of = np.unravel_index(int(np.argmax(middle)), middle.shape)
+    first, then = (short(dynamics.names[n]) for n in (sources[int(of)], targets[int(to)]))
     return Figure(
-        caption=f"Descendants included, one more incident in {dynamics.names[sources[int(source)]]} "
-        f"is followed within {horizon:.0f} days by {rate(float(middle.max()))} more in "
-        f"{dynamics.names[targets[int(target)]]}.",
+        caption=f"Descendants included, one more incident in {first} is followed within "
+        f"{horizon:.0f} days by {rate(float(middle.max()))} more in {then}.",
         drawing=drawing,
         alternative="Cumulative responses by day, one panel for each pair of streams.",
         source="Rows: the stream of the first incident. Columns: the stream of those that follow. "

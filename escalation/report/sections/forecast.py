@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -9,7 +10,15 @@ import numpy as np
 from escalation.plots.forecast import fan
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table
-from escalation.report.wording import count, counts_between, joined, percent, short_day
+from escalation.report.wording import (
+    count,
+    counts_between,
+    joined,
+    number_word,
+    percent,
+    short,
+    short_day,
+)
 
 if TYPE_CHECKING:
     from escalation.forecast import Forecast
@@ -41,7 +50,9 @@ def fans(results: Results, group: list[int]) -> Figure:
         np.minimum(forecast.quantile(0.975).max(axis=0), 1e6),
     )[group]
     together = peaks.max() <= SHARED * max(float(peaks.min()), 1.0)
-    drawing, axes = figure(0.35 + 0.98 * len(group), len(group), 1, sharex=True)
+    # Several figures: two of them fit a page.
+    height = 0.96 if len(forecast.names) <= PER_FIGURE else 0.78
+    drawing, axes = figure(0.35 + height * len(group), len(group), 1, sharex=True)
     for n, (ax, stream) in enumerate(zip(axes[:, 0], group, strict=True)):
         fan(
             ax, forecast, stream, past=PAST, thresholds=results.study.forecast.thresholds,
@@ -53,13 +64,16 @@ def fans(results: Results, group: list[int]) -> Figure:
     scale = "One scale." if together else "Each panel has its own scale."
     ends = forecast.blocks([len(forecast.edges) - 1]).interval(0.8)[:, 0]
     sums = joined(
-        [f"{counts_between(ends[0, k], ends[1, k])} in {forecast.names[k]}" for k in group]
+        [
+            f"{counts_between(ends[0, k], ends[1, k])} in {short(forecast.names[k], 36)}"
+            for k in group
+        ]
     )
     return Figure(
         caption=f"In the next {len(forecast.edges) - 1} {period}s the model expects {sums} (80 % "
         "intervals).",
         drawing=drawing,
-        alternative=f"Fans of expected incidents a {period}, the last {PAST} {period}s before them.",
+        alternative=f"Fans of expected incidents a {period}, after the last {PAST} {period}s.",
         source=f"Grey: observed. Bands: 50, 80 and 95 %; line: median. Dotted: thresholds. {scale}",
     )
 
@@ -75,7 +89,7 @@ def block_tables(results: Results) -> list[Block]:
     forecast, study = results.forecast, results.study
     horizon, period = len(forecast.edges) - 1, results.series.period
     sizes = block_sizes(horizon)
-    spans = [(int(a), int(b)) for a, b in zip(np.cumsum([0, *sizes]), np.cumsum(sizes))]
+    spans = [(int(a), int(b)) for a, b in pairwise(np.cumsum([0, *sizes]))]
     if len(sizes) > 1:
         spans.append((0, horizon))
     thresholds = study.forecast.thresholds
@@ -92,9 +106,15 @@ def block_tables(results: Results) -> list[Block]:
         Table(
             caption=more,
             header=(
-                "Stream", f"{period.capitalize()}s", "Median", "50 %", "80 %", "95 %", *heads,
+                "Stream",
+                f"{period.capitalize()}s",
+                "Median",
+                "50 %",
+                "80 %",
+                "95 %",
+                *heads,
                 "More than\nlast year",
-            ),  # fmt: skip
+            ),
             rows=tuple(rows),
             widths=(1, *(0,) * (6 + len(heads))),
             align="ll" + "r" * (5 + len(heads)),
@@ -137,13 +157,19 @@ def escalation_words(results: Results) -> str:
     falling = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, -0.1, 0.2)]
     said = []
     if rising:
-        said.append(f"more than last year is likely in {joined(rising)}")
+        said.append(f"more than last year is likely in {_few(rising)}")
     if falling:
-        said.append(f"less is likely in {joined(falling)}")
+        said.append(f"less is likely in {_few(falling)}")
     start = f"Over {horizon} {period}s "
     if not said:
         return start + "no stream is likely (80 % or more) to differ from last year's mean."
     return start + "; ".join(said) + "."
+
+
+def _few(names: list[str]) -> str:
+    if len(names) > 3:
+        return f"{number_word(len(names))} of the rows below"
+    return joined([short(name) for name in names])
 
 
 def _likely(row: dict[str, float | None], low: float, high: float) -> bool:

@@ -152,7 +152,9 @@ def conditions(stream: Stream) -> str:
         "in": stream.countries,
         "certainty": stream.certainty,
     }
-    return "; ".join(f"{key} {' or '.join(values)}" for key, values in named.items() if values) or "–"
+    return (
+        "; ".join(f"{key} {' or '.join(values)}" for key, values in named.items() if values) or "–"
+    )
 
 
 def _words(crosses: bool | None) -> str:

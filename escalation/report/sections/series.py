@@ -9,7 +9,7 @@ import numpy as np
 from escalation.plots.series import counts
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table
-from escalation.report.wording import count, joined, rate, short_day
+from escalation.report.wording import count, joined, number_word, rate, sentence, short, short_day
 
 if TYPE_CHECKING:
     from escalation.results import Results
@@ -42,7 +42,9 @@ def panels(results: Results, group: list[int]) -> Figure:
     peaks = series.counts[:, group].max(axis=0)
     positive = peaks[peaks > 0]
     together = len(positive) > 0 and positive.max() / positive.min() <= SHARED
-    drawing, axes = figure(0.45 + 1.25 * len(group), len(group), 1, sharex=True)
+    # Several figures: two of them fit a page.
+    height = 1.25 if series.n_streams <= PER_FIGURE else 0.85
+    drawing, axes = figure(0.45 + height * len(group), len(group), 1, sharex=True)
     eras = [(era.name, era.start) for era in results.study.eras]
     for n, (ax, stream) in enumerate(zip(axes[:, 0], group, strict=True)):
         shown = [("", start) if n else (name, start) for name, start in eras]
@@ -67,7 +69,7 @@ def peak_sentence(series: CountSeries, group: list[int]) -> str:
     if not part.any():
         return "None of these streams had an incident in the window."
     period, column = np.unravel_index(np.argmax(part), part.shape)
-    name = series.names[group[int(column)]]
+    name = short(series.names[group[int(column)]])
     return (
         f"The busiest {series.period} of any one stream began on "
         f"{short_day(series.edges[int(period)])}: {count(part.max())} incidents in {name}, against "
@@ -80,18 +82,29 @@ def levels(series: CountSeries) -> Table:
     rows = tuple(_row(series, stream) for stream in range(series.n_streams))
     bursty = [r[0] for r, v in zip(rows, _dispersions(series), strict=True) if v > 1.5]
     period = series.period
+    named = (
+        joined([short(name) for name in bursty])
+        if len(bursty) <= 3
+        else sentence(f"{number_word(len(bursty))} of {number_word(len(rows))} streams")
+    )
     caption = (
-        f"{joined(bursty)} {'comes' if len(bursty) == 1 else 'come'} in bursts: the variance is "
-        "more than one and a half times the mean."
+        f"{named} {'comes' if len(bursty) == 1 else 'come'} in bursts: the variance is more than "
+        "one and a half times the mean."
         if bursty
         else f"No stream comes in strong bursts at the scale of a {period}."
     )
     return Table(
         caption=caption,
         header=(
-            "Stream", f"Mean a\n{period}", "First\nhalf", "Second\nhalf", "Variance\n/ mean",
-            f"Busiest\n{period}", "It began", "Busiest month",
-        ),  # fmt: skip
+            "Stream",
+            f"Mean a\n{period}",
+            "First\nhalf",
+            "Second\nhalf",
+            "Variance\n/ mean",
+            f"Busiest\n{period}",
+            "It began",
+            "Busiest month",
+        ),
         rows=rows,
         widths=(1, 0, 0, 0, 0, 0, 0, 0),
         align="lrrrrrrl",

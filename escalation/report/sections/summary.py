@@ -25,6 +25,7 @@ from escalation.report.wording import (
     portion,
     rate,
     sentence,
+    short,
     some,
 )
 
@@ -105,6 +106,9 @@ def overview(results: Results) -> Figure:
     level = total.interval(0.8)[:, :, 0]
     low, high = np.median(level[0]), np.median(level[1])
     recent = total.recent[-PAST:, 0]
+    if not recent.any():
+        caption = f"There were no incidents in the last {len(recent)} {period}s."
+        return Figure(caption, drawing, caption)
     direction = _escalation(results)["probability"]
     moved = "about as many"
     if direction is not None and direction >= 0.8:
@@ -112,12 +116,12 @@ def overview(results: Results) -> Figure:
     elif direction is not None and direction <= 0.2:
         moved = "fewer"
     return Figure(
-        caption=f"All streams together had {count(recent.min())} to {count(recent.max())} incidents "
-        f"a {period} in the last {len(recent)} {period}s; the model expects {moved}, typically "
-        f"{counts_between(low, high)} a {period}.",
+        caption=f"All streams together had {counts_between(recent.min(), recent.max())} "
+        f"incidents a {period} in the last {len(recent)} {period}s; the model expects {moved}, "
+        f"typically {counts_between(low, high)} a {period}.",
         drawing=drawing,
-        alternative=f"Incidents a {period} of all streams over the last {len(recent)} {period}s, and "
-        f"the forecast of {_horizon(results)} {period}s as a fan.",
+        alternative=f"Incidents a {period} of all streams over the last {len(recent)} {period}s, "
+        f"and the forecast of {_horizon(results)} {period}s as a fan.",
         source="Grey: observed. Bands: 50, 80 and 95 % of the forecast; line: median.",
     )
 
@@ -155,13 +159,15 @@ def lately(results: Results) -> str:
     recent = series.counts[-LATELY:]
     now = _mean(results, LATELY)
     before = _mean(results, PAST)
-    name = series.names[int(np.argmax(recent.sum(axis=0)))]
+    name = short(series.names[int(np.argmax(recent.sum(axis=0)))])
     if not recent.sum():
-        return f"The last {len(recent)} {period}s had no incident; the last {_past(results)} had " \
-               f"{rate(before)} a {period}."
+        return (
+            f"The last {len(recent)} {period}s had no incident; the last {_past(results)} had "
+            f"{rate(before)} a {period}."
+        )
     return (
-        f"The last {len(recent)} {period}s had {some(int(recent.sum()), 'incident')}, {rate(now)} a "
-        f"{period}, against {rate(before)} over the last {_past(results)}; most were in {name} "
+        f"The last {len(recent)} {period}s had {some(int(recent.sum()), 'incident')}, {rate(now)} "
+        f"a {period}, against {rate(before)} over the last {_past(results)}; most were in {name} "
         f"({count(recent.sum(axis=0).max())})."
     )
 
@@ -204,7 +210,7 @@ def expected(results: Results) -> str:
         f"interval {counts_between(low, high)})"
     )
     if len(whole.names) > 1:
-        text += f", of which {counts_between(*ends)} in {whole.names[top]}"
+        text += f", of which {counts_between(*ends)} in {short(whole.names[top])}"
     return text + "."
 
 
@@ -218,13 +224,13 @@ def followed(results: Results) -> str:
         text = "No stream is clearly followed by more of another (every interval touches zero)"
     else:
         parts = [
-            f"one incident in {r['source']} is followed by "
-            f"{estimate(r['estimate'], r['lower'], r['upper'])} more in {r['target']}"
+            f"one incident in {short(r['source'])} is followed by "
+            f"{estimate(r['estimate'], r['lower'], r['upper'])} more in {short(r['target'])}"
             for r in clear[:2]
         ]
         text = sentence("; ".join(parts))
     return (
-        f"{text}. {dynamics.names[self_most]} is followed by most of its own kind "
+        f"{text}. {short(dynamics.names[self_most])} is followed by most of its own kind "
         f"({rate(float(own[self_most]))}). Counted are {dynamics.unit}."
     )
 
@@ -234,10 +240,8 @@ def background(results: Results) -> str:
     weights = results.series.counts.sum(axis=0) / results.series.counts.sum()
     draws = results.dynamics.shares[:, :, 0] @ weights
     low, middle, high = quantiles(draws, LEVEL)
-    text = (
-        f"{portion(float(middle))} of the incidents ({portion(float(low))} to {portion(float(high))}) "
-        "are background by immediate cause; "
-    )
+    ends = f"{portion(float(low))} to {portion(float(high))}"
+    text = f"{portion(float(middle))} of the incidents ({ends}) are background by immediate cause; "
     points = _points(results)
     ends = f"{rate(min(points))} to {rate(max(points))}"
     if results.identified:
@@ -258,11 +262,13 @@ def record(results: Results) -> str:
     if skill is None:
         return "There are no past forecasts to judge by."
     covered = coverage_of(results.backtest, headline(results.backtest), 80)
-    verdict = "better than" if skill.lower > 0 else "worse than" if skill.upper < 0 else "no better than"
+    verdict = (
+        "better than" if skill.lower > 0 else "worse than" if skill.upper < 0 else "no better than"
+    )
     return (
-        f"Over {some(skill.origins, 'past forecast')} the model was {verdict} {skill.reference}, the "
-        f"best baseline: its error was {gain(skill)}. Its 80 % intervals held {portion(covered)} of "
-        f"what came."
+        f"Over {some(skill.origins, 'past forecast')} the model was {verdict} {skill.reference}, "
+        f"the best baseline: its error was {gain(skill)}. Its 80 % intervals held "
+        f"{portion(covered)} of what came."
     )
 
 
@@ -276,7 +282,8 @@ def checked(results: Results) -> str:
     if warned:
         text += f", {number_word(len(warned))} warned ({joined(warned)})"
     if failed:
-        text += f", {number_word(len(failed))} failed: {joined(failed)} (read the figures with this in mind)"
+        text += f", {number_word(len(failed))} failed: {joined(failed)}"
+        text += " (read the figures with this in mind)"
     return text + "."
 
 

@@ -1,4 +1,4 @@
-"""Track record: were such forecasts right?"""
+"""Track record: whether such forecasts were right."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.style import TOTAL_COLOUR, colour, figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table, Text
 from escalation.report.wording import (
-    between,
     count,
     counts_between,
     portion,
-
     short_day,
     some,
 )
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
 LEVELS = (50, 80, 90)
 MISSES = 3
-PER_ROW = 4
+PER_ROW = 5
 
 
 class TrackRecord(Section):
@@ -43,9 +41,7 @@ class TrackRecord(Section):
         blocks: list[Block] = [*last_forecasts(results)]
         if headline(results.backtest) == "":
             return [*blocks, Text.of("There are no past forecasts to judge by.")]
-        return [
-            *blocks, skills(results), *pits(results), calibrations(results), misses(results)
-        ]
+        return [*blocks, skills(results), pits(results), calibrations(results), misses(results)]
 
 
 @dataclass(frozen=True)
@@ -81,9 +77,7 @@ def record_skill(backtest: Backtest) -> Skill | None:
     """Skill against the best baseline; None where there are no forecasts, or nothing beside."""
     if not headline(backtest) or not best_baseline(backtest):
         return None
-    row = whole_horizon(backtest, best_baseline(backtest)).filter(
-        pl.col("stream") == ALL_STREAMS
-    )
+    row = whole_horizon(backtest, best_baseline(backtest)).filter(pl.col("stream") == ALL_STREAMS)
     found = row.row(0, named=True)
     if found["relative_crps"] is None:
         return None
@@ -122,14 +116,12 @@ def last_forecasts(results: Results) -> list[Figure]:
     names, period = forecast.names, results.series.period
     panels = [(forecast.total(), 0, observed.sum(axis=1), TOTAL_COLOUR, "All streams")]
     if len(names) > 1:
-        panels += [
-            (forecast, k, observed[:, k], colour(k), name) for k, name in enumerate(names)
-        ]
+        panels += [(forecast, k, observed[:, k], colour(k), name) for k, name in enumerate(names)]
     made = []
     for first in range(0, len(panels), 6):
         part = panels[first : first + 6]
         rows = -(-len(part) // 2)
-        drawing, axes = figure(0.3 + 1.45 * rows, rows, min(2, len(part)))
+        drawing, axes = figure(0.3 + 1.45 * rows, rows, min(2, len(panels)))
         for ax in axes.flat[len(part) :]:
             ax.set_axis_off()
         for ax, (noun, stream, came, hue, name) in zip(axes.flat, part, strict=False):
@@ -139,7 +131,9 @@ def last_forecasts(results: Results) -> list[Figure]:
             ax.set_title(wrapped(name, 46, 1), parse_math=False)
         made.append(
             Figure(
-                caption=f"The forecast made on {short_day(np.datetime64(forecast.made_on))}: of "
+                caption="The same forecast, for the streams that follow."
+                if first
+                else f"The forecast made on {short_day(np.datetime64(forecast.made_on))}: of "
                 f"{count(inside.size)} outcomes ({len(observed)} {period}s of "
                 f"{some(len(names), 'stream')}) {count(inside.sum())} "
                 f"({portion(float(inside.mean()))}) fell into the 80 % interval.",
@@ -158,7 +152,8 @@ def skills(results: Results) -> Figure:
     baselines = [name for name in backtest.models if name != model]
     best = best_baseline(backtest)
     tables = {name: whole_horizon(backtest, name) for name in baselines}
-    drawing, axes = figure(0.75 + 0.26 * max(len(baselines), len(backtest.streams) - 1), 1, 2)
+    row = 0.33 if max(map(len, backtest.streams)) > 30 else 0.26
+    drawing, axes = figure(0.75 + row * max(len(baselines), len(backtest.streams) - 1), 1, 2)
     sums = pl.concat([t.filter(pl.col("stream") == ALL_STREAMS) for t in tables.values()])
     skill(axes[0, 0], sums, labels=baselines)
     single = tables[best].filter(pl.col("stream") != ALL_STREAMS)
@@ -182,7 +177,9 @@ def skill_sentence(backtest: Backtest) -> str:
     found = record_skill(backtest)
     if found is None:
         return "The model cannot be compared with a baseline."
-    verdict = "beats" if found.lower > 0 else "loses to" if found.upper < 0 else "does not clearly beat"
+    verdict = (
+        "beats" if found.lower > 0 else "loses to" if found.upper < 0 else "does not clearly beat"
+    )
     return (
         f"Over {some(found.origins, 'forecast')} the model {verdict} {found.reference}, the best "
         f"baseline: its error is {gain(found)}."
@@ -195,37 +192,34 @@ def gain(found: Skill) -> str:
     said = f"{abs(found.value) * 100:.0f}\u00a0% {more_or_less}"
     if np.isnan(found.lower) or np.isnan(found.upper):
         return f"{said} (too few forecasts for an interval)"
-    ends = [f"{abs(end) * 100:.0f}\u00a0% {'smaller' if end >= 0 else 'larger'}"
-            for end in (found.lower, found.upper)]
+    ends = [
+        f"{abs(end) * 100:.0f}\u00a0% {'smaller' if end >= 0 else 'larger'}"
+        for end in (found.lower, found.upper)
+    ]
     return f"{said} (90\u00a0% interval {ends[0]} to {ends[1]})"
 
 
-def pits(results: Results) -> list[Figure]:
+def pits(results: Results) -> Figure:
     """PIT histograms of the headline model, the sum first."""
     backtest, model = results.backtest, headline(results.backtest)
     names = [ALL_STREAMS, *(n for n in backtest.streams if n != ALL_STREAMS)]
-    made = []
-    for first in range(0, len(names), 5):
-        part = names[first : first + 5]
-        drawing, axes = figure(1.15, 1, 5)
-        for ax in axes[0, len(part) :]:
-            ax.set_axis_off()
-        for ax, name in zip(axes[0], part, strict=False):
-            total = name == ALL_STREAMS
-            hue = TOTAL_COLOUR if total else colour(results.series.names.index(name))
-            pit(ax, backtest, model, name, hue=hue)
-            ax.set_title("All streams" if total else wrapped(name, 20, 2), fontsize=8.5,
-                         parse_math=False)
-        made.append(
-            Figure(
-                caption=pit_sentence(backtest, model),
-                drawing=drawing,
-                alternative="Histograms of the probability integral transform of past forecasts.",
-                source="Where outcomes fell in their forecasts (non-randomised PIT); level at the "
-                "dashed line if calibrated, U if intervals were too narrow, a hump if too wide.",
-            )
-        )
-    return made
+    rows = -(-len(names) // PER_ROW)
+    drawing, axes = figure(1.2 * rows, rows, PER_ROW)
+    for ax in axes.flat[len(names) :]:
+        ax.set_axis_off()
+    for ax, name in zip(axes.flat, names, strict=False):
+        total = name == ALL_STREAMS
+        hue = TOTAL_COLOUR if total else colour(results.series.names.index(name))
+        pit(ax, backtest, model, name, hue=hue)
+        title = "All streams" if total else wrapped(name, 21, 2)
+        ax.set_title(title, fontsize=8.5, parse_math=False)
+    return Figure(
+        caption=pit_sentence(backtest, model),
+        drawing=drawing,
+        alternative="Histograms of the probability integral transform of past forecasts.",
+        source="Where outcomes fell in their forecasts (non-randomised PIT); level at the dashed "
+        "line if calibrated, a U if intervals were too narrow, a hump if too wide.",
+    )
 
 
 def pit_sentence(backtest: Backtest, model: str) -> str:
@@ -249,8 +243,9 @@ def calibrations(results: Results) -> Figure:
     drawing, axes = figure(0.35 + 0.32 * len(hues))
     calibration(axes[0, 0], table, hues=hues)
     eighty = table.filter((pl.col("level") == 0.8) & pl.col("share").is_not_null())["share"]
+    low, high = (f"{100 * share:.0f}" for share in (min(eighty), max(eighty)))
     return Figure(
-        caption=f"The 80 % intervals held {between(100 * eighty.min(), 100 * eighty.max())} % of "
+        caption=f"The 80 % intervals held {low} to {high} % of "
         "the outcomes, depending on the stream.",
         drawing=drawing,
         alternative="Share of outcomes in the 50, 80 and 90 % intervals, a row a stream.",
@@ -268,8 +263,11 @@ def misses(results: Results) -> Table:
         header=("Stream", f"{period.capitalize()} from", "Forecast on", "Median", "90 %", "Came"),
         rows=tuple(
             (
-                row["stream"], short_day(row["date"]), short_day(row["origin"]),
-                count(row["median"]), counts_between(row["lo90"], row["hi90"]),
+                row["stream"],
+                short_day(row["date"]),
+                short_day(row["origin"]),
+                count(row["median"]),
+                counts_between(row["lo90"], row["hi90"]),
                 count(row["observed"]),
             )
             for row in table.iter_rows(named=True)
@@ -279,5 +277,3 @@ def misses(results: Results) -> Table:
         source=f"By CRPS, each {period} of a stream once. "
         + " ".join(f"{note}." for note in results.backtest.notes),
     )
-
-

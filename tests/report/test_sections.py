@@ -1,0 +1,95 @@
+"""What every section of the report must do, applied to all of them by discovery."""
+
+from functools import cache
+from pathlib import Path
+
+import pypdfium2 as pdfium
+import pytest
+
+import escalation.report.sections as package
+from discover import concrete
+from escalation.plots.style import style
+from escalation.report import write_report
+from escalation.report.sections import SECTIONS, Section
+from escalation.report.sections.base import Figure, Note, Table, Text
+from escalation.results import Results
+from report import fakes
+
+POINTS = 72 / 2.54  # of a centimetre
+MARGIN = 2.25 * POINTS
+NAMES = [type(section).__name__ for section in SECTIONS]
+STUDIES = ("full", "empty", "one stream")
+
+
+@cache
+def study(name: str) -> Results:
+    if name == "empty":
+        return fakes.results(rate=0.0)
+    if name == "one stream":
+        return fakes.results(("Only",), simulated=False, failed=False)
+    return fakes.results()
+
+
+def outside(path: Path) -> list[str]:
+    """Characters of a PDF that do not lie inside the text column of their page."""
+    found = []
+    document = pdfium.PdfDocument(path)
+    for number, page in enumerate(document, start=1):
+        width, height = page.get_size()
+        text = page.get_textpage()
+        for at in range(text.count_chars()):
+            left, bottom, right, top = text.get_charbox(at)
+            if left == right or text.get_text_range(at, 1).isspace():
+                continue
+            inside = MARGIN - 1 <= left and right <= width - MARGIN + 1
+            if not (inside and bottom >= POINTS and top <= height - POINTS):
+                around = text.get_text_range(max(at - 10, 0), 20)
+                found.append(f"page {number}: {around!r} at {left:.0f}–{right:.0f}")
+    document.close()
+    return found
+
+
+def test_every_section_is_exported_and_in_its_place() -> None:
+    assert {type(section) for section in SECTIONS} == set(concrete(Section, package))
+    assert [section.place for section in SECTIONS] == list(range(1, len(SECTIONS) + 1))
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=NAMES)
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_section_alone_stays_inside_its_pages(
+    section: Section, name: str, tmp_path: Path
+) -> None:
+    path = write_report(study(name), tmp_path / "section.pdf", sections=[section])
+    assert outside(path) == []
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=NAMES)
+def test_a_section_is_the_same_twice(section: Section, tmp_path: Path) -> None:
+    one, two = (
+        write_report(study("full"), tmp_path / name, sections=[section]).read_bytes()
+        for name in ("one.pdf", "two.pdf")
+    )
+    assert one == two
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=NAMES)
+@pytest.mark.parametrize("name", STUDIES)
+def test_blocks_say_what_to_see(section: Section, name: str) -> None:
+    with style():
+        blocks = section.blocks(study(name))
+    assert blocks
+    for block in blocks:
+        match block:
+            case Figure():
+                assert block.caption.endswith((".", "%")) and block.alternative
+            case Table():
+                assert block.caption.endswith(".") and block.rows and block.rows[0][0]
+            case Text():
+                assert all(said for _, said in block.paragraphs)
+            case Note():
+                assert block.text or block.figures
+
+
+def test_a_table_with_a_row_too_short_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 columns wanted"):
+        Table("Few.", ("a", "b"), (("only",),), (1, 0), "ll")
