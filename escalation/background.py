@@ -85,6 +85,7 @@ class Background:
                 Parameter(
                     "trend", (streams, columns), "real", Normal(0.0, 1.0),
                     "coefficients of the trend's spline", "log ratio", ("stream", "knot"),
+                    penalised=True,
                 )
             )  # fmt: skip
         return tuple(out)

@@ -13,9 +13,12 @@ from escalation.parameters import (
     FloatArray,
     HalfNormal,
     Parameter,
+    Stability,
     nonnegative_interval,
 )
 
+#: The joint prior of additive models: explosive reproduction matrices are unlikely.
+STABLE = Stability("reproduction", 0.85)
 SHARES = ("background", "self", "cross")
 
 
@@ -228,14 +231,14 @@ def arrow_mask(arrows: tuple[tuple[bool, ...], ...] | None, streams: int) -> Boo
 def reproduction_parameter(mask: BoolArray, unit: str) -> Parameter:
     """The reproduction matrix with its default prior.
 
-    Half-normal entries whose scales shrink with the number of streams, so that fewer than 1 % of
-    prior draws have a branching ratio of 1 or more.
+    Half-normal entries whose scales shrink with the number of streams; together with `STABLE`
+    fewer than 1 % of prior draws have a branching ratio of 1 or more, for up to twelve streams.
     """
     streams = len(mask)
-    scale = np.full(mask.shape, 0.55 / streams)
-    np.fill_diagonal(scale, 0.38 if streams == 1 else 0.28)
+    scale = np.full(mask.shape, 0.9 / streams**1.15)
+    np.fill_diagonal(scale, 0.4)
     return Parameter(
         "reproduction", mask.shape, "nonnegative", HalfNormal(scale),
-        "expected incidents of the target that directly follow one of the source",
+        f"expected incidents of the target that directly follow one of the source; {STABLE}",
         unit, ("target", "source"), None if mask.all() else mask,
     )  # fmt: skip

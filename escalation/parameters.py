@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import override
 
@@ -27,6 +27,10 @@ class Prior(ABC):
     @abstractmethod
     def log_density(self, x: FloatArray) -> FloatArray:
         """Log-density at `x`, elementwise, in the shape of `x`."""
+
+    @abstractmethod
+    def slope(self, x: FloatArray) -> FloatArray:
+        """Derivative of the log-density at `x`, elementwise."""
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
@@ -63,6 +67,10 @@ class Normal(Prior):
         return -0.5 * z * z - math.log(self.sd) - 0.5 * math.log(2 * math.pi)
 
     @override
+    def slope(self, x: FloatArray) -> FloatArray:
+        return -(x - self.mean) / self.sd**2
+
+    @override
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         return rng.normal(self.mean, self.sd, shape)
 
@@ -88,6 +96,10 @@ class LogNormal(Prior):
         return -0.5 * z * z - np.log(x) - constant
 
     @override
+    def slope(self, x: FloatArray) -> FloatArray:
+        return -(1 + (np.log(x) - math.log(self.median)) / self.sd_log**2) / x
+
+    @override
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         return np.exp(rng.normal(math.log(self.median), self.sd_log, shape))
 
@@ -110,6 +122,10 @@ class HalfNormal(Prior):
         z = x / self.scale
         value = -0.5 * z * z - np.log(self.scale) + 0.5 * math.log(2 / math.pi)
         return np.where(x < 0, -np.inf, value)
+
+    @override
+    def slope(self, x: FloatArray) -> FloatArray:
+        return -x / np.square(self.scale)
 
     @override
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
@@ -141,6 +157,9 @@ class Parameter:
         Names of the axes, "stream" for instance.
     free : ndarray of bool or None
         Which entries are estimated; the others are fixed at zero. None: all.
+    penalised : bool
+        Whether maximum likelihood, too, takes the prior into account, as a penalty: for
+        parameters such as a trend's, whose number grows with the window.
     """
 
     name: str
@@ -151,6 +170,7 @@ class Parameter:
     unit: str = ""
     dims: tuple[str, ...] = ()
     free: BoolArray | None = field(default=None, compare=False)
+    penalised: bool = False
 
     def __post_init__(self) -> None:
         if self.support not in SUPPORTS:
@@ -178,14 +198,50 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Stability:
+    r"""A joint log-prior that makes large spectral radii of one square parameter unlikely.
+
+    .. math:: \log p(R) = \mathrm{const} - \mathrm{tr}\{(R / r)^8\}
+
+    The trace of the eighth power is the sum of the eighth powers of the eigenvalues: smooth in
+    the entries, negligible well below the radius r, prohibitive above it.
+
+    Attributes
+    ----------
+    name : str
+        Of the parameter.
+    radius : float
+    """
+
+    name: str = "reproduction"
+    radius: float = 0.85
+
+    def log_density(self, values: FloatArray) -> FloatArray:
+        """Log-density (...) of matrices (..., K, K), up to a constant; at most zero."""
+        square = np.linalg.matrix_power(values / self.radius, 4)
+        return np.asarray(-np.einsum("...ij,...ji->...", square, square), float)
+
+    def slope(self, values: FloatArray) -> FloatArray:
+        """Gradient (K, K) at one matrix."""
+        seventh = np.linalg.matrix_power(values / self.radius, 7)
+        return np.asarray(-8 / self.radius * seventh.T, float)
+
+    def __str__(self) -> str:
+        """The law in words, as the report's prior table prints it."""
+        return f"jointly × exp(−tr((R / {self.radius:.3g})⁸))"
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where each parameter sits in one flat vector.
 
     `theta` is the vector of all entries, in the order of `parameters`, each in C order; the
-    *free* vector leaves out the fixed entries.
+    *free* vector leaves out the fixed entries. The model's joint prior, if it has one, belongs to
+    all its users alike: sampler, Laplace, prior draws and the prior table.
     """
 
     parameters: tuple[Parameter, ...]
+    joint: Stability | None = None
 
     @property
     def size(self) -> int:
@@ -230,7 +286,7 @@ class Layout:
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def unpack(self, theta: FloatArray) -> dict[str, FloatArray]:
-        """The values by name of vectors (..., size), each as an array that ends in its own shape."""
+        """The values by name of vectors (..., size); each array ends in its own shape."""
         out: dict[str, FloatArray] = {}
         position = 0
         for p in self.parameters:
@@ -239,52 +295,105 @@ class Layout:
             position += p.size
         return out
 
-    def log_prior(self, theta: FloatArray) -> float:
-        """Log-density of the priors at one vector (size,), over its free entries."""
-        values = self.unpack(theta)
-        return float(
-            sum(
-                p.prior.at(p.mask).log_density(values[p.name][p.mask]).sum()
-                for p in self.parameters
-            )
-        )
+    def penalty(self, theta: FloatArray, every: bool) -> tuple[float, FloatArray]:
+        """Log-prior at one vector (size,) and its gradient (size,).
+
+        Parameters
+        ----------
+        theta : ndarray (size,)
+        every : bool
+            All priors; if false, those of the penalised parameters alone.
+        """
+        value, gradient = 0.0, np.zeros(self.size)
+        position = 0
+        for p in self.parameters:
+            if every or p.penalised:
+                free = p.mask.ravel()
+                prior = p.prior.at(p.mask)
+                x = theta[position : position + p.size][free]
+                value += float(prior.log_density(x).sum())
+                gradient[position : position + p.size][free] = prior.slope(x)
+            position += p.size
+        if every and self.joint is not None:
+            matrix = self.unpack(theta)[self.joint.name]
+            value += float(self.joint.log_density(matrix))
+            first = self.start(self.joint.name)
+            gradient[first : first + matrix.size] += self.joint.slope(matrix).ravel()
+        return value, gradient
 
     def sample_prior(self, rng: np.random.Generator, draws: int) -> dict[str, FloatArray]:
-        """Prior draws by name, each (draws, ...)."""
-        return {p.name: p.sample_prior(rng, draws) for p in self.parameters}
+        """Prior draws by name, the draws on the first axis; the joint prior by rejection."""
+        out = {p.name: p.sample_prior(rng, draws) for p in self.parameters}
+        if self.joint is None:
+            return out
+        matrix = out[self.joint.name]
+        parameter = next(p for p in self.parameters if p.name == self.joint.name)
+        waiting = np.arange(draws)
+        while waiting.size:
+            accepted = np.log(rng.random(waiting.size)) < self.joint.log_density(matrix[waiting])
+            waiting = waiting[~accepted]
+            matrix[waiting] = parameter.sample_prior(rng, waiting.size)
+        return out
 
 
-def to_working(values: FloatArray, supports: Sequence[str]) -> FloatArray:
-    """Free entries on the scale of the optimiser: log of the positive, logit of the unit ones."""
-    out = np.array(values, float)
-    for i, support in enumerate(supports):
-        if support == "positive":
-            out[..., i] = np.log(out[..., i])
-        elif support == "unit":
-            out[..., i] = np.log(out[..., i]) - np.log1p(-out[..., i])
-    return out
+@dataclass(frozen=True)
+class WorkingScale:
+    """The scale of the optimiser: logs of positive entries, logits of unit ones, others as is.
 
+    Attributes
+    ----------
+    supports : tuple of str
+        Support of each free entry, on the last axis of every array below.
+    """
 
-def from_working(values: FloatArray, supports: Sequence[str]) -> FloatArray:
-    """Inverse of `to_working`."""
-    out = np.array(values, float)
-    for i, support in enumerate(supports):
-        if support == "positive":
-            out[..., i] = np.exp(out[..., i])
-        elif support == "unit":
-            out[..., i] = 1 / (1 + np.exp(-out[..., i]))
-    return out
+    supports: tuple[str, ...]
 
+    @property
+    def positive(self) -> BoolArray:
+        """Which entries are logs."""
+        return np.array([s == "positive" for s in self.supports], bool)
 
-def working_slope(values: FloatArray, supports: Sequence[str]) -> FloatArray:
-    """Derivative of each free entry by its working value, at the entries' own values."""
-    out = np.ones(len(supports))
-    for i, support in enumerate(supports):
-        if support == "positive":
-            out[i] = values[i]
-        elif support == "unit":
-            out[i] = values[i] * (1 - values[i])
-    return out
+    @property
+    def unit(self) -> BoolArray:
+        """Which entries are logits."""
+        return np.array([s == "unit" for s in self.supports], bool)
+
+    @property
+    def nonnegative(self) -> BoolArray:
+        """Which entries may sit on zero; their working value is their own."""
+        return np.array([s == "nonnegative" for s in self.supports], bool)
+
+    def to(self, values: FloatArray) -> FloatArray:
+        """Working values of free entries (..., f)."""
+        out = np.array(values, float)
+        positive, unit = self.positive, self.unit
+        out[..., positive] = np.log(out[..., positive])
+        out[..., unit] = np.log(out[..., unit]) - np.log1p(-out[..., unit])
+        return out
+
+    def back(self, working: FloatArray) -> FloatArray:
+        """Inverse of `to`."""
+        out = np.array(working, float)
+        positive, unit = self.positive, self.unit
+        out[..., positive] = np.exp(out[..., positive])
+        out[..., unit] = 1 / (1 + np.exp(-out[..., unit]))
+        return out
+
+    def slope(self, values: FloatArray) -> FloatArray:
+        """Derivative (f,) of each entry by its working value, at the entries' own values."""
+        out = np.ones(len(self.supports))
+        positive, unit = self.positive, self.unit
+        out[positive] = values[positive]
+        out[unit] = values[unit] * (1 - values[unit])
+        return out
+
+    def jacobian(self, values: FloatArray) -> tuple[float, FloatArray]:
+        """Log of the product of the slopes, and its derivative (f,) by the working values."""
+        slope = self.slope(values)
+        gradient = np.zeros_like(slope)
+        gradient[self.positive] = 1.0
+        gradient[self.unit] = 1 - 2 * values[self.unit]
+        return float(np.log(slope).sum()), gradient
 
 
 def nonnegative_interval(draws: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:

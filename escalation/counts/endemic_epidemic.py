@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from escalation.background import Background, coefficient_places
-from escalation.dynamics import Dynamics, arrow_mask, count_responses, reproduction_parameter
+from escalation.dynamics import (
+    STABLE,
+    Dynamics,
+    arrow_mask,
+    count_responses,
+    reproduction_parameter,
+)
 from escalation.engines import Problem
 from escalation.fit import Fit, Model, pick
 from escalation.forecast import Forecast, future_edges
@@ -125,7 +131,7 @@ class EndemicEpidemic(Model):
             raise ValueError(
                 f"{len(series)} periods leave none to fit after {self.lags} lags and gaps"
             )
-        layout = Layout(self.parameters(series))
+        layout = Layout(self.parameters(series), STABLE)
         own = sum(p.size for p in self.kernel.parameters(series.period))
         fixed = {
             "used": used.astype(float),
@@ -290,7 +296,7 @@ class EndemicEpidemic(Model):
         path = np.concatenate([history, np.zeros((len(theta), horizon, series.n_streams))], axis=1)
         gone = np.zeros(len(theta), bool)
         for h in range(horizon):
-            window = path[:, h : h + self.lags][:, ::-1]
+            window = np.where(gone[:, None, None], 0.0, path[:, h : h + self.lags][:, ::-1])
             past = np.einsum("nl,nlj->nj", weights, window)
             mean = background[:, h] + np.einsum("nkj,nj->nk", values["reproduction"], past)
             mean *= scale[h]
@@ -300,11 +306,8 @@ class EndemicEpidemic(Model):
                 shape = 1 / np.maximum(psi, 1e-9)
                 mean = mean * rng.gamma(shape) / shape
             path[:, self.lags + h] = rng.poisson(mean)
-            path[gone, self.lags + h] = 0.0
-        out = path[:, self.lags :]
-        for draw in np.flatnonzero(gone):
-            out[draw] = np.inf
-        return out
+            path[gone, self.lags + h] = np.inf
+        return path[:, self.lags :]
 
     def _parts(
         self, layout: Layout, theta: FloatArray, series: CountSeries

@@ -37,6 +37,10 @@ class NUTS(Engine):
     target_accept: float = 0.9
     name = "NUTS"
 
+    def __post_init__(self) -> None:
+        if self.chains < 2:
+            raise ValueError(f"at least 2 chains are needed to compare them, got {self.chains}")
+
     @override
     def run(self, problem: Problem, rng: np.random.Generator) -> Posterior:
         compiled = _compile(problem)
@@ -74,9 +78,9 @@ def _compile(problem: Problem) -> Any:
 
     layout = problem.layout
     key = (
-        problem.core, problem.shape, problem.split, problem.size, layout.parameters,
-        tuple(p.mask.tobytes() for p in layout.parameters),
-        tuple(str(p.prior) for p in layout.parameters),
+        problem.core, problem.shape, problem.split, problem.size,
+        tuple((p.name, p.shape, p.mask.tobytes(), repr(p.prior)) for p in layout.parameters),
+        repr(layout.joint),
         tuple(np.asarray(one).tobytes() for one in problem.structure),
     )  # fmt: skip
     if key not in _COMPILED:

@@ -52,7 +52,7 @@ class FusedLogLikelihood(Op):
         output_storage[0][0] = np.asarray(value)
         output_storage[1][0] = gradient
 
-    def infer_shape(self, fgraph: Any, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """A scalar, and a vector as long as theta."""
         return [(), input_shapes[0]]
 
@@ -108,10 +108,14 @@ def build(problem: Problem, coords: dict[str, Sequence[str]]) -> pm.Model:
     ``name`` the whole array.
     """
     with pm.Model(coords={key: list(value) for key, value in coords.items()}) as model:
-        parts = [
-            pt.flatten(_variable(parameter, coords)) for parameter in problem.layout.parameters
-        ]
-        theta = pt.concatenate(parts)
+        variables = {p.name: _variable(p, coords) for p in problem.layout.parameters}
+        theta = pt.concatenate([pt.flatten(one) for one in variables.values()])
+        joint = problem.layout.joint
+        if joint is not None:
+            square = variables[joint.name] / joint.radius
+            for _ in range(2):
+                square = square @ square
+            pm.Potential("stability", -pt.sum(square * square.T))
         data = [pm.Data(name, np.asarray(value)) for name, value in problem.data.items()]
         structure = [pt.as_tensor_variable(one) for one in problem.structure]
         op = FusedLogLikelihood(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from escalation.background import Background, coefficient_places
-from escalation.dynamics import Dynamics, arrow_mask, reproduction_parameter
+from escalation.dynamics import STABLE, Dynamics, arrow_mask, reproduction_parameter
 from escalation.engines import Problem
 from escalation.fit import Fit, Model, pick
 from escalation.forecast import Forecast, future_edges
@@ -80,7 +80,7 @@ class Hawkes(Model):
         from escalation.likelihood.hawkes import hawkes_exponential
 
         self._accept(series)
-        layout = Layout(self.parameters(series))
+        layout = Layout(self.parameters(series), STABLE)
         own = sum(p.size for p in self.kernel.parameters("day"))
         edges = self._cells(series)
         fixed = {
