@@ -219,6 +219,18 @@ class Fit:
         )
 
 
+@dataclass(frozen=True)
+class Estimator:
+    """A model together with the engine that fits it, for a backtest that refits it many times."""
+
+    model: Model
+    engine: Engine
+
+    def fit(self, series: Any, rng: np.random.Generator | None = None) -> Fit:
+        """Fit the model with the engine."""
+        return self.model.fit(series, self.engine, rng)
+
+
 def pick(theta: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:
     """So many rows of the draws: all of them in turn, the last round at random."""
     rounds, rest = divmod(draws, len(theta))

@@ -6,7 +6,6 @@ import numpy as np
 
 from escalation.background import Background
 from escalation.dynamics import Dynamics
-from escalation.engines import MaximumLikelihood
 from escalation.run.tasks import Tell, generator, silent
 from escalation.series import CountSeries
 from escalation.study import Study
@@ -18,7 +17,7 @@ TREND_SPACING = 365.0
 def backgrounds(
     study: Study, series: CountSeries, headline: Dynamics, progress: Tell | None = None
 ) -> dict[str, Dynamics]:
-    """Refit by maximum likelihood under a constant, a seasonal and a trend background.
+    """Refit, by the quick engine, under a constant, a seasonal and a trend background.
 
     The trend's knots stand `TREND_SPACING` days apart, or four times the delay within which nine
     in ten offspring fall if that is longer: a trend that bends faster would take the place of
@@ -39,6 +38,6 @@ def backgrounds(
     for place, (name, background) in enumerate(terms.items()):
         tell("Other backgrounds", place, len(terms))
         model = replace(study.model(), background=background)
-        found[name] = model.fit(series, engine=MaximumLikelihood(), rng=rngs[place]).dynamics()
+        found[name] = model.fit(series, study.quick_engine(), rngs[place]).dynamics()
     tell("Other backgrounds", len(terms), len(terms))
     return found

@@ -14,8 +14,7 @@ import numpy as np
 from escalation.backtest import Backtest, run_backtest
 from escalation.backtest.rolling import Forecaster
 from escalation.baselines import Climatology, Conflictology, Persistence, SeasonalGLM
-from escalation.engines import MaximumLikelihood
-from escalation.fit import Fit
+from escalation.fit import Estimator, Fit
 from escalation.run.tasks import Tell, generator, sequence, silent
 from escalation.series import CountSeries
 from escalation.study import Study
@@ -31,14 +30,14 @@ def track_record(
     store: Path | None = None,
     executor: Executor | None = None,
 ) -> Backtest:
-    """Backtest the study's model, by maximum likelihood, beside four baselines.
+    """Backtest the study's model, refitted by the quick engine, beside four baselines.
 
     Origins lie every ``backtest.every`` periods from ``backtest.start`` on, the last one a whole
     horizon before the end.
     """
     tell = progress or silent
     models: dict[str, Forecaster] = {
-        study.specification.family: study.model(),
+        study.specification.family: Estimator(study.model(), study.quick_engine()),
         "climatology": Climatology(),
         "persistence": Persistence(),
         "conflictology": Conflictology(),
@@ -74,8 +73,8 @@ def origins(study: Study, series: CountSeries) -> list[date]:
 
 
 def refit(study: Study, series: CountSeries) -> Fit:
-    """Fit the study's model to a part of the series, by maximum likelihood."""
-    return study.model().fit(series, engine=MaximumLikelihood(), rng=generator(study, "last"))
+    """Fit the study's model to a part of the series, by the quick engine."""
+    return study.model().fit(series, study.quick_engine(), generator(study, "last"))
 
 
 def pays(study: Study, series: CountSeries, n_origins: int) -> bool:

@@ -49,7 +49,7 @@ class ModelSection:
     kernel: Literal["exponential", "one lag"] = "exponential"
     lags: Count = 12
     no_arrows: tuple[tuple[str, str], ...] = ()
-    engine: Literal["nuts", "maximum likelihood"] = "nuts"
+    engine: Literal["nuts", "laplace", "maximum likelihood"] = "nuts"
     draws: Count = 1000
     tune: Count = 500
     chains: Count = 4

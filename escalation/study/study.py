@@ -144,12 +144,22 @@ class Study:
 
     def engine(self) -> Engine:
         """Make the engine of the headline fit."""
-        from escalation.engines import NUTS, MaximumLikelihood
+        from escalation.engines import NUTS, Laplace, MaximumLikelihood
 
         chosen = self.specification
         if chosen.engine == "nuts":
             return NUTS(draws=chosen.draws, tune=chosen.tune, chains=chosen.chains)
+        if chosen.engine == "laplace":
+            return Laplace(draws=chosen.draws)
         return MaximumLikelihood(draws=chosen.draws)
+
+    def quick_engine(self) -> Engine:
+        """Make the engine of refits: with the priors if the headline fit has them."""
+        from escalation.engines import Laplace, MaximumLikelihood
+
+        if self.specification.engine == "maximum likelihood":
+            return MaximumLikelihood(draws=self.specification.draws)
+        return Laplace(draws=self.specification.draws)
 
     def hash(self) -> str:
         """SHA-256 of what the study says; layout, comments and the file's place do not count."""
