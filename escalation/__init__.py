@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
     from escalation.dynamics import Dynamics as Dynamics
     from escalation.engines import NUTS as NUTS
+    from escalation.engines import Laplace as Laplace
     from escalation.engines import MaximumLikelihood as MaximumLikelihood
     from escalation.fit import Fit as Fit
     from escalation.forecast import Forecast as Forecast
@@ -73,6 +74,8 @@ _HOMES = {
     "EndemicEpidemic": "escalation.counts",
     # The engine that maximises the likelihood and draws around the maximum.
     "MaximumLikelihood": "escalation.engines",
+    # The engine that draws around the mode of the posterior.
+    "Laplace": "escalation.engines",
     # The engine that samples the posterior.
     "NUTS": "escalation.engines",
     # What a model learned from a series.
