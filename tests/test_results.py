@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from studies import small_study
 
 from escalation import results as module
 from escalation.results import Results
 from escalation.run import run
 from escalation.study import Study
+from studies import small_study
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,265 @@
+"""The command line: inspect | fit | forecast | backtest | report | simulate."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from escalation.results import Results
+    from escalation.study import Study
+
+app = typer.Typer(
+    help="From coded incidents to who is followed by whom, dated forecasts, and a report.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
+IncidentsFile = Annotated[
+    Path | None, typer.Option("--incidents", help="Another incidents file than the study names.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print results as JSON, for scripts.")]
+Strict = Annotated[bool, typer.Option("--strict", help="End at the first row that is not taken.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Fit anew, and keep nothing.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="escalation")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"escalation {version('escalation')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which."),
+    ] = False,
+) -> None:
+    # Matrices here are small: several BLAS threads make a fit five times slower, not faster.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of incidents.")],
+    as_json: AsJson = False,
+    strict: Strict = False,
+) -> None:
+    """Say what a file of incidents holds."""
+    with _faults():
+        from escalation.cli.figures import contents, day_span
+        from escalation.cli.printing import print_json, say, show
+        from escalation.sources import guess, read
+
+        source, why, columns = guess(file)
+        incidents = read(file, day_span(), source=source, columns=columns, strict=strict)
+        found = contents(incidents)
+        if as_json:
+            print_json({"file": str(file), "source": source, "why": why} | found)
+            return
+        say(f"{file}: read as {source} ({why})")
+        say(
+            f"{found['rows']:,} rows: {found['taken']:,} taken, {found['rejected_rows']:,} "
+            f"rejected; from {found['first']} to {found['last']}"
+        )
+        say(f"Columns with values: {', '.join(found['columns'])}")
+        for name, top in found["most_frequent"].items():
+            show(top, f"{name}, the most frequent")
+        if found["rejected_rows"]:
+            show(incidents.rejected, "Rejected rows (the header is line 1)")
+        if incidents.amended.height:
+            say(f"{incidents.amended.height:,} rows are taken with a figure mended, the first ten:")
+            show(incidents.amended.head(10))
+
+
+@app.command()
+def fit(
+    study: StudyFile,
+    incidents: IncidentsFile = None,
+    as_json: AsJson = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Fit a study: which stream is followed by more of which."""
+    with _faults():
+        results = _results(study, incidents, strict, quiet, no_cache)
+        from escalation.cli.figures import fitted, headline, ratios
+        from escalation.cli.printing import print_json, say, show, show_findings
+
+        if as_json:
+            print_json(headline(results) | fitted(results))
+            return
+        dynamics = results.dynamics
+        show(dynamics.table(), f"R: {dynamics.unit}, median and 90 % interval")
+        show(dynamics.share_table(), "Shares of the expected incidents, by immediate cause")
+        show(ratios(results), "Branching ratio by background")
+        if not results.identified:
+            say("The branching ratio is not identified apart from the background.")
+        show_findings(results.findings)
+
+
+@app.command()
+def forecast(
+    study: StudyFile,
+    incidents: IncidentsFile = None,
+    as_json: AsJson = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Forecast the periods after a study's window."""
+    with _faults():
+        results = _results(study, incidents, strict, quiet, no_cache)
+        from escalation.cli.figures import everything, expected, headline
+        from escalation.cli.printing import print_json, show, show_findings
+
+        tables = expected(results)
+        if as_json:
+            print_json(headline(results) | tables)
+            return
+        whole = f"{results.study.forecast.horizon} {results.series.period}s"
+        show(everything(tables["periods"]), f"Incidents of all streams, by {results.series.period}")
+        show(tables["sum"].drop("start", "end"), f"Incidents in the next {whole}")
+        show(tables["escalation"].drop("ahead", "past"), "Is it building up?")
+        show_findings(results.findings)
+
+
+@app.command()
+def backtest(
+    study: StudyFile,
+    incidents: IncidentsFile = None,
+    as_json: AsJson = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Score a study's past forecasts beside baselines."""
+    with _faults():
+        results = _results(study, incidents, strict, quiet, no_cache)
+        from escalation.cli.figures import headline, track_record
+        from escalation.cli.printing import print_json, say, show
+
+        tables = track_record(results)
+        if as_json:
+            print_json(headline(results) | tables)
+            return
+        show(tables["skill"], "Scores over the whole horizon, relative to climatology")
+        show(tables["calibration"], "Share of outcomes inside the central intervals")
+        show(tables["misses"], "Largest misses")
+        for note in results.backtest.notes:
+            say(note)
+
+
+@app.command()
+def report(
+    study: StudyFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The PDF.")] = Path("report.pdf"),
+    incidents: IncidentsFile = None,
+    as_json: AsJson = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Run a study, write its report (PDF), print the path."""
+    with _faults():
+        _check_output(output)
+        results = _results(study, incidents, strict, quiet, no_cache)
+        from escalation.cli.figures import headline
+        from escalation.cli.printing import print_json
+        from escalation.report import write_report
+
+        path = write_report(results, output)
+        if as_json:
+            print_json({"path": str(path)} | headline(results))
+        else:
+            typer.echo(path)
+
+
+@app.command()
+def simulate(
+    study: StudyFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV.")],
+) -> None:
+    """Draw incidents from a study's [truth], as CSV."""
+    with _faults():
+        _check_output(output)
+        asked = _study(study)
+        from escalation.cli.printing import write_csv
+        from escalation.run import simulate as draw
+
+        write_csv(draw(asked), output)
+        typer.echo(output)
+
+
+def _study(path: Path) -> "Study":
+    from escalation.study import Study
+
+    return Study.from_toml(path)
+
+
+def _results(
+    path: Path, incidents: Path | None, strict: bool, quiet: bool, no_cache: bool
+) -> "Results":
+    study = _study(path)
+    from escalation.cli.progress import progress
+    from escalation.run import default_cache, run, workers
+
+    with progress(quiet) as tell, workers() as executor:
+        return run(
+            study,
+            incidents_path=incidents,
+            cache=None if no_cache else default_cache(),
+            progress=tell,
+            strict=strict,
+            executor=executor,
+        )
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """End with status 2 and one line where a file or a study is at fault."""
+    try:
+        yield
+    except (ValueError, OSError) as fault:
+        _end(fault)
+    except BaseException as fault:
+        # A PanicException of polars is no Exception.
+        if type(fault).__name__ != "PanicException":
+            raise
+        _end(fault)
+
+
+def _end(fault: BaseException) -> None:
+    from escalation.cli.printing import plain
+
+    if isinstance(fault, OSError) and fault.filename is not None:
+        text = f"{fault.filename}: {fault.strerror}"
+    else:
+        text = str(fault) or type(fault).__name__
+    typer.echo(f"escalation: {plain(' '.join(text.split()))}", err=True)
+    raise typer.Exit(2)
+
+
+def _check_output(path: Path) -> None:
+    """Fail before the work, not after it."""
+    if path.is_dir():
+        raise ValueError(f"{path}: is a directory, wanted a file to write")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent} to write into")
