@@ -174,18 +174,12 @@ def test_shares_sum_to_one_and_are_those_of_the_means(series):
     fit = model.fit(series, MaximumLikelihood(draws=30))
     dynamics = fit.dynamics()
     np.testing.assert_allclose(dynamics.shares.sum(axis=2), 1)
-    layout_mean = model.means(fit, fit.theta)[:, model.used(series)].sum(axis=1)
-    alone = model.means(fit, np.where(np.arange(fit.theta.shape[1]) < 0, 0, _without_arrows(fit)))[
-        :, model.used(series)
-    ].sum(axis=1)
-    np.testing.assert_allclose(dynamics.shares[:, :, 0], alone / layout_mean)
-
-
-def _without_arrows(fit):
-    theta = np.array(fit.theta)
+    without = np.array(fit.theta)
     first = sum(p.size for p in fit.parameters[:2])
-    theta[:, first : first + 4] = 0
-    return theta
+    without[:, first : first + 4] = 0
+    used = model.used(series)
+    whole, alone = (model.means(fit, one)[:, used].sum(axis=1) for one in (fit.theta, without))
+    np.testing.assert_allclose(dynamics.shares[:, :, 0], alone / whole)
 
 
 def test_an_explosive_path_is_stopped_and_counts_as_above_all(series):
