@@ -12,7 +12,7 @@ from escalation.plots.dynamics import (
     responses,
     shares,
 )
-from escalation.plots.forecast import fan
+from escalation.plots.forecast import cumulative, fan
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
 from escalation.plots.style import figure, style, svg
@@ -22,6 +22,7 @@ __all__ = [
     "branching_by_background",
     "calibration",
     "counts",
+    "cumulative",
     "fan",
     "figure",
     "pit",

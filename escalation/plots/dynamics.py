@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from escalation.plots.style import GREY, HAIR, TOTAL_COLOUR, colour, ink_on, say, tint, wrapped
+from escalation.plots.style import GREY, HAIR, INK, TOTAL_COLOUR, colour, ink_on, say, tint, wrapped
 
 if TYPE_CHECKING:
     from escalation.dynamics import Dynamics
@@ -155,7 +155,9 @@ def branching_by_background(
     for row, (name, draws) in enumerate(rows.items()):
         dot_and_interval(ax, row, draws, level, BACKGROUNDS.get(name, "o"), TOTAL_COLOUR)
     ax.set_yticks(range(len(rows)), list(rows), parse_math=False)
-    return _ratio_axis(ax, len(rows))
+    ax.set_xlim(0, max(1.05, ax.get_xlim()[1]))
+    ax.axvline(1, color=INK, linewidth=0.6, linestyle=(0, (1, 2)))
+    return _rows(ax, len(rows))
 
 
 def reproduction_by_background(
@@ -178,7 +180,8 @@ def reproduction_by_background(
         for r, s in pairs
     ]
     ax.set_yticks(range(len(pairs)), labels, parse_math=False, fontsize=8, linespacing=0.95)
-    return _ratio_axis(ax, len(pairs))
+    ax.set_xlim(0, None)
+    return _rows(ax, len(pairs))
 
 
 def dot_and_interval(
@@ -202,9 +205,8 @@ def from_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[0.0], values])
 
 
-def _ratio_axis(ax: Axes, rows: int) -> Axes:
+def _rows(ax: Axes, rows: int) -> Axes:
     ax.set_ylim(rows - 0.5, -0.5)
-    ax.set_xlim(0, max(1.0, ax.get_xlim()[1]) if ax.get_xlim()[1] > 0.6 else None)
     ax.grid(axis="x", color=HAIR, linewidth=0.4)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)

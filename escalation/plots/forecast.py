@@ -95,6 +95,41 @@ def fan(
     return ax
 
 
+def cumulative(
+    ax: Axes,
+    forecast: Forecast,
+    stream: int | str = 0,
+    *,
+    thresholds: Sequence[int] = (),
+    top: float | None = None,
+    hue: str | None = None,
+) -> Axes:
+    """The forecast of one stream summed up since it was made, as bands of 50, 80 and 95 %.
+
+    Parameters
+    ----------
+    stream : int or str
+        Place or name of the stream in the forecast.
+    thresholds : sequence of int, optional
+        Sums to draw as dotted, labelled lines, where they lie inside the axes.
+    top : float, optional
+        End of the count axis, to share it between panels.
+    """
+    place = forecast.names.index(stream) if isinstance(stream, str) else stream
+    hue = hue or (TOTAL_COLOUR if len(forecast.names) == 1 else colour(place))
+    sums = finite(np.cumsum(forecast.draws[:, :, place], axis=1))
+    edges = days(forecast.edges)
+    for level, strength in zip(LEVELS, STRENGTHS, strict=True):
+        low, high = np.quantile(sums, _tails(level), axis=0)
+        ax.fill_between(edges, [0, *low], [0, *high], color=tint(hue, strength), linewidth=0)
+    ax.plot(edges, [0, *np.quantile(sums, 0.5, axis=0)], color=hue, linewidth=1.3)
+    highest = float(np.quantile(sums[:, -1], _tails(LEVELS[0])[1]))
+    whole(ax, highest if top is None else top, ticks=3)
+    calendar(ax, forecast.edges[0], forecast.edges[-1], ticks=3)
+    _draw_thresholds(ax, [t for t in thresholds if t <= ax.get_ylim()[1]])
+    return ax
+
+
 def finite(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     """Draws with the stopped (infinite) paths above every other, so that they can be drawn."""
     if np.isfinite(draws).all():

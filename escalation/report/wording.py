@@ -27,7 +27,7 @@ def rate(value: float) -> str:
         return "unknown"
     if math.isinf(value):
         return "without bound"
-    return f"{value:,.{decimals(value)}f}"
+    return _fixed(value, decimals(value))
 
 
 def between(lower: float, upper: float) -> str:
@@ -134,4 +134,6 @@ def sentence(text: str) -> str:
 
 
 def _fixed(value: float, places: int) -> str:
-    return "without bound" if math.isinf(value) else f"{value:,.{places}f}"
+    if math.isinf(value):
+        return "without bound"
+    return f"{value:,.{places}f}".replace("-", "−")

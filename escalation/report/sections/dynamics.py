@@ -87,9 +87,9 @@ def matrix(results: Results) -> Figure:
     dynamics = results.dynamics
     size = len(dynamics.names)
     truth = None if results.truth is None else np.asarray(results.truth["reproduction"])
-    drawing, axes = figure(0.7 + min(5.0, (0.62 if truth is not None else 0.52) * size))
+    drawing, axes = figure(0.7 + min(5.0, (0.54 if truth is not None else 0.46) * size))
     reproduction(axes[0, 0], dynamics, level=LEVEL, truth=truth)
-    shown = "; below, the truth the data were simulated from" if truth is not None else ""
+    shown = ", and the truth of the simulation" if truth is not None else ""
     if size > MANY:
         shown += "; columns are numbered as the rows"
     return Figure(
@@ -102,8 +102,8 @@ def matrix(results: Results) -> Figure:
             for row in dynamics.table(LEVEL).iter_rows(named=True)
             if row["allowed"]
         ),
-        source=f"Median and 90 % interval{shown}. Hollow: the interval touches zero. Empty: ruled "
-        "out by the study.",
+        source=f"Median, 90 % interval{shown}. Hollow: the interval touches zero. "
+        "Empty: ruled out.",
     )
 
 
@@ -187,7 +187,7 @@ def backgrounds(results: Results) -> Figure:
         + joined(list(alternatives))
         + " backgrounds.",
         source="Median and 90 % interval by maximum likelihood; headline: the study's own fit. "
-        "Circle: constant, square: seasonal, diamond: trend background.",
+        "Circle: constant, square: seasonal, diamond: trend background. Dotted: the ratio of 1.",
     )
 
 
@@ -217,7 +217,7 @@ def strongest_pairs(dynamics: Dynamics) -> list[tuple[int, int]]:
 
 def share_bars(dynamics: Dynamics) -> Figure:
     """Background, own past and other streams, a bar a stream."""
-    drawing, axes = figure(0.35 + 0.32 * len(dynamics.names))
+    drawing, axes = figure(0.3 + 0.28 * len(dynamics.names))
     shares(axes[0, 0], dynamics)
     mean = np.mean(dynamics.shares[:, :, 0], axis=0)
     low, high = (short(dynamics.names[int(pick(mean))]) for pick in (np.argmin, np.argmax))
@@ -230,7 +230,7 @@ def share_bars(dynamics: Dynamics) -> Figure:
         alternative="Stacked bars of the shares of expected incidents by background, own past and "
         "other streams.",
         source="Means of the draws, over the window. Immediate cause: the term of the model that "
-        "expects the incident, whatever set off the one before.",
+        "expects the incident.",
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from escalation.plots.forecast import fan
+from escalation.plots.forecast import cumulative, fan
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table
 from escalation.report.wording import (
@@ -45,6 +45,7 @@ class ForecastSection(Section):
 def fans(results: Results, group: list[int]) -> Figure:
     """Up to four streams, one below the other."""
     forecast, period = results.forecast, results.series.period
+    thresholds = results.study.forecast.thresholds
     peaks = np.maximum(
         forecast.recent[-PAST:].max(axis=0, initial=0),
         np.minimum(forecast.quantile(0.975).max(axis=0), 1e6),
@@ -52,14 +53,19 @@ def fans(results: Results, group: list[int]) -> Figure:
     together = peaks.max() <= SHARED * max(float(peaks.min()), 1.0)
     # Several figures: two of them fit a page.
     height = 0.96 if len(forecast.names) <= PER_FIGURE else 0.78
-    drawing, axes = figure(0.35 + height * len(group), len(group), 1, sharex=True)
-    for n, (ax, stream) in enumerate(zip(axes[:, 0], group, strict=True)):
-        fan(
-            ax, forecast, stream, past=PAST, thresholds=results.study.forecast.thresholds,
-            top=float(peaks.max()) if together else None, labels=True,
-        )  # fmt: skip
-        ax.set_title(wrapped(forecast.names[stream], 70, 1), parse_math=False)
-        ax.tick_params(labelbottom=n == len(group) - 1)
+    drawing, axes = figure(
+        0.35 + height * len(group), len(group), 2, sharex="col", width_ratios=(3, 1)
+    )
+    last = np.minimum(forecast.blocks([len(forecast.edges) - 1]).quantile(0.975)[0], 1e6)[group]
+    for n, ((left, right), stream) in enumerate(zip(axes, group, strict=True)):
+        top, sums = (peaks.max(), last.max()) if together else (None, None)
+        fan(left, forecast, stream, past=PAST, top=top)
+        cumulative(right, forecast, stream, thresholds=thresholds, top=sums)
+        left.set_title(wrapped(forecast.names[stream], 60, 1), parse_math=False)
+        if n == 0:
+            right.set_title("in sum")
+        for ax in (left, right):
+            ax.tick_params(labelbottom=n == len(group) - 1)
     drawing.supylabel(f"incidents a {period}", fontsize=9)
     scale = "One scale." if together else "Each panel has its own scale."
     ends = forecast.blocks([len(forecast.edges) - 1]).interval(0.8)[:, 0]
@@ -74,7 +80,8 @@ def fans(results: Results, group: list[int]) -> Figure:
         "intervals).",
         drawing=drawing,
         alternative=f"Fans of expected incidents a {period}, after the last {PAST} {period}s.",
-        source=f"Grey: observed. Bands: 50, 80 and 95 %; line: median. Dotted: thresholds. {scale}",
+        source=f"Left: {period} by {period}, grey what was observed. Right: summed up, thresholds "
+        f"dotted. Bands: 50, 80 and 95 %; line: median. {scale}",
     )
 
 
@@ -100,7 +107,7 @@ def block_tables(results: Results) -> list[Block]:
         for place, (first, last) in enumerate(spans):
             rows.append(_row(noun, stream, first, last, thresholds, place == 0))
             marks.append("strong" if (first, last) == (0, horizon) else "")
-    heads = tuple(f"A {period}\nof ≥ {n}" for n in thresholds)
+    heads = tuple(f"P (≥ {n})" for n in thresholds)
     more = escalation_words(results)
     return [
         Table(
@@ -119,10 +126,10 @@ def block_tables(results: Results) -> list[Block]:
             widths=(1, *(0,) * (6 + len(heads))),
             align="ll" + "r" * (5 + len(heads)),
             marks=tuple(marks),
-            source=f"Incidents in the block, with intervals. A {period} of ≥ n: the probability "
-            f"that at least one {period} of the block reaches n. More than last year: the "
-            f"probability of more a {period} than the mean of the last {_past(forecast)} "
-            f"{period}s. Forecast made on {short_day(np.datetime64(forecast.made_on))}.",
+            source="Incidents in the block, with intervals. P (≥ n): the probability of n or more "
+            f"in the block. More than last year: the probability of more a {period} than the mean "
+            f"of the last {_past(forecast)} {period}s. Forecast made on "
+            f"{short_day(np.datetime64(forecast.made_on))}.",
         )
     ]
 
@@ -130,7 +137,6 @@ def block_tables(results: Results) -> list[Block]:
 def _row(
     forecast: Forecast, stream: int, first: int, last: int, thresholds: tuple[int, ...], named: bool
 ) -> tuple[str, ...]:
-    draws = forecast.draws[:, first:last, stream]
     block = forecast.blocks([first, last - first] if first else [last])
     at = 1 if first else 0
     ends = [block.interval(level)[:, at, stream] for level in (0.5, 0.8, 0.95)]
@@ -139,7 +145,7 @@ def _row(
         f"{first + 1}–{last}" if last - first > 1 else f"{last}",
         count(block.quantile(0.5)[at, stream]),
         *(counts_between(low, high) for low, high in ends),
-        *(percent(float((draws >= n).any(axis=1).mean())) for n in thresholds),
+        *(percent(float(block.prob_at_least(n)[at, stream])) for n in thresholds),
         percent(float(block.prob_above_recent(PAST)[at, stream])),
     )
 

@@ -88,7 +88,7 @@ def ratio_figure(results: Results) -> tuple[str, str, str]:
         return ("–", "branching ratio", "no incidents to estimate it from")
     if not results.identified:
         points = _points(results)
-        remark = f"{rate(min(points))} to {rate(max(points))}, by the background assumed"
+        remark = f"{rate(min(points))} to {rate(max(points))}, by background"
         return ("not identified", "branching ratio, apart from the background", remark)
     low, middle, high = quantiles(results.dynamics.branching_ratio, LEVEL)
     return (
@@ -149,7 +149,8 @@ def watched(results: Results) -> str:
     return sentence(
         f"{some(total, 'incident')} in {some(series.n_streams, 'stream')} were counted from "
         f"{day(series.edges[0])} to {day(last_day(series.edges[-1]))} ({count(len(series))} "
-        f"{series.period}s); source: {origin.source}, {some(origin.rows_rejected, 'row')} rejected."
+        f"{series.period}s); source: {origin.source} ({origin.file}), "
+        f"{some(origin.rows_rejected, 'row')} rejected."
     )
 
 
