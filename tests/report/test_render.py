@@ -53,7 +53,9 @@ def test_every_text_lies_inside_the_column(report: Path) -> None:
 
 def test_another_process_writes_the_same_bytes(full: Results, report: Path, tmp_path: Path) -> None:
     code = (
-        "import datetime, sys; from report import fakes; from escalation.report import write_report\n"
+        "import datetime, sys\n"
+        "from report import fakes\n"
+        "from escalation.report import write_report\n"
         "gaps = ((datetime.date(2019, 3, 4), datetime.date(2019, 4, 1)),)\n"
         "write_report(fakes.results(gaps=gaps), sys.argv[1])"
     )
