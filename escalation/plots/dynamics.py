@@ -15,8 +15,8 @@ from escalation.plots.style import GREY, HAIR, INK, TOTAL_COLOUR, colour, ink_on
 if TYPE_CHECKING:
     from escalation.dynamics import Dynamics
 
-CLEAR_OF_ZERO = 0.01
-"""An interval whose lower end lies below this touches zero: it prints as 0.00 or close to it."""
+CLEAR_OF_ZERO = 0.005
+"""An interval whose lower end lies below this touches zero: it prints as 0.00."""
 MANY = 5
 """With more streams the matrix has smaller letters and numbered columns."""
 BACKGROUNDS = {"constant": "o", "seasonal": "s", "trend": "D"}
@@ -37,14 +37,15 @@ def reproduction(
     hollow where the interval touches zero. ``truth`` (K, K) adds a third line to every cell.
     """
     size = len(dynamics.names)
-    low, middle, high = quantiles(dynamics.reproduction, level)
-    strongest = max(float(middle.max(initial=0)), 0.2)
-    scale = min(1.0, 6.5 / (size + 2))
+    low, high = dynamics.interval(level)
+    middle = np.median(dynamics.reproduction, axis=0)
+    strongest: float = max(float(middle.max(initial=0)), 0.2)
+    scale: float = min(1.0, 6.5 / (size + 2))
     for row, column in np.ndindex(size, size):
         if not dynamics.arrows[row, column]:
             continue
         value, hollow = middle[row, column], low[row, column] < CLEAR_OF_ZERO
-        strength = 0.12 + 0.7 * min(1.0, value / strongest)
+        strength = 0.12 + 0.7 * float(np.clip(value / strongest, 0, 1))
         face = "white" if hollow else tint(TOTAL_COLOUR, strength)
         ax.add_patch(
             Rectangle(
@@ -124,12 +125,14 @@ def shares(ax: Axes, dynamics: Dynamics) -> Axes:
                     left + width / 2, row, f"{width * 100:.0f} %", ha="center", va="center",
                     fontsize=8.5, color=ink_on(tint(colour(row), strength)),
                 )  # fmt: skip
-            if row == 0 and width > 0.1:
-                ax.text(
-                    left + width / 2, -0.42, SHARE_PARTS[n], ha="center", va="bottom",
-                    fontsize=8.5, color=GREY,
-                )  # fmt: skip
             left += width
+    # The names of the parts: left, over the middle part, right.
+    middle = float(parts[0, 0] + parts[0, 1] / 2)
+    for x, part, side in zip(
+        (0.0, middle, 1.0), SHARE_PARTS, ("left", "center", "right"), strict=True
+    ):
+        x = min(max(x, 0.25), 0.75) if side == "center" else x
+        ax.text(x, -0.42, part, ha=side, va="bottom", fontsize=8.5, color=GREY)
     ax.set_yticks(
         range(len(parts)), [wrapped(name, 28, 2) for name in dynamics.names], parse_math=False
     )
@@ -153,7 +156,8 @@ def branching_by_background(
     if headline is not None:
         rows = {"headline": headline.branching_ratio, **rows}
     for row, (name, draws) in enumerate(rows.items()):
-        dot_and_interval(ax, row, draws, level, BACKGROUNDS.get(name, "o"), TOTAL_COLOUR)
+        low, middle, high = (float(end) for end in quantiles(draws, level))
+        _dot(ax, row, (low, middle, high), BACKGROUNDS.get(name, "o"), TOTAL_COLOUR)
     ax.set_yticks(range(len(rows)), list(rows), parse_math=False)
     ax.set_xlim(0, max(1.05, ax.get_xlim()[1]))
     ax.axvline(1, color=INK, linewidth=0.6, linestyle=(0, (1, 2)))
@@ -172,9 +176,10 @@ def reproduction_by_background(
     names = next(iter(alternatives.values())).names
     for row, (receiver, source) in enumerate(pairs):
         for offset, (name, dynamics) in zip(offsets, alternatives.items(), strict=True):
-            draws = dynamics.reproduction[:, receiver, source]
+            low, high = (float(end[receiver, source]) for end in dynamics.interval(level))
+            middle = float(np.median(dynamics.reproduction[:, receiver, source]))
             marker = BACKGROUNDS.get(name, "o")
-            dot_and_interval(ax, row + offset, draws, level, marker, colour(receiver))
+            _dot(ax, row + offset, (low, middle, high), marker, colour(receiver))
     labels = [
         f"{wrapped(names[s], 34, 1)}\n→ {wrapped(names[r], 32, 1) if r != s else 'itself'}"
         for r, s in pairs
@@ -184,14 +189,11 @@ def reproduction_by_background(
     return _rows(ax, len(pairs))
 
 
-def dot_and_interval(
-    ax: Axes, row: float, draws: NDArray[np.float64], level: float, marker: str, hue: str
-) -> Axes:
+def _dot(ax: Axes, row: float, ends: tuple[float, float, float], marker: str, hue: str) -> None:
     """A median with its interval, in one row."""
-    low, middle, high = quantiles(draws, level)
+    low, middle, high = ends
     ax.hlines(row, low, high, color=hue, linewidth=1.0)
     ax.plot([middle], [row], marker, color=hue, markersize=4.2, markeredgewidth=0)
-    return ax
 
 
 def quantiles(draws: NDArray[np.float64], level: float) -> NDArray[np.float64]:

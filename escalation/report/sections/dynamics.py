@@ -18,6 +18,7 @@ from escalation.plots.dynamics import (
 )
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Note, Section, Table, Text
+from escalation.report.sections.method import refitted
 from escalation.report.wording import (
     between,
     count,
@@ -87,7 +88,7 @@ def matrix(results: Results) -> Figure:
     dynamics = results.dynamics
     size = len(dynamics.names)
     truth = None if results.truth is None else np.asarray(results.truth["reproduction"])
-    drawing, axes = figure(0.7 + min(5.0, (0.54 if truth is not None else 0.46) * size))
+    drawing, axes = figure(0.7 + min(5.0, (0.54 if truth is not None else 0.6) * size))
     reproduction(axes[0, 0], dynamics, level=LEVEL, truth=truth)
     shown = ", and the truth of the simulation" if truth is not None else ""
     if size > MANY:
@@ -126,7 +127,7 @@ def strongest(dynamics: Dynamics) -> str:
     return (
         f"One incident in {short(first['source'])} is followed by "
         f"{estimate(first['estimate'], first['lower'], first['upper'])} more in "
-        f"{short(first['target'])}, the strongest arrow between streams."
+        f"{short(first['target'])}, the strongest arrow between streams that is clear of zero."
     )
 
 
@@ -134,7 +135,7 @@ def truth_table(results: Results) -> Table:
     """Truth beside estimate, for what the study was simulated from."""
     truth, dynamics = results.truth or {}, results.dynamics
     names = dynamics.names
-    low, _, high = quantiles(dynamics.reproduction, LEVEL)
+    low, high = dynamics.interval(LEVEL)
     true = np.asarray(truth["reproduction"], float)
     positive = (true > 0) & np.asarray(dynamics.arrows)
     inside = (low <= true) & (true <= high)
@@ -186,8 +187,9 @@ def backgrounds(results: Results) -> Figure:
         alternative="Medians and intervals of the branching ratio and of single arrows under "
         + joined(list(alternatives))
         + " backgrounds.",
-        source="Median and 90 % interval by maximum likelihood; headline: the study's own fit. "
-        "Circle: constant, square: seasonal, diamond: trend background. Dotted: the ratio of 1.",
+        source=f"Median and 90 % interval, {refitted(results.study)}; headline: the study's own "
+        "fit. Circle: constant, square: seasonal, diamond: trend background. Dotted: "
+        "the ratio of 1.",
     )
 
 

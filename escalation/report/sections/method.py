@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from escalation.engines import MaximumLikelihood
 from escalation.report.sections.base import Block, Note, Section, Table, Text
 from escalation.report.wording import joined, last_day, short_day, some
 
 if TYPE_CHECKING:
     from escalation.results import Results
     from escalation.streams import Stream
+    from escalation.study import Study
 
 WORDS = {
     "endemic-epidemic": (
@@ -96,7 +98,7 @@ def model(results: Results) -> list[Block]:
     """The model in words and one equation, with this study's choices."""
     family, chosen = results.fit.model.name, results.study.specification
     season = (
-        f"{chosen.harmonics} harmonic(s) of a season of {chosen.season_length:g} days"
+        f"{harmonics(chosen.harmonics)} of a season of {chosen.season_length:g} days"
         if chosen.harmonics
         else "no season"
     )
@@ -104,7 +106,7 @@ def model(results: Results) -> list[Block]:
         f"Here: {chosen.distribution} counts a {chosen.period}, dispersion by "
         f"{'stream' if chosen.dispersion == 'stream' else 'all streams together'}, "
         f"{chosen.kernel} delay over {chosen.lags} {chosen.period}s, {season}, fitted by "
-        f"{results.fit.engine}."
+        f"{results.fit.engine}; other backgrounds and past forecasts are {refitted(results.study)}."
     )
     if chosen.no_arrows:
         ruled = joined([f"{source} → {target}" for source, target in chosen.no_arrows])
@@ -112,12 +114,25 @@ def model(results: Results) -> list[Block]:
     return [Text.of(WORDS.get(family, "")), Note("equation", family), Text.of(choices)]
 
 
+def harmonics(orders: int | tuple[int, ...]) -> str:
+    """The harmonics in words: one number, or one a stream."""
+    if isinstance(orders, int):
+        return some(orders, "harmonic")
+    return f"{', '.join(map(str, orders))} harmonics (by stream)"
+
+
+def refitted(study: Study) -> str:
+    """How the model is fitted again where that happens often."""
+    engine = study.quick_engine().name
+    return "refitted by " + ("Laplace’s approximation" if engine == "Laplace" else engine)
+
+
 def priors(results: Results) -> Table:
     """Every parameter with its meaning, prior and unit."""
-    sampled = results.fit.engine.lower() == "nuts"
+    used = results.fit.engine != MaximumLikelihood.name
     return Table(
         caption="Parameters and priors"
-        + ("." if sampled else "; maximum likelihood does not use the priors."),
+        + ("." if used else "; maximum likelihood does not use the priors."),
         header=("Parameter", "Meaning", "Prior", "Unit"),
         rows=tuple(
             (p.name.replace("_", " "), p.meaning, str(p.prior), p.unit or "–")

@@ -85,7 +85,7 @@ def levels(series: CountSeries) -> Table:
     named = (
         joined([short(name) for name in bursty])
         if len(bursty) <= 3
-        else sentence(f"{number_word(len(bursty))} of {number_word(len(rows))} streams")
+        else sentence(f"{_of(len(bursty), len(rows))} streams")
     )
     caption = (
         f"{named} {'comes' if len(bursty) == 1 else 'come'} in bursts: the variance is more than "
@@ -112,6 +112,12 @@ def levels(series: CountSeries) -> Table:
         "season or a changing level raises it too. Busiest month: its mean rate over all years, as "
         "a multiple of the stream's mean; only where the window holds two years or more.",
     )
+
+
+def _of(some: int, every: int) -> str:
+    if some == every:
+        return f"all {number_word(every)}"
+    return f"{number_word(some)} of {number_word(every)}"
 
 
 def _row(series: CountSeries, stream: int) -> tuple[str, ...]:

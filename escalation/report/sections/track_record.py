@@ -13,6 +13,7 @@ from escalation.plots.forecast import fan
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.style import TOTAL_COLOUR, colour, figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table, Text
+from escalation.report.sections.method import refitted
 from escalation.report.wording import (
     count,
     counts_between,
@@ -167,8 +168,9 @@ def skills(results: Results) -> Figure:
         drawing=drawing,
         alternative="Relative skill against baselines with intervals, for all streams together and "
         "for each stream.",
-        source=f"Mean CRPS over the {backtest.horizon} steps of each forecast, refitted at each "
-        "origin by maximum likelihood; 90 % intervals by moving-block bootstrap over origins.",
+        source=f"Mean CRPS over the {backtest.horizon} steps of each forecast, "
+        f"{refitted(results.study)} at each origin; 90 % intervals by moving-block "
+        "bootstrap over origins.",
     )
 
 
