@@ -14,7 +14,7 @@ from cli_faults import CASES, INCIDENTS, STUDY, Case, run
 from escalation.cli import app
 from escalation.cli.printing import plain, write_csv
 from escalation.cli.progress import lines
-from studies import small_study
+from small import small_study
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from escalation import results as module
 from escalation.results import Results
 from escalation.run import run
 from escalation.study import Study
-from studies import small_study
+from small import small_study
 
 
 @pytest.fixture(scope="module")

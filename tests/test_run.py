@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from escalation.results import Results
-from escalation.run import default_cache, origins, run, simulate
+from escalation.run import default_cache, origins, run, simulate, workers
 from escalation.run.cache import cache_key
-from escalation.run.run import named
+from escalation.run.whole import named
 from escalation.study import Study
-from studies import small_study
+from small import small_study
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +169,29 @@ def test_simulation_repeats_with_the_seed(study: Study) -> None:
 def test_simulation_needs_a_truth(study: Study) -> None:
     with pytest.raises(ValueError, match="'truth'"):
         simulate(replace(study, truth=None))
+
+
+@pytest.mark.slow
+def test_workers_change_no_figure(
+    found: Results, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("escalation.run.refits.WORTH_WORKERS", 0.0)
+    with workers() as executor:
+        assert run(study, executor=executor) == found
+
+
+@pytest.mark.slow
+def test_the_pakistan_study_runs(root: Path, shared: Path) -> None:
+    study = Study.from_toml(root / "data" / "pakistan" / "study.toml")
+    quick = replace(
+        study,
+        specification=replace(study.specification, engine="maximum likelihood"),
+        backtest=replace(study.backtest, every=52),
+    )
+    file = shared / "data" / "ucdp_ged_pakistan_1989_2021.csv"
+    results = run(quick, incidents_path=file)
+    assert results.series.counts.sum(axis=0).tolist() == [297, 3423, 338, 75]
+    assert results.incidents.provenance.rows_rejected == 0
+    assert results.truth is None
+    assert named(quick, results.incidents).passed
+    assert results.run.command.endswith(f"--incidents {file}")

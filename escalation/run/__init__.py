@@ -1,10 +1,10 @@
 """Run a study, from incidents to results, with a cache."""
 
-from escalation.run.backgrounds import backgrounds
+from escalation.run.alternatives import backgrounds
 from escalation.run.cache import default_cache
-from escalation.run.run import run
+from escalation.run.refits import origins, track_record, workers
 from escalation.run.simulation import simulate
-from escalation.run.track_record import origins, track_record, workers
+from escalation.run.whole import run
 
 __all__ = [
     "backgrounds",

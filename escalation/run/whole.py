@@ -8,11 +8,11 @@ from pathlib import Path
 from escalation.checks import Finding, Findings, check, identified
 from escalation.incidents import Incidents
 from escalation.results import Results, RunInfo
-from escalation.run.backgrounds import backgrounds
+from escalation.run.alternatives import backgrounds
 from escalation.run.cache import cache_key, run_info
+from escalation.run.refits import refit, track_record
 from escalation.run.simulation import truth
 from escalation.run.tasks import Tell, generator, silent, told
-from escalation.run.track_record import refit, track_record
 from escalation.series import CountSeries
 from escalation.sources import read
 from escalation.study import Study
