@@ -113,7 +113,7 @@ class Dynamics:
         if grid[at] == days:
             return padded[:, at]
         share = (days - grid[at - 1]) / (grid[at] - grid[at - 1])
-        return padded[:, at - 1] * (1 - share) + padded[:, at] * share
+        return np.asarray(padded[:, at - 1] * (1 - share) + padded[:, at] * share)
 
     def interval(self, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends (K, K) of the interval of R; see `nonnegative_interval`."""
