@@ -399,8 +399,8 @@ class WorkingScale:
 def nonnegative_interval(draws: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
     """Interval of quantities that cannot be negative, along the first axis of the draws.
 
-    Equal-tailed; the lower end is zero where the shortest interval of that level begins with the
-    smallest draws (or at zero itself), as it does where the density is highest at zero.
+    Equal-tailed, but for the lower end, which is zero where the interval that starts at zero and
+    holds as much probability is the shorter one. Such an interval holds more than its level.
 
     Parameters
     ----------
@@ -412,10 +412,5 @@ def nonnegative_interval(draws: FloatArray, level: float) -> tuple[FloatArray, F
     lower, upper : ndarray (...)
     """
     lower, upper = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    ranked = np.sort(draws, axis=0)
-    inside = max(1, int(np.ceil(level * len(ranked))))
-    widths = ranked[inside - 1 :] - ranked[: len(ranked) - inside + 1]
-    first = np.argmin(widths, axis=0)
-    start = np.take_along_axis(ranked, first[None], axis=0)[0]
-    touches = (first <= 0.005 * len(ranked)) | (start <= 0)
-    return np.where(touches, 0.0, lower), upper
+    from_zero = np.quantile(draws, level, axis=0)
+    return np.where(from_zero <= upper - lower, 0.0, lower), upper
