@@ -118,8 +118,12 @@ CASES = {
     "no folder for the output": Case(
         files(), ("report", "study.toml", "-o", "none/out.pdf"), ("none/out.pdf", "folder")
     ),
+    "a horizon longer than the window": Case(
+        files(study=STUDY + "[forecast]\nhorizon = 200\n"), REPORT,
+        ("study.toml", "horizon of 200"),
+    ),
     "simulate without a truth": Case(
-        files(), ("simulate", "study.toml", "-o", "new.csv"), ("truth",)
+        files(), ("simulate", "study.toml", "-o", "new.csv"), ("study.toml", "truth")
     ),
     "bad date in line 17, --strict": Case(
         files(incidents=INCIDENTS.replace(LINE_17, "2020-13-45,Southland,Northland,0")),

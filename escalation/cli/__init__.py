@@ -183,9 +183,13 @@ def report(
         results = _results(study, incidents, strict, quiet, no_cache)
         from escalation.cli.figures import headline
         from escalation.cli.printing import print_json
+        from escalation.cli.progress import progress
         from escalation.report import write_report
 
-        path = write_report(results, output)
+        with progress(quiet) as tell:
+            tell("Report", 0, 1)
+            path = write_report(results, output)
+            tell("Report", 1, 1)
         if as_json:
             print_json({"path": str(path)} | headline(results))
         else:
@@ -204,7 +208,9 @@ def simulate(
         from escalation.cli.printing import write_csv
         from escalation.run import simulate as draw
 
-        write_csv(draw(asked), output)
+        with _about(study):
+            table = draw(asked)
+        write_csv(table, output)
         typer.echo(output)
 
 
@@ -221,7 +227,7 @@ def _results(
     from escalation.cli.progress import progress
     from escalation.run import default_cache, run, workers
 
-    with progress(quiet) as tell, workers() as executor:
+    with _about(path), progress(quiet) as tell, workers() as executor:
         return run(
             study,
             incidents_path=incidents,
@@ -230,6 +236,19 @@ def _results(
             strict=strict,
             executor=executor,
         )
+
+
+@contextmanager
+def _about(study: Path) -> Iterator[None]:
+    """Name the study in faults that name no file of their own."""
+    from escalation.sources import DataError
+
+    try:
+        yield
+    except DataError:
+        raise
+    except ValueError as fault:
+        raise ValueError(f"{study}: {fault}") from fault
 
 
 @contextmanager

@@ -11,10 +11,10 @@ Tell = Callable[[str, int, int], None]
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Tell | None]:
-    """Give a callback (label, done, total); none if quiet."""
+def progress(quiet: bool) -> Iterator[Tell]:
+    """Give a callback (label, done, total)."""
     if quiet:
-        yield None
+        yield lambda label, done, total: None
     elif sys.stderr.isatty():
         with _bars() as tell:
             yield tell
