@@ -31,11 +31,15 @@ class Background:
         Days in a season; 365.25 unless stated (weekly tables of 52 weeks a year: 364).
     trend : float or None
         Days between the knots of the trend; None for no trend.
+    trend_scale : float
+        Standard deviation of the normal prior of the trend's coefficients, which every engine
+        uses: without it the background could vanish over parts of the window.
     """
 
     harmonics: int | tuple[int, ...] = 1
     season_length: float = YEAR
     trend: float | None = None
+    trend_scale: float = 1.0
 
     def __post_init__(self) -> None:
         orders = self.harmonics if isinstance(self.harmonics, tuple) else (self.harmonics,)
@@ -45,6 +49,8 @@ class Background:
             raise ValueError(f"season_length must be positive (days), got {self.season_length}")
         if self.trend is not None and not self.trend > 0:
             raise ValueError(f"trend must be a positive knot spacing in days, got {self.trend}")
+        if not self.trend_scale > 0:
+            raise ValueError(f"trend_scale must be positive, got {self.trend_scale}")
 
     def orders(self, streams: int) -> tuple[int, ...]:
         """Number of harmonics of each of so many streams."""
@@ -83,7 +89,7 @@ class Background:
         if columns:
             out.append(
                 Parameter(
-                    "trend", (streams, columns), "real", Normal(0.0, 1.0),
+                    "trend", (streams, columns), "real", Normal(0.0, self.trend_scale),
                     "coefficients of the trend's spline", "log ratio", ("stream", "knot"),
                     penalised=True,
                 )

@@ -164,7 +164,7 @@ def convergence(fit: Fit) -> Finding:
 def stability(dynamics: Dynamics) -> Finding:
     """Whether the fitted process settles."""
     share = dynamics.supercritical
-    text = f"{share:.0%} of the draws have a branching ratio of 1 or more"
+    text = f"{_percent(share)} of the draws have a branching ratio of 1 or more"
     if share > 0.5:
         return Finding("Stability", "failed", f"{text}: the fitted process grows without bound.")
     if share > 0.05:
@@ -210,8 +210,8 @@ def delay(fit: Fit) -> Finding:
         return Finding(
             name,
             "warned",
-            f"{text}, shorter than the {period}: some {lost:.0%} of the offspring falls in the "
-            f"incident's own {period}, which R leaves out and the overdispersion takes up.",
+            f"{text}, shorter than the {period}: some {_percent(lost)} of the offspring falls in "
+            f"the incident's own {period}, which R leaves out and the overdispersion takes up.",
         )
     return Finding(name, "passed", f"{text}, longer than the {period}.")
 
@@ -385,8 +385,10 @@ def imprecise(incidents: Incidents) -> Finding:
     """How many dates are known only to a span of days."""
     table = incidents.table
     late = (table["date_latest"] > table["date"]).sum()
-    share = late / max(len(table), 1)
-    text = f"{share:.0%} of the incidents are dated to a span of days and stand at its first day"
+    share = float(late) / max(len(table), 1)
+    text = (
+        f"{_percent(share)} of the incidents are dated to a span of days and stand at its first day"
+    )
     if share > 0.1:
         meaning = ": responses within a few weeks are blurred."
         return Finding("Imprecise dates", "warned", text + meaning)
@@ -402,8 +404,8 @@ def calibrated(backtest: Backtest) -> Finding:
         return Finding("Calibration", "warned", "No past forecast could be scored.", table)
     worst = seen.sort((pl.col("share") - 0.9).abs(), descending=True).row(0, named=True)
     text = (
-        f"Of the past outcomes, the 90 % intervals held {min(seen['share']):.0%} to "
-        f"{max(seen['share']):.0%} by stream"
+        f"Of the past outcomes, the 90 % intervals held {_percent(min(seen['share']))} to "
+        f"{_percent(max(seen['share']))} by stream"
     )
     off = abs(worst["share"] - 0.9)
     sure = worst["lower"] is None or not worst["lower"] <= 0.9 <= worst["upper"]
@@ -447,6 +449,10 @@ def _counted(fit: Fit) -> EndemicEpidemic:
     if not isinstance(fit.model, EndemicEpidemic):
         raise ValueError(f"this check needs a count model, got {fit.model.name}")
     return fit.model
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _status(p: float) -> str:

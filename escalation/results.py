@@ -83,8 +83,8 @@ class Results:
     fit, dynamics
         The headline fit and its reproduction matrix, shares and responses.
     alternatives : dict of str to Dynamics
-        The same model under a "constant", a "seasonal" and a "trend" background, each by the
-        study's quick engine.
+        The same model under a "constant", a "seasonal" and a "trend" background, each by
+        maximum likelihood.
     identified : bool
         False if the branching ratio moves between those backgrounds by more than half the width
         of the headline's 90 % interval.

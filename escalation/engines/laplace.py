@@ -54,6 +54,7 @@ class Laplace(Engine):
                 "gradient": float(np.abs(best.gradient[~best.bound]).max(initial=0.0)),
                 "at_bound": [layout.labels[i] for i in np.flatnonzero(best.bound)],
                 "singular": best.singular,
+                "evidence": best.evidence,
                 "optima": reached,
                 "parameters": len(layout.labels),
             },

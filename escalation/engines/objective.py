@@ -59,6 +59,18 @@ class Optimum:
         values = np.linalg.eigvalsh(information / np.outer(scale, scale))
         return bool(values.size and values[0] < SINGULAR)
 
+    @property
+    def evidence(self) -> float:
+        """Laplace's approximation of the log of the integral, for a log-posterior.
+
+        An entry on its bound contributes the integral of the exponential that falls from there.
+        """
+        inner = ~self.bound
+        _, log_determinant = np.linalg.slogdet(self.information[np.ix_(inner, inner)])
+        falling = np.maximum(np.abs(self.gradient[self.bound]), 1e-3)
+        volume = 0.5 * inner.sum() * np.log(2 * np.pi) - 0.5 * log_determinant
+        return float(self.value + volume - np.log(falling).sum())
+
 
 @dataclass(frozen=True)
 class Objective:

@@ -111,5 +111,9 @@ def _zeros(
     return (
         f"{name} had {some(int(seen[worst]), period)} without incidents, where the fitted model "
         f"makes {counts_between(low, high)}"
-        + ("; the other streams are matched no worse." if len(group) > 1 else ".")
+        + (
+            "; of quiet periods, the other streams had numbers nearer to the fit."
+            if len(group) > 1
+            else "."
+        )
     )

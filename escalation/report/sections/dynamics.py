@@ -18,7 +18,6 @@ from escalation.plots.dynamics import (
 )
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Note, Section, Table, Text
-from escalation.report.sections.method import refitted
 from escalation.report.wording import (
     between,
     count,
@@ -187,7 +186,7 @@ def backgrounds(results: Results) -> Figure:
         alternative="Medians and intervals of the branching ratio and of single arrows under "
         + joined(list(alternatives))
         + " backgrounds.",
-        source=f"Median and 90 % interval, {refitted(results.study)}; headline: the study's own "
+        source="Median and 90 % interval, by maximum likelihood; headline: the study's own "
         "fit. Circle: constant, square: seasonal, diamond: trend background. Dotted: "
         "the ratio of 1.",
     )

@@ -106,7 +106,8 @@ def model(results: Results) -> list[Block]:
         f"Here: {chosen.distribution} counts a {chosen.period}, dispersion by "
         f"{'stream' if chosen.dispersion == 'stream' else 'all streams together'}, "
         f"{chosen.kernel} delay over {chosen.lags} {chosen.period}s, {season}, fitted by "
-        f"{results.fit.engine}; other backgrounds and past forecasts are {refitted(results.study)}."
+        f"{results.fit.engine}; past forecasts are {refitted(results.study)}, other "
+        "backgrounds by maximum likelihood, the trend with the stiffness of the highest evidence."
     )
     if chosen.no_arrows:
         ruled = joined([f"{source} → {target}" for source, target in chosen.no_arrows])
