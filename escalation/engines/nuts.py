@@ -34,7 +34,7 @@ class NUTS(Engine):
     draws: int = 1000
     tune: int = 500
     chains: int = 4
-    target_accept: float = 0.85
+    target_accept: float = 0.9
     name = "NUTS"
 
     def __post_init__(self) -> None:
