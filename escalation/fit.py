@@ -199,7 +199,8 @@ class Fit:
         """The draws as an ArviZ ``DataTree``."""
         from escalation.engines.nuts import to_arviz
 
-        return to_arviz(self.draws, int(self.diagnostics.get("chains", 1)))
+        chains = int(self.diagnostics.get("chains", 1))
+        return to_arviz({k: v.reshape(chains, -1, *v.shape[1:]) for k, v in self.draws.items()})
 
     def __repr__(self) -> str:
         """Say the model, the engine and the log-likelihood."""

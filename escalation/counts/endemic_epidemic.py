@@ -149,6 +149,7 @@ class EndemicEpidemic(Model):
                 coefficient_places(layout, series.n_streams),
                 self._place(layout, series.n_streams),
             ),
+            rates=self._rates(series, used),
             starts=self._starts(layout, series, used),
             resample=lambda theta, rng: {"counts": self._again(theta, series, rng), **fixed},
         )
@@ -355,10 +356,14 @@ class EndemicEpidemic(Model):
         theta = fit.theta
         return theta[:, theta.shape[1] - self._kernel_size(fit.series) :]
 
+    def _rates(self, series: CountSeries, used: BoolArray) -> FloatArray:
+        mean: FloatArray = series.counts[used].sum(axis=0) / series.scale[used].sum()
+        return np.maximum(mean, 2e-3)
+
     def _starts(
         self, layout: Layout, series: CountSeries, used: BoolArray
     ) -> tuple[FloatArray, ...]:
-        mean = series.counts[used].sum(axis=0) / series.scale[used].sum()
+        mean = self._rates(series, used)
         mask = arrow_mask(self.arrows, series.n_streams)
         out = []
         for share, own, cross, decay in ((0.6, 0.3, 0.02, 0.7), (0.9, 0.05, 0.01, 1.5),
@@ -366,7 +371,7 @@ class EndemicEpidemic(Model):
             values: dict[str, FloatArray] = {}
             for p in layout.parameters:
                 values[p.name] = np.full(p.shape, decay if p.support == "positive" else 0.0)
-            values["level"] = np.log(np.maximum(share * mean, 1e-3))
+            values["level"] = np.log(share * mean)
             values["reproduction"] = np.where(
                 mask, cross + (own - cross) * np.eye(series.n_streams), 0.0
             )

@@ -36,6 +36,8 @@ class Problem:
         What changes with the series.
     structure : tuple of arrays
         What is fixed by the specification and the number of streams.
+    rates : ndarray (K,)
+        Mean incidents of each stream a unit of time, which scale the sampler's coordinates.
     starts : tuple of ndarray
         Vectors `theta` to start an optimiser from.
     resample : callable
@@ -49,6 +51,7 @@ class Problem:
     size: int
     data: Mapping[str, Any]
     structure: Arrays
+    rates: FloatArray
     starts: tuple[FloatArray, ...]
     resample: Callable[[FloatArray, np.random.Generator], Mapping[str, Any]]
 

@@ -9,6 +9,7 @@ from typing import Any, override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
+from escalation.engines.mixing import Coordinates
 from escalation.parameters import FloatArray
 
 #: Compiled samplers of this process, by what determines their code.
@@ -19,6 +20,8 @@ _COMPILED: dict[Any, Any] = {}
 class NUTS(Engine):
     """No-U-Turn sampler (nutpie) of the model that PyMC declares.
 
+    Levels and R are sampled in the coordinates of `escalation.engines.mixing`; the posterior is
+    that of ``model.to_pymc(series)``.
     If the split R-hat of any scalar exceeds 1.01 the run is repeated once with twice the draws.
 
     Attributes
@@ -43,16 +46,16 @@ class NUTS(Engine):
 
     @override
     def run(self, problem: Problem, rng: np.random.Generator) -> Posterior:
-        compiled = _compile(problem)
+        compiled, coordinates = _compile(problem)
         seed = int(rng.integers(2**31 - 1))
         trace = self._sample(compiled, self.draws, seed)
-        diagnostics = _diagnostics(trace, problem)
+        theta = _theta(trace, problem, coordinates)
+        diagnostics = _diagnostics(theta, trace, problem)
         if diagnostics["r_hat"] > 1.01:
             trace = self._sample(compiled, 2 * self.draws, seed)
-            diagnostics = _diagnostics(trace, problem) | {"lengthened": True}
-        draws = {
-            p.name: _pooled(trace, p.name).reshape(-1, *p.shape) for p in problem.layout.parameters
-        }
+            theta = _theta(trace, problem, coordinates)
+            diagnostics = _diagnostics(theta, trace, problem) | {"lengthened": True}
+        draws = problem.layout.unpack(theta.reshape(-1, theta.shape[-1]))
         estimate = {name: value.mean(axis=0) for name, value in draws.items()}
         value, _ = problem.evaluate(problem.layout.pack(estimate))
         return Posterior(draws, estimate, float(value), diagnostics)
@@ -71,10 +74,10 @@ class NUTS(Engine):
         )
 
 
-def _compile(problem: Problem) -> Any:
+def _compile(problem: Problem) -> tuple[Any, Coordinates]:
     import nutpie
 
-    from escalation.engines.pymc_model import build
+    from escalation.engines.pymc_model import build_mixing
 
     layout = problem.layout
     key = (
@@ -84,29 +87,34 @@ def _compile(problem: Problem) -> Any:
         tuple(np.asarray(one).tobytes() for one in problem.structure),
     )  # fmt: skip
     if key not in _COMPILED:
-        _COMPILED[key] = nutpie.compile_pymc_model(build(problem, {}))
-    return _COMPILED[key].with_data(**problem.data)
+        model, coordinates = build_mixing(problem)
+        _COMPILED[key] = nutpie.compile_pymc_model(model), coordinates
+    compiled, coordinates = _COMPILED[key]
+    return compiled.with_data(rates=problem.rates, **problem.data), coordinates
 
 
-def _pooled(trace: Any, name: str) -> FloatArray:
-    values = np.asarray(trace.posterior[name].values, float)
-    return values.reshape(-1, *values.shape[2:])
+def _theta(trace: Any, problem: Problem, coordinates: Coordinates) -> FloatArray:
+    """All parameters (chains, draws, size) of a trace in the sampler's coordinates."""
+    names = ["mean", *(["split"] if coordinates.splits else [])]
+    names += [
+        p.name if p.mask.all() else f"{p.name}_free"
+        for p in problem.layout.parameters
+        if p.name not in ("level", "reproduction")
+    ]
+    chains, draws = trace.posterior.sizes["chain"], trace.posterior.sizes["draw"]
+    parts = [np.asarray(trace.posterior[name].values, float) for name in names]
+    x = np.concatenate([part.reshape(chains * draws, -1) for part in parts], axis=1)
+    return coordinates.back(x, problem.rates).reshape(chains, draws, -1)
 
 
-def _diagnostics(trace: Any, problem: Problem) -> dict[str, Any]:
+def _diagnostics(theta: FloatArray, trace: Any, problem: Problem) -> dict[str, Any]:
     import arviz
 
-    parameters = problem.layout.parameters
     labels = np.array(problem.layout.labels)
-    names = [p.name for p in parameters]
-
-    def scalars(statistic: Any) -> FloatArray:
-        return np.concatenate([statistic[p.name].values[p.mask].ravel() for p in parameters])
-
-    with np.errstate(invalid="ignore", divide="ignore"):  # fixed entries are constant
-        r_hat = scalars(arviz.rhat(trace, var_names=names))
-        bulk = scalars(arviz.ess(trace, var_names=names))
-        tail = scalars(arviz.ess(trace, var_names=names, method="tail"))
+    scalars = to_arviz({"scalar": theta[..., problem.layout.free]})
+    r_hat = arviz.rhat(scalars)["scalar"].values
+    bulk = arviz.ess(scalars)["scalar"].values
+    tail = arviz.ess(scalars, method="tail")["scalar"].values
     ess = np.minimum(bulk, tail)
     return {
         "r_hat": float(r_hat.max()),
@@ -114,16 +122,15 @@ def _diagnostics(trace: Any, problem: Problem) -> dict[str, Any]:
         "ess": float(ess.min()),
         "ess_of": str(labels[ess.argmin()]),
         "divergences": int(np.asarray(trace.sample_stats["diverging"].values).sum()),
-        "chains": int(trace.posterior.sizes["chain"]),
-        "draws_a_chain": int(trace.posterior.sizes["draw"]),
+        "chains": theta.shape[0],
+        "draws_a_chain": theta.shape[1],
         "lengthened": False,
         "parameters": len(labels),
     }
 
 
-def to_arviz(draws: Mapping[str, FloatArray], chains: int) -> Any:
-    """Draws (n, *shape), chain after chain, as an ArviZ ``DataTree``."""
+def to_arviz(draws: Mapping[str, FloatArray]) -> Any:
+    """Draws by name, each (chains, draws, *shape), as an ArviZ ``DataTree``."""
     import arviz
 
-    split = {name: v.reshape(chains, -1, *v.shape[1:]) for name, v in draws.items()}
-    return arviz.from_dict({"posterior": split})
+    return arviz.from_dict({"posterior": dict(draws)})

@@ -17,6 +17,7 @@ from pytensor.link.numba.dispatch.basic import (
 )
 
 from escalation.engines.base import Problem
+from escalation.engines.mixing import ARRAYS, Coordinates, to_coordinates, to_parameters
 from escalation.parameters import HalfNormal, LogNormal, Normal, Parameter, Prior
 
 #: Raised whenever a compiled likelihood or kernel changes, so that no stale code is reused.
@@ -34,12 +35,16 @@ class FusedLogLikelihood(Op):
         Registered names of the compiled likelihood and of the compiled kernel.
     split, size : int
         Where the kernel's parameters begin, and the number of lags or exponentials.
+    mixing : bool
+        Take the coordinates of `escalation.engines.mixing` and add the priors of levels and R;
+        the arrays of its `Coordinates` then stand between theta and the data.
     """
 
-    __props__ = ("core", "shape", "split", "size")
+    __props__ = ("core", "shape", "split", "size", "mixing")
 
-    def __init__(self, core: str, shape: str, split: int, size: int) -> None:
+    def __init__(self, core: str, shape: str, split: int, size: int, mixing: bool = False) -> None:
         self.core, self.shape, self.split, self.size = core, shape, split, size
+        self.mixing = mixing
 
     def make_node(self, *inputs: Any) -> Apply:
         """Inputs: theta (p,), then the data; outputs: the value and its gradient (p,)."""
@@ -68,6 +73,16 @@ class FusedLogLikelihood(Op):
 
 
 def _evaluate(op: FusedLogLikelihood, theta: Any, *data: Any) -> tuple[float, Any]:
+    if op.mixing:
+        coordinates, data = data[:ARRAYS], data[ARRAYS:]
+        values = to_parameters(theta, *coordinates)
+        value, gradient = _likelihood(op, values, *data)
+        mixed: tuple[float, Any] = to_coordinates(theta, values, value, gradient, *coordinates)
+        return mixed
+    return _likelihood(op, theta, *data)
+
+
+def _likelihood(op: FusedLogLikelihood, theta: Any, *data: Any) -> tuple[float, Any]:
     values, jacobian = _CORES[op.shape](theta[op.split :], op.size)
     value, by_rest, by_values = _CORES[op.core](theta[: op.split], values, *data)
     return value, np.concatenate([by_rest, by_values @ jacobian])
@@ -79,7 +94,7 @@ def _compile(op: FusedLogLikelihood, **_: Any) -> tuple[Any, int]:
     split, size = op.split, op.size
 
     @numba_njit
-    def fused(theta, *data):  # type: ignore[no-untyped-def]
+    def likelihood(theta, *data):  # type: ignore[no-untyped-def]
         values, jacobian = shape(theta[split:], size)
         value, by_rest, by_values = core(theta[:split], values, *data)
         gradient = np.empty(theta.size)
@@ -89,9 +104,23 @@ def _compile(op: FusedLogLikelihood, **_: Any) -> tuple[Any, int]:
             for j in range(jacobian.shape[0]):
                 total += by_values[j] * jacobian[j, i]
             gradient[split + i] = total
+        return value, gradient
+
+    @numba_njit
+    def fused(theta, *data):  # type: ignore[no-untyped-def]
+        value, gradient = likelihood(theta, *data)
         return np.asarray(value), gradient
 
-    return fused, KERNEL_VERSION
+    @numba_njit
+    def mixed(x, rates, mask, contrasts, places, others, prior, *data):  # type: ignore[no-untyped-def]
+        theta = to_parameters(x, rates, mask, contrasts, places, others, prior)
+        value, gradient = likelihood(theta, *data)
+        value, gradient = to_coordinates(
+            x, theta, value, gradient, rates, mask, contrasts, places, others, prior
+        )
+        return np.asarray(value), gradient
+
+    return (mixed if op.mixing else fused), KERNEL_VERSION
 
 
 def _register(function: Callable[..., Any]) -> str:
@@ -101,7 +130,7 @@ def _register(function: Callable[..., Any]) -> str:
     return name
 
 
-def build(problem: Problem, coords: dict[str, Sequence[str]]) -> pm.Model:
+def build(problem: Problem, coords: dict[str, Sequence[str]], *, mixing: bool = False) -> pm.Model:
     """The model, with one named variable a parameter and its data as ``pm.Data``.
 
     An array whose entries are partly fixed appears twice: ``name_free`` holds the free entries,
@@ -123,6 +152,30 @@ def build(problem: Problem, coords: dict[str, Sequence[str]]) -> pm.Model:
         )
         pm.Potential("log_likelihood", op(theta, *data, *structure)[0])
     return model
+
+
+def build_mixing(problem: Problem) -> tuple[pm.Model, Coordinates]:
+    """The same posterior in coordinates that are easier to sample, and the way back from them."""
+    coordinates = Coordinates.of(problem)
+    with pm.Model() as model:
+        mean = pm.Flat("mean", shape=coordinates.streams)
+        parts = [mean]
+        if coordinates.splits:
+            parts.append(pm.Flat("split", shape=coordinates.splits))
+        for p in problem.layout.parameters:
+            if p.name not in ("level", "reproduction"):
+                name = p.name if p.mask.all() else f"{p.name}_free"
+                free = _law(name, p.prior.at(p.mask), {"shape": int(p.mask.sum())})
+                parts.append(pt.flatten(free))
+        data = [pm.Data("rates", problem.rates)]
+        data += [pt.as_tensor_variable(one) for one in coordinates.arrays]
+        data += [pm.Data(name, np.asarray(value)) for name, value in problem.data.items()]
+        data += [pt.as_tensor_variable(one) for one in problem.structure]
+        op = FusedLogLikelihood(
+            _register(problem.core), _register(problem.shape), problem.split, problem.size, True
+        )
+        pm.Potential("log_posterior", op(pt.concatenate(parts), *data)[0])
+    return model, coordinates
 
 
 def _variable(parameter: Parameter, coords: dict[str, Sequence[str]]) -> Any:

@@ -102,6 +102,7 @@ class Hawkes(Model):
             size=self.kernel.terms,
             data={**_merged(series, edges), **fixed},
             structure=(coefficient_places(layout, len(series.names)), place),
+            rates=self._rates(series),
             starts=self._starts(layout, series),
             resample=again,
         )
@@ -283,8 +284,11 @@ class Hawkes(Model):
         coefficients = theta[:, coefficient_places(layout, streams)]
         return np.asarray(np.exp(np.einsum("dp,nkp->ndk", design, coefficients)), float)
 
+    def _rates(self, series: EventSeries) -> FloatArray:
+        return np.array([max(len(times), 0.5) for times in series.times]) / series.duration
+
     def _starts(self, layout: Layout, series: EventSeries) -> tuple[FloatArray, ...]:
-        rate = np.array([len(t) for t in series.times]) / series.duration
+        rate = self._rates(series)
         mask = arrow_mask(self.arrows, len(series.names))
         out = []
         for share, own, decay in ((0.5, 0.4, 1.0), (0.5, 0.4, 0.1), (0.8, 0.2, 10.0),
@@ -293,7 +297,7 @@ class Hawkes(Model):
                 p.name: np.full(p.shape, decay if p.support == "positive" else 0.0)
                 for p in layout.parameters
             }
-            values["level"] = np.log(np.maximum(share * rate, 1e-6))
+            values["level"] = np.log(share * rate)
             cross = 0.1 / len(rate)
             values["reproduction"] = np.where(mask, cross + own * np.eye(len(rate)), 0.0)
             out.append(layout.pack(values))
