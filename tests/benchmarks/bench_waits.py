@@ -4,11 +4,8 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from time import perf_counter
-
-import numpy as np
 
 REPEATS = 10
 
@@ -36,16 +33,17 @@ def main() -> None:
     show("import escalation", seconds(lambda: process(sys.executable, "-c", "import escalation")))
     show("escalation --help", seconds(lambda: process(program, "--help")))
 
-    from escalation import NUTS, CountSeries, EndemicEpidemic, MaximumLikelihood
+    from escalation import NUTS, CountSeries, Laplace, MaximumLikelihood, Study, read
 
-    rng = np.random.default_rng(1)
-    series = CountSeries.from_counts(
-        rng.negative_binomial(2, 0.3, (520, 4)), date(2014, 1, 6), "week"
-    )
-    model = EndemicEpidemic()
+    study = Study.from_toml(Path(__file__).parents[2] / "data" / "border" / "study.toml")
+    incidents = read(study.incidents_path, study.window, columns=study.data.columns)
+    series = CountSeries.from_incidents(incidents, study.streams, "week", study.actors)
+    model = study.model()
+    print(series)
     for label, engine, repeats in (
-        ("maximum likelihood, 4 streams, 520 weeks", MaximumLikelihood(), 3),
-        ("NUTS, the same", NUTS(draws=500), 2),
+        ("maximum likelihood", MaximumLikelihood(), 4),
+        ("Laplace", Laplace(), 4),
+        ("NUTS, 4 chains of 1,000 draws", NUTS(), 2),
     ):
         first, *warm = seconds(lambda engine=engine: model.fit(series, engine), repeats)
         show(f"{label}, first", [first])
