@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,6 @@ from pytensor.link.numba.dispatch.basic import (
 from escalation.engines.base import Problem
 from escalation.engines.mixing import ARRAYS, Coordinates, to_coordinates, to_parameters
 from escalation.parameters import HalfNormal, LogNormal, Normal, Parameter, Prior
-
-#: Raised whenever a compiled likelihood or kernel changes, so that no stale code is reused.
-KERNEL_VERSION = 1
 
 _CORES: dict[str, Callable[..., Any]] = {}
 
@@ -120,7 +119,19 @@ def _compile(op: FusedLogLikelihood, **_: Any) -> tuple[Any, int]:
         )
         return np.asarray(value), gradient
 
-    return (mixed if op.mixing else fused), KERNEL_VERSION
+    return (mixed if op.mixing else fused), _version(core, shape, to_parameters)
+
+
+def _version(*functions: Any) -> int:
+    """A number that changes with the source of the functions' files.
+
+    PyTensor keeps compiled code between processes under this number: no stale code is reused.
+    """
+    digest = hashlib.sha256()
+    for function in functions:
+        inner = getattr(function, "py_func", function)
+        digest.update(Path(inner.__code__.co_filename).read_bytes())
+    return int.from_bytes(digest.digest()[:4])
 
 
 def _register(function: Callable[..., Any]) -> str:
