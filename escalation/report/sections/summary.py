@@ -92,7 +92,7 @@ def ratio_figure(results: Results) -> tuple[str, str, str]:
         return ("not identified", "branching ratio, apart from the background", remark)
     low, middle, high = quantiles(results.dynamics.branching_ratio, LEVEL)
     return (
-        rate(middle), "branching ratio: below 1 the violence dies down by itself",
+        rate(middle), "branching ratio: below 1, bursts die down",
         f"90 % interval {between(low, high)}",
     )  # fmt: skip
 
