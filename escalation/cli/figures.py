@@ -61,9 +61,8 @@ def summary(values: FloatArray) -> dict[str, float]:
 
 def ratios(results: Results) -> pl.DataFrame:
     """Give the branching ratio of the headline fit and under each background."""
-    quick = results.study.quick_engine().name
     fits = {f"of the study, by {results.fit.engine}": results.dynamics}
-    fits |= {f"{name}, by {quick}": each for name, each in results.alternatives.items()}
+    fits |= {f"{name}, by maximum likelihood": each for name, each in results.alternatives.items()}
     return pl.DataFrame(
         [{"background": name} | summary(each.branching_ratio) for name, each in fits.items()]
     )
