@@ -77,6 +77,9 @@ class Model(ABC):
 
     def to_pymc(self, series: Any) -> Any:
         """The same model as a ``pymc.Model``, with named variables and priors, to be extended."""
+        from escalation.engines.nuts import own_cache
+
+        own_cache()
         from escalation.engines.pymc_model import build
 
         names = list(series.names)

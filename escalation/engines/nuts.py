@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, override
@@ -74,8 +76,25 @@ class NUTS(Engine):
         )
 
 
+def own_cache() -> None:
+    """Keep PyTensor's compiled code apart from that of other programs.
+
+    PyTensor's cache does not tell strict arithmetic from fast everywhere: code that another program
+    left there would change the last bits, and with them every draw. Nothing is done where PyTensor
+    is loaded already or the user has set ``PYTENSOR_FLAGS``.
+    """
+    if "pytensor" in sys.modules or "PYTENSOR_FLAGS" in os.environ:
+        return
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("escalation") / "pytensor"
+    os.environ["PYTENSOR_FLAGS"] = f"base_compiledir={folder},numba__fastmath=False"
+
+
 def _compile(problem: Problem) -> tuple[Any, Coordinates]:
+    own_cache()
     import nutpie
+    import pytensor
 
     from escalation.engines.pymc_model import build_mixing
 
@@ -88,7 +107,10 @@ def _compile(problem: Problem) -> tuple[Any, Coordinates]:
     )  # fmt: skip
     if key not in _COMPILED:
         model, coordinates = build_mixing(problem)
-        _COMPILED[key] = nutpie.compile_pymc_model(model), coordinates
+        # Without strict arithmetic the last bits would depend on what was compiled in this process
+        # and what came from a cache, and with them every draw. See `own_cache`.
+        with pytensor.config.change_flags(numba__fastmath=False):
+            _COMPILED[key] = nutpie.compile_pymc_model(model), coordinates
     compiled, coordinates = _COMPILED[key]
     return compiled.with_data(rates=problem.rates, **problem.data), coordinates
 

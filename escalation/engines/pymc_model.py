@@ -92,7 +92,7 @@ def _compile(op: FusedLogLikelihood, **_: Any) -> tuple[Any, int]:
     core, shape = _CORES[op.core], _CORES[op.shape]
     split, size = op.split, op.size
 
-    @numba_njit
+    @numba_njit(fastmath=False)
     def likelihood(theta, *data):  # type: ignore[no-untyped-def]
         values, jacobian = shape(theta[split:], size)
         value, by_rest, by_values = core(theta[:split], values, *data)
@@ -105,12 +105,12 @@ def _compile(op: FusedLogLikelihood, **_: Any) -> tuple[Any, int]:
             gradient[split + i] = total
         return value, gradient
 
-    @numba_njit
+    @numba_njit(fastmath=False)
     def fused(theta, *data):  # type: ignore[no-untyped-def]
         value, gradient = likelihood(theta, *data)
         return np.asarray(value), gradient
 
-    @numba_njit
+    @numba_njit(fastmath=False)
     def mixed(x, rates, mask, contrasts, places, others, prior, *data):  # type: ignore[no-untyped-def]
         theta = to_parameters(x, rates, mask, contrasts, places, others, prior)
         value, gradient = likelihood(theta, *data)

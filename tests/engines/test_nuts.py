@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from datetime import date
 
 import numpy as np
@@ -77,3 +80,35 @@ def test_to_pymc_has_named_priors_and_the_same_density(series):
     gradient = model.compile_dlogp()(point)
     slope = problem.evaluate(theta)[1]
     np.testing.assert_allclose(gradient[0], slope[0] - 0.4 / 4, rtol=1e-8)
+
+
+COLD_AND_WARM = """
+import sys
+from datetime import date
+import numpy as np
+from escalation.counts import EndemicEpidemic
+from escalation.engines import NUTS
+from escalation.series import CountSeries
+counts = np.random.default_rng(5).poisson(2.0, (120, 2))
+series = CountSeries.from_counts(counts, date(2022, 1, 3), "week", ["a", "b"])
+fit = EndemicEpidemic().fit(series, NUTS(draws=100, tune=200, chains=2))
+sys.stdout.write(fit.draws["reproduction"].tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+def test_draws_do_not_depend_on_what_was_compiled_before(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTENSOR_FLAGS"}
+    environment |= {
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "NUMBA_CACHE_DIR": str(tmp_path / "numba"),
+    }
+    runs = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", COLD_AND_WARM],
+            env=environment, check=True, capture_output=True, text=True,
+        ).stdout
+        for _ in range(2)
+    ]  # fmt: skip
+    assert len(runs[0]) > 1000
+    assert runs[0] == runs[1]
