@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from escalation.parameters import FloatArray, Parameter
 
-#: A compiled function (theta (q,), size) -> (values (m,), Jacobian (m, q)).
-Shape = Callable[[FloatArray, int], tuple[FloatArray, FloatArray]]
+#: A compiled function (theta (q,), constants (c,)) -> (values (m,), Jacobian (m, q)): the kernel's
+#: parameters of one group of pairs, and the numbers that are fixed, such as the number of lags.
+Shape = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 
 class Kernel(ABC):
@@ -41,7 +42,18 @@ class Kernel(ABC):
 
     @abstractmethod
     def lag_weights(self) -> Shape:
-        """Compiled `pmf` with its Jacobian: (theta, lags) -> (w (lags,), dw (lags, q))."""
+        """Compiled `pmf` with its Jacobian: (theta, constants) -> (w (lags,), dw (lags, q)).
+
+        The constants are those of `lag_constants`.
+        """
+
+    def lag_constants(self, lags: int) -> FloatArray:
+        """Second argument (c,) of the function of `lag_weights`; first comes the number of lags."""
+        return np.array([float(lags)])
+
+    def within(self, duration: float) -> Self:
+        """The kernel for a window of so many days or periods, which may bound its longest delay."""
+        return self
 
     @abstractmethod
     def same_period(self, theta: FloatArray) -> FloatArray:
@@ -75,9 +87,23 @@ class ContinuousKernel(Kernel):
 class ExponentialFamily(ContinuousKernel):
     """A kernel that is a positive mixture of exponentials, so that likelihoods cost O(n)."""
 
-    #: Number of exponentials.
-    terms: int = 1
+    @property
+    def terms(self) -> int:
+        """Number of exponentials."""
+        return 1
+
+    @property
+    def rates_vary(self) -> bool:
+        """Whether the rates depend on the parameters; where they do not, only the weights do."""
+        return True
 
     @abstractmethod
     def as_exponentials(self) -> Shape:
-        """Compiled (theta, terms) -> (weights and rates (2 terms,), Jacobian (2 terms, q))."""
+        """Compiled (theta, constants) -> (weights, then rates (2 terms,), Jacobian (2 terms, q)).
+
+        The constants are those of `nodes`.
+        """
+
+    def nodes(self) -> FloatArray:
+        """Second argument (c,) of the function of `as_exponentials`."""
+        return np.zeros(0)

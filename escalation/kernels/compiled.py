@@ -9,8 +9,9 @@ from escalation.parameters import FloatArray
 
 
 @njit(cache=True, nogil=True)
-def geometric_weights(theta: FloatArray, lags: int) -> tuple[FloatArray, FloatArray]:
+def geometric_weights(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Weights proportional to exp(-decay (l - 1)) and their derivative by the decay."""
+    lags = int(constants[0])
     weights = np.empty(lags)
     total = 0.0
     mean = 0.0
@@ -27,15 +28,16 @@ def geometric_weights(theta: FloatArray, lags: int) -> tuple[FloatArray, FloatAr
 
 
 @njit(cache=True, nogil=True)
-def next_period(theta: FloatArray, lags: int) -> tuple[FloatArray, FloatArray]:
+def next_period(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
     """All weight on the first lag."""
+    lags = int(constants[0])
     weights = np.zeros(lags)
     weights[0] = 1.0
     return weights, np.zeros((lags, theta.size))
 
 
 @njit(cache=True, nogil=True)
-def one_exponential(theta: FloatArray, terms: int) -> tuple[FloatArray, FloatArray]:
+def one_exponential(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
     """A single exponential: weight one, rate the decay."""
     values = np.array([1.0, theta[0]])
     jacobian = np.array([[0.0], [1.0]])

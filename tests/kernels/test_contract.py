@@ -37,9 +37,11 @@ def test_lag_weights_are_probabilities_and_the_compiled_ones_agree(kind):
         assert weights.shape == (12,)
         assert (weights >= 0).all()
         np.testing.assert_allclose(weights.sum(), 1)
-        compiled, jacobian = kernel.lag_weights()(theta, 12)
+        compiled, jacobian = kernel.lag_weights()(theta, kernel.lag_constants(12))
         np.testing.assert_allclose(compiled, weights, rtol=1e-12)
-        numerical = differences(lambda x: kernel.lag_weights()(x, 12)[0], theta)
+        numerical = differences(
+            lambda x: kernel.lag_weights()(x, kernel.lag_constants(12))[0], theta
+        )
         np.testing.assert_allclose(jacobian, numerical, atol=1e-8)
 
 
@@ -79,10 +81,10 @@ def test_lag_weights_average_over_the_place_in_the_period(kind, rng):
 def test_the_mixture_of_exponentials_is_the_density(kind):
     kernel = kind()
     for theta in thetas(kernel):
-        mixture, jacobian = kernel.as_exponentials()(theta, kernel.terms)
+        mixture, jacobian = kernel.as_exponentials()(theta, kernel.nodes())
         weights, rates = np.split(mixture, 2)
         age = np.array([0.01, 0.5, 3.0])
         density = (weights * rates * np.exp(-rates * age[:, None])).sum(axis=1)
         np.testing.assert_allclose(density, kernel.density(age, theta), rtol=1e-10)
-        numerical = differences(lambda x: kernel.as_exponentials()(x, kernel.terms)[0], theta)
+        numerical = differences(lambda x: kernel.as_exponentials()(x, kernel.nodes())[0], theta)
         np.testing.assert_allclose(jacobian, numerical, atol=1e-8)
