@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar, Self, override
 
 import numpy as np
+from numpy.typing import NDArray
 
 from escalation.parameters import FloatArray, Parameter
+
+IntArray = NDArray[np.int64]
 
 #: A compiled function (theta (q,), constants (c,)) -> (values (m,), Jacobian (m, q)): the kernel's
 #: parameters of one group of pairs, and the numbers that are fixed, such as the number of lags.
 Shape = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """How densities and probabilities at given ages are read off a compiled function's values.
+
+    A density is ``values[density_place]``; a probability of a delay of at most some age is a sum
+    of ``cdf_factor * values[cdf_place]``, over the entries that `cdf_entry` gives to it. Kernels
+    without a finer structure have one value an age.
+
+    Attributes
+    ----------
+    constants : ndarray (c,)
+        Second argument of the function of `ContinuousKernel.pair_densities`.
+    density_place : ndarray of int (d,)
+        Place of the density at each of d ages.
+    cdf_entry, cdf_place : ndarray of int (z,)
+        For each summand, which of the ages it belongs to, and its place.
+    cdf_factor : ndarray (z,)
+    """
+
+    constants: FloatArray
+    density_place: IntArray
+    cdf_entry: IntArray
+    cdf_place: IntArray
+    cdf_factor: FloatArray
 
 
 class Kernel(ABC):
@@ -31,6 +62,10 @@ class Kernel(ABC):
     @abstractmethod
     def parameters(self, unit: str) -> tuple[Parameter, ...]:
         """The kernel's own parameters; `unit` is the unit of time, ``"day"`` or ``"week"``."""
+
+    @abstractmethod
+    def start(self, delay: float) -> FloatArray:
+        """Parameters (q,) for an optimiser to start from, with a median delay of about `delay`."""
 
     @abstractmethod
     def pmf(self, theta: FloatArray, lags: int) -> FloatArray:
@@ -63,6 +98,11 @@ class Kernel(ABC):
 class ContinuousKernel(Kernel):
     """A kernel with a density in continuous time, which exact times need."""
 
+    @property
+    def reach(self) -> float:
+        """The longest delay; infinite where there is none."""
+        return math.inf
+
     @abstractmethod
     def density(self, age: FloatArray, theta: FloatArray) -> FloatArray:
         """Density at `age` > 0."""
@@ -75,6 +115,36 @@ class ContinuousKernel(Kernel):
     def quantile(self, probability: FloatArray, theta: FloatArray) -> FloatArray:
         """Delay below which the given share of offspring falls."""
 
+    @abstractmethod
+    def pair_densities(self) -> Shape:
+        """Compiled densities and probabilities at given ages with their Jacobian.
+
+        The constants, and where to find what among the values, are those of `pointwise`.
+        """
+
+    def pointwise(self, ages: FloatArray, elapsed: FloatArray) -> Pointwise:
+        """Plan for densities at `ages` (d,) and probabilities of delays up to `elapsed` (e,).
+
+        The density at age zero is its limit from the right.
+        """
+        d, e = len(ages), len(elapsed)
+        own = self.pair_constants()
+        return Pointwise(
+            np.concatenate([[float(d), float(e)], ages, elapsed, own]),
+            np.arange(d),
+            np.arange(e),
+            d + np.arange(e),
+            np.ones(e),
+        )
+
+    def pair_constants(self) -> FloatArray:
+        """The kernel's own constants for `pair_densities`, a truncation age, say."""
+        return np.zeros(0)
+
+    def has_exponentials(self, duration: float) -> bool:
+        """Whether `ExponentialFamily.as_exponentials` holds over a window of so many days."""
+        return False
+
     def sample(self, rng: np.random.Generator, theta: FloatArray, size: int) -> FloatArray:
         """Delays (size,); `theta` is (q,) or, one row a delay, (size, q)."""
         return self.quantile(rng.random(size), theta)
@@ -82,6 +152,28 @@ class ContinuousKernel(Kernel):
     def median(self, theta: FloatArray) -> FloatArray:
         """Median delay, (...,)."""
         return self.quantile(np.asarray(0.5), theta)
+
+    @override
+    def pmf(self, theta: FloatArray, lags: int) -> FloatArray:
+        theta = np.asarray(theta, float)
+        weigh, constants = self.lag_weights(), self.lag_constants(lags)
+        rows = np.ascontiguousarray(theta.reshape(math.prod(theta.shape[:-1]), theta.shape[-1]))
+        out = np.array([weigh(row, constants)[0] for row in rows]).reshape(len(rows), lags)
+        return out.reshape(*theta.shape[:-1], lags)
+
+    @override
+    def same_period(self, theta: FloatArray) -> FloatArray:
+        # The integral over one period of the probability of a delay of at most the time left in
+        # it; halving intervals towards zero, where the density may be steep or unbounded.
+        theta = np.asarray(theta, float)
+        nodes, weights = np.polynomial.legendre.leggauss(12)
+        out = np.zeros(theta.shape[:-1])
+        for halving in range(60):
+            upper = 0.5**halving
+            for node, weight in zip(nodes, weights, strict=True):
+                age = upper * (3 + node) / 4
+                out += upper / 4 * weight * self.cdf(np.asarray(age), theta)
+        return out
 
 
 class ExponentialFamily(ContinuousKernel):
@@ -97,6 +189,11 @@ class ExponentialFamily(ContinuousKernel):
         """Whether the rates depend on the parameters; where they do not, only the weights do."""
         return True
 
+    @property
+    def approximation_error(self) -> float:
+        """Bound on the relative error of the mixture's density, for ages up to `reach`."""
+        return 0.0
+
     @abstractmethod
     def as_exponentials(self) -> Shape:
         """Compiled (theta, constants) -> (weights, then rates (2 terms,), Jacobian (2 terms, q)).
@@ -107,3 +204,7 @@ class ExponentialFamily(ContinuousKernel):
     def nodes(self) -> FloatArray:
         """Second argument (c,) of the function of `as_exponentials`."""
         return np.zeros(0)
+
+    @override
+    def has_exponentials(self, duration: float) -> bool:
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import override
 
@@ -34,6 +35,10 @@ class Exponential(ExponentialFamily):
     def parameters(self, unit: str) -> tuple[Parameter, ...]:
         prior = LogNormal(self.prior_median, self.prior_sd_log)
         return (Parameter("decay", (), "positive", prior, "decay of the delay", f"per {unit}"),)
+
+    @override
+    def start(self, delay: float) -> FloatArray:
+        return np.array([math.log(2) / delay])
 
     @override
     def density(self, age: FloatArray, theta: FloatArray) -> FloatArray:
@@ -72,4 +77,11 @@ class Exponential(ExponentialFamily):
         from escalation.kernels.compiled import one_exponential
 
         shape: Shape = one_exponential
+        return shape
+
+    @override
+    def pair_densities(self) -> Shape:
+        from escalation.kernels.compiled import one_exponential_pairs
+
+        shape: Shape = one_exponential_pairs
         return shape

@@ -25,6 +25,10 @@ class OneLag(Kernel):
         return ()
 
     @override
+    def start(self, delay: float) -> FloatArray:
+        return np.zeros(0)
+
+    @override
     def pmf(self, theta: FloatArray, lags: int) -> FloatArray:
         out = np.zeros((*np.shape(theta)[:-1], lags))
         out[..., 0] = 1.0
