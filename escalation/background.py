@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,67 @@ from numpy.typing import NDArray
 from escalation.parameters import FloatArray, Layout, Normal, Parameter
 
 YEAR = 365.25
+TRENDS = ("spline", "steps")
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates:
+    """Daily values of what may move the background: a holiday, a closed crossing, a price.
+
+    They must reach over the fitted window, and over a forecast's horizon where one is made.
+
+    Attributes
+    ----------
+    start : date
+        Day of the first row.
+    values : ndarray (days, C)
+        Best centred and scaled by the caller; the coefficient of each is a log ratio a unit.
+    names : tuple of str
+
+    Raises
+    ------
+    ValueError
+        If the shape does not match the names, or a value is missing.
+    """
+
+    start: date
+    values: FloatArray
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, float)
+        if values.ndim != 2 or values.shape[1] != len(self.names) or not self.names:
+            raise ValueError(
+                f"covariates {', '.join(self.names)}: wanted values of shape "
+                f"(days, {len(self.names)}), got {values.shape}"
+            )
+        wrong = np.argwhere(~np.isfinite(values))
+        if len(wrong):
+            day, column = wrong[0]
+            raise ValueError(
+                f"covariate {self.names[column]!r}: the value of {self._day(int(day))} is missing"
+            )
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+
+    def at(self, start: date, times: FloatArray) -> FloatArray:
+        """Values (len(times), C) on the days of times counted from `start`.
+
+        Raises
+        ------
+        ValueError
+            If a day is not covered: the message names it.
+        """
+        rows = np.floor(times).astype(int) + (start - self.start).days
+        outside = (rows < 0) | (rows >= len(self.values))
+        if outside.any():
+            day = self._day(int(rows[outside][0]))
+            last = self._day(len(self.values) - 1)
+            raise ValueError(f"covariates run from {self.start} to {last}, {day} is wanted")
+        return self.values[rows]
+
+    def _day(self, row: int) -> date:
+        return self.start + timedelta(days=row)
 
 
 @dataclass(frozen=True)
@@ -19,9 +81,11 @@ class Background:
     .. math:: \log b_k(t) = \alpha_k + \sum_{s=1}^{S_k} \{\gamma_{ks}\sin(2\pi s t/P)
               + \delta_{ks}\cos(2\pi s t/P)\} + \sum_q \tau_{kq} B_q(t)
 
-    Time runs in days from the start of the fitted window; the season has period `season_length`
-    days. The trend is a cubic B-spline with the given knot spacing, centred over the window (so
-    that the level is the window's mean) and carried on flat beyond its end.
+    with :math:`+ \omega_{k,\mathrm{weekday}(t)} + z(t)'\zeta_k` where a day of the week or
+    covariates are asked for. Time runs in days from the start of the fitted window; the season has
+    period `season_length` days. The trend is a cubic B-spline with the given knot spacing, or
+    steps of that length, centred over the window (so that the level is the window's mean) and
+    carried on flat beyond its end.
 
     Attributes
     ----------
@@ -34,12 +98,20 @@ class Background:
     trend_scale : float
         Standard deviation of the normal prior of the trend's coefficients, which every engine
         uses: without it the background could vanish over parts of the window.
+    trend_kind : {"spline", "steps"}
+    weekday : bool
+        An effect of each day of the week, which sum to zero; for daily counts and event times.
+    covariates : Covariates, optional
+        Taken on the day (for counts: on the first day of the period).
     """
 
     harmonics: int | tuple[int, ...] = 1
     season_length: float = YEAR
     trend: float | None = None
     trend_scale: float = 1.0
+    trend_kind: str = "spline"
+    weekday: bool = False
+    covariates: Covariates | None = None
 
     def __post_init__(self) -> None:
         orders = self.harmonics if isinstance(self.harmonics, tuple) else (self.harmonics,)
@@ -51,6 +123,15 @@ class Background:
             raise ValueError(f"trend must be a positive knot spacing in days, got {self.trend}")
         if not self.trend_scale > 0:
             raise ValueError(f"trend_scale must be positive, got {self.trend_scale}")
+        if self.trend_kind not in TRENDS:
+            raise ValueError(f"trend_kind must be spline or steps, got {self.trend_kind!r}")
+
+    @property
+    def flat(self) -> bool:
+        """Whether the rate is the same on every day."""
+        orders = self.harmonics if isinstance(self.harmonics, tuple) else (self.harmonics,)
+        still = self.trend is None and max(orders, default=0) == 0
+        return still and not self.weekday and self.covariates is None
 
     def orders(self, streams: int) -> tuple[int, ...]:
         """Number of harmonics of each of so many streams."""
@@ -64,7 +145,9 @@ class Background:
 
     def trend_columns(self, days: float) -> int:
         """Number of trend coefficients a stream over a window of so many days."""
-        return 0 if self.trend is None else self._segments(days) + 2
+        if self.trend is None:
+            return 0
+        return self._segments(days) + (2 if self.trend_kind == "spline" else -1)
 
     def parameters(self, streams: int, days: float, unit: str) -> tuple[Parameter, ...]:
         """Parameters for a window of so many days; `unit` is that of the rate, per week say."""
@@ -85,6 +168,23 @@ class Background:
                     "log ratio", ("stream", "harmonic"), None if free.all() else free,
                 )
             )  # fmt: skip
+        if self.weekday:
+            out.append(
+                Parameter(
+                    "weekday", (streams, 6), "real", Normal(0.0, 0.5),
+                    "effects of Monday to Saturday against the week's mean",
+                    "log ratio", ("stream", "weekday"),
+                )
+            )  # fmt: skip
+        if self.covariates is not None:
+            number = len(self.covariates.names)
+            out.append(
+                Parameter(
+                    "covariate", (streams, number), "real", Normal(0.0, 1.0),
+                    "effects of " + ", ".join(self.covariates.names),
+                    "log ratio a unit", ("stream", "covariate"),
+                )
+            )  # fmt: skip
         columns = self.trend_columns(days)
         if columns:
             out.append(
@@ -96,8 +196,8 @@ class Background:
             )  # fmt: skip
         return tuple(out)
 
-    def design(self, times: FloatArray, days: float) -> FloatArray:
-        """Design matrix (len(times), columns): level, season pairs, trend.
+    def design(self, times: FloatArray, days: float, start: date | None = None) -> FloatArray:
+        """Design matrix (len(times), columns): level, season pairs, weekdays, covariates, trend.
 
         Parameters
         ----------
@@ -105,6 +205,13 @@ class Background:
             Days since the start of the fitted window; beyond its end for a forecast.
         days : float
             Length of the fitted window, which places the knots.
+        start : date, optional
+            First day of the window; weekdays and covariates want it.
+
+        Raises
+        ------
+        ValueError
+            If the start is wanted and missing, or covariates do not reach over the times.
         """
         times = np.asarray(times, float)
         orders = self.harmonics if isinstance(self.harmonics, tuple) else (self.harmonics,)
@@ -112,17 +219,32 @@ class Background:
         for s in range(1, max(orders, default=0) + 1):
             angle = 2 * np.pi * s * times / self.season_length
             columns += [np.sin(angle), np.cos(angle)]
+        if self.weekday or self.covariates is not None:
+            if start is None:
+                raise ValueError("weekdays and covariates want the first day of the window")
+            if self.weekday:
+                day = (np.floor(times).astype(int) + start.weekday()) % 7
+                effects = np.vstack([np.eye(6), -np.ones(6)])
+                columns += list(effects[day].T)
+            if self.covariates is not None:
+                columns += list(self.covariates.at(start, times).T)
         out = np.column_stack(columns)
         if self.trend is None:
             return out
-        grid = self._spline(np.linspace(0.0, days, 400), days)
-        # The columns of a B-spline sum to one: centring and dropping the first leaves the level
-        # as the mean over the window.
-        return np.column_stack([out, (self._spline(times, days) - grid.mean(axis=0))[:, 1:]])
+        basis = self._spline if self.trend_kind == "spline" else self._steps
+        grid = basis(np.linspace(0.0, days, 400), days)
+        # The columns sum to one: centring and dropping the first leaves the level as the mean
+        # over the window.
+        return np.column_stack([out, (basis(times, days) - grid.mean(axis=0))[:, 1:]])
 
     def _segments(self, days: float) -> int:
         spacing = days if self.trend is None else self.trend
         return max(1, round(days / spacing))
+
+    def _steps(self, times: FloatArray, days: float) -> FloatArray:
+        number = self._segments(days)
+        step = np.floor(times / days * number).astype(int)
+        return np.asarray(np.eye(number)[np.clip(step, 0, number - 1)], float)
 
     def _spline(self, times: FloatArray, days: float) -> FloatArray:
         from scipy.interpolate import BSpline
@@ -137,7 +259,7 @@ def coefficient_places(layout: Layout, streams: int) -> NDArray[np.int64]:
     """Place (K, P) in a model's vector of the coefficient of each column of the design matrix."""
     columns = []
     for parameter in layout.parameters:
-        if parameter.name in ("level", "season", "trend"):
+        if parameter.name in ("level", "season", "weekday", "covariate", "trend"):
             width = parameter.size // streams
             first = layout.start(parameter.name)
             columns.append(first + np.arange(streams * width).reshape(streams, width))

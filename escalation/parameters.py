@@ -139,6 +139,32 @@ class HalfNormal(Prior):
         return f"HalfNormal(scale {_words(self.scale)})"
 
 
+@dataclass(frozen=True, eq=False)
+class ExponentialPrior(Prior):
+    """Exponential law on [0, inf); as a penalty it is the lasso, whose maximum has exact zeros."""
+
+    rate: float | FloatArray = 1.0
+
+    @override
+    def log_density(self, x: FloatArray) -> FloatArray:
+        return np.where(x < 0, -np.inf, np.log(self.rate) - self.rate * x)
+
+    @override
+    def slope(self, x: FloatArray) -> FloatArray:
+        return -self.rate * np.ones_like(x)
+
+    @override
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        return rng.standard_exponential(shape) / self.rate
+
+    @override
+    def at(self, free: BoolArray) -> ExponentialPrior:
+        return ExponentialPrior(_entries(self.rate, free))
+
+    def __str__(self) -> str:
+        return f"Exponential(rate {_words(self.rate)})"
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One named parameter of a model, an array of scalars.
@@ -222,9 +248,9 @@ class Stability:
         return np.asarray(-np.einsum("...ij,...ji->...", square, square), float)
 
     def slope(self, values: FloatArray) -> FloatArray:
-        """Gradient (K, K) at one matrix."""
+        """Gradient (..., K, K) at matrices (..., K, K)."""
         seventh = np.linalg.matrix_power(values / self.radius, 7)
-        return np.asarray(-8 / self.radius * seventh.T, float)
+        return np.asarray(-8 / self.radius * np.swapaxes(seventh, -1, -2), float)
 
     def __str__(self) -> str:
         """The law in words, as the report's prior table prints it."""
@@ -267,6 +293,19 @@ class Layout:
             for p in self.parameters
             for where in zip(*np.nonzero(np.atleast_1d(p.mask)), strict=True)
         ]
+
+    def rows(self, streams: int) -> NDArray[np.int64]:
+        """Receiving stream (size,) that each entry of `theta` belongs to, -1 for all of them."""
+        out = []
+        for p in self.parameters:
+            own = np.full(p.shape, -1, np.int64)
+            for axis, dim in enumerate(p.dims):
+                if dim in ("stream", "target") and p.shape[axis] == streams:
+                    shape = [1] * len(p.shape)
+                    shape[axis] = streams
+                    own = np.broadcast_to(np.arange(streams).reshape(shape), p.shape)
+            out.append(own.ravel())
+        return np.concatenate(out)
 
     def start(self, name: str) -> int:
         """Position in `theta` of the first entry of a parameter."""
@@ -316,7 +355,7 @@ class Layout:
             position += p.size
         if every and self.joint is not None:
             matrix = self.unpack(theta)[self.joint.name]
-            value += float(self.joint.log_density(matrix))
+            value += float(np.sum(self.joint.log_density(matrix)))
             first = self.start(self.joint.name)
             gradient[first : first + matrix.size] += self.joint.slope(matrix).ravel()
         return value, gradient
@@ -330,7 +369,10 @@ class Layout:
         parameter = next(p for p in self.parameters if p.name == self.joint.name)
         waiting = np.arange(draws)
         while waiting.size:
-            accepted = np.log(rng.random(waiting.size)) < self.joint.log_density(matrix[waiting])
+            density = self.joint.log_density(matrix[waiting])
+            # One matrix an era, where there are several.
+            density = density.reshape(waiting.size, -1).sum(axis=1)
+            accepted = np.log(rng.random(waiting.size)) < density
             waiting = waiting[~accepted]
             matrix[waiting] = parameter.sample_prior(rng, waiting.size)
         return out

@@ -140,10 +140,10 @@ class EndemicEpidemic(Model):
         }
         return Problem(
             layout=layout,
-            split=layout.size - own,
             core=endemic_epidemic,
             shape=self.kernel.lag_weights(),
-            size=self.lags,
+            constants=self.kernel.lag_constants(self.lags),
+            groups=np.arange(layout.size - own, layout.size)[None],
             data={"counts": series.counts.astype(float), **fixed},
             structure=(
                 coefficient_places(layout, series.n_streams),
@@ -152,6 +152,7 @@ class EndemicEpidemic(Model):
             rates=self._rates(series, used),
             starts=self._starts(layout, series, used),
             resample=lambda theta, rng: {"counts": self._again(theta, series, rng), **fixed},
+            rows=layout.rows(series.n_streams),
         )
 
     def used(self, series: CountSeries) -> BoolArray:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from escalation.kernels.base import Shape
 from escalation.parameters import FloatArray, Layout
 
 Arrays = tuple[Any, ...]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,16 @@ class Problem:
     Attributes
     ----------
     layout : Layout
-        All parameters; those of the kernel come last.
-    split : int
-        Where the kernel's part of `theta` begins.
+        All parameters.
     core : callable
-        Compiled (theta of the rest, shape values, *data, *structure) -> (value, gradient by
-        theta, gradient by shape values).
+        Compiled (theta (p,), kernel values (G, m), *data, *structure) -> (value, gradient by
+        theta (p,), gradient by kernel values (G, m)).
     shape : callable
-        Compiled (theta of the kernel, size) -> (shape values, Jacobian).
-    size : int
-        Second argument of `shape`: number of lags or of exponentials.
+        Compiled (a kernel's parameters (q,), constants) -> (values (m,), Jacobian (m, q)).
+    constants : ndarray (c,) or (G, c)
+        Second argument of `shape`: number of lags, nodes, ages. One row a group if they differ.
+    groups : ndarray of int (G, q)
+        Place in `theta` of the parameters of each of the G kernels.
     data : dict of arrays
         What changes with the series.
     structure : tuple of arrays
@@ -42,27 +46,78 @@ class Problem:
         Vectors `theta` to start an optimiser from.
     resample : callable
         (theta, rng) -> data, a series simulated from the model, for the bootstrap.
+    scores : callable, optional
+        Compiled (theta, values, Jacobians (G, m, q), groups, *data, *structure) -> (p, p), the sum
+        of the outer products of the observations' scores: an approximate information, for steps.
+    rows : ndarray of int (p,), optional
+        Which part of a sum of separate likelihoods each parameter belongs to, -1 for all parts:
+        second derivatives between different parts vanish.
+    shares : tuple of tuples, optional
+        Alternatives of `structure` whose likelihoods add up to the whole, for several threads.
+    sketch : dict of arrays, optional
+        Data of the beginning of a long series, for a first search.
     """
 
     layout: Layout
-    split: int
     core: Callable[..., tuple[float, FloatArray, FloatArray]]
     shape: Shape
-    size: int
+    constants: FloatArray
+    groups: IntArray
     data: Mapping[str, Any]
     structure: Arrays
     rates: FloatArray
     starts: tuple[FloatArray, ...]
     resample: Callable[[FloatArray, np.random.Generator], Mapping[str, Any]]
+    scores: Callable[..., FloatArray] | None = None
+    rows: IntArray | None = None
+    shares: tuple[Arrays, ...] = ()
+    sketch: Mapping[str, Any] | None = None
+
+    def kernels(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Values (G, m) of each kernel and their Jacobians (G, m, q)."""
+        own = self.constants.ndim == 2
+        found = [
+            self.shape(theta[places], self.constants[g] if own else self.constants)
+            for g, places in enumerate(self.groups)
+        ]
+        if len(found) == 1:
+            return found[0][0][None], found[0][1][None]
+        return np.stack([one[0] for one in found]), np.stack([one[1] for one in found])
 
     def evaluate(
         self, theta: FloatArray, data: Mapping[str, Any] | None = None
     ) -> tuple[float, FloatArray]:
-        """Log-likelihood and its gradient (size,) at one vector of all parameters."""
+        """Log-likelihood and its gradient (p,) at one vector of all parameters."""
+        arrays = tuple((self.data if data is None else data).values())
+        values, jacobians = self.kernels(theta)
+        if len(self.shares) > 1:
+            tasks = [
+                _pool().submit(self.core, theta, values, *arrays, *share) for share in self.shares
+            ]
+            parts = [task.result() for task in tasks]
+            value = sum(part[0] for part in parts)
+            gradient, by_values = parts[0][1], parts[0][2]
+            for part in parts[1:]:
+                gradient, by_values = gradient + part[1], by_values + part[2]
+        else:
+            value, gradient, by_values = self.core(theta, values, *arrays, *self.structure)
+        np.add.at(gradient, self.groups, np.einsum("gm,gmq->gq", by_values, jacobians))
+        return value, gradient
+
+    def outer_scores(
+        self, theta: FloatArray, data: Mapping[str, Any] | None = None
+    ) -> FloatArray | None:
+        """Sum (p, p) of the outer products of the scores, None where the model has none."""
+        if self.scores is None:
+            return None
         arrays = (self.data if data is None else data).values()
-        values, jacobian = self.shape(theta[self.split :], self.size)
-        value, by_rest, by_values = self.core(theta[: self.split], values, *arrays, *self.structure)
-        return value, np.concatenate([by_rest, by_values @ jacobian])
+        values, jacobians = self.kernels(theta)
+        return self.scores(theta, values, jacobians, self.groups, *arrays, *self.structure)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2)
 
 
 @dataclass(frozen=True)

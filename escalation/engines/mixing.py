@@ -42,6 +42,16 @@ class Coordinates:
     size: int
     arrays: tuple[Any, ...]
 
+    @staticmethod
+    def fit(problem: Problem) -> bool:
+        """Whether the problem has levels, one matrix R, and the priors that the map wants."""
+        parameters = {p.name: p for p in problem.layout.parameters}
+        if not {"level", "reproduction"} <= set(parameters):
+            return False
+        level, reproduction = parameters["level"], parameters["reproduction"]
+        laws = isinstance(level.prior, Normal) and isinstance(reproduction.prior, HalfNormal)
+        return laws and len(reproduction.shape) == 2
+
     @classmethod
     def of(cls, problem: Problem) -> Coordinates:
         """The map for a problem with parameters named level and reproduction."""

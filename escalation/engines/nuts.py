@@ -91,42 +91,54 @@ def own_cache() -> None:
     os.environ["PYTENSOR_FLAGS"] = f"base_compiledir={folder},numba__fastmath=False"
 
 
-def _compile(problem: Problem) -> tuple[Any, Coordinates]:
+def _compile(problem: Problem) -> tuple[Any, Coordinates | None]:
     own_cache()
     import nutpie
     import pytensor
 
-    from escalation.engines.pymc_model import build_mixing
+    from escalation.engines.pymc_model import build, build_mixing
 
     layout = problem.layout
     key = (
-        problem.core, problem.shape, problem.split, problem.size,
+        problem.core, problem.shape, problem.groups.tobytes(), problem.constants.ndim,
         tuple((p.name, p.shape, p.mask.tobytes(), repr(p.prior)) for p in layout.parameters),
         repr(layout.joint),
         tuple(np.asarray(one).tobytes() for one in problem.structure),
     )  # fmt: skip
     if key not in _COMPILED:
-        model, coordinates = build_mixing(problem)
+        model, coordinates = build(problem, {}), None
+        if Coordinates.fit(problem):
+            model, coordinates = build_mixing(problem)
         # Without strict arithmetic the last bits would depend on what was compiled in this process
         # and what came from a cache, and with them every draw. See `own_cache`.
         with pytensor.config.change_flags(numba__fastmath=False):
             _COMPILED[key] = nutpie.compile_pymc_model(model), coordinates
     compiled, coordinates = _COMPILED[key]
-    return compiled.with_data(rates=problem.rates, **problem.data), coordinates
+    data = {"constants": np.atleast_2d(problem.constants), **problem.data}
+    if coordinates is not None:
+        data["rates"] = problem.rates
+    return compiled.with_data(**data), coordinates
 
 
-def _theta(trace: Any, problem: Problem, coordinates: Coordinates) -> FloatArray:
+def _theta(trace: Any, problem: Problem, coordinates: Coordinates | None) -> FloatArray:
     """All parameters (chains, draws, size) of a trace in the sampler's coordinates."""
-    names = ["mean", *(["split"] if coordinates.splits else [])]
+    names = []
+    if coordinates is not None:
+        names = ["mean", *(["split"] if coordinates.splits else [])]
     names += [
         p.name if p.mask.all() else f"{p.name}_free"
         for p in problem.layout.parameters
-        if p.name not in ("level", "reproduction")
+        if coordinates is None or p.name not in ("level", "reproduction")
     ]
     chains, draws = trace.posterior.sizes["chain"], trace.posterior.sizes["draw"]
     parts = [np.asarray(trace.posterior[name].values, float) for name in names]
     x = np.concatenate([part.reshape(chains * draws, -1) for part in parts], axis=1)
-    return coordinates.back(x, problem.rates).reshape(chains, draws, -1)
+    if coordinates is None:
+        theta = np.zeros((len(x), problem.layout.size))
+        theta[:, problem.layout.free] = x
+    else:
+        theta = coordinates.back(x, problem.rates)
+    return theta.reshape(chains, draws, -1)
 
 
 def _diagnostics(theta: FloatArray, trace: Any, problem: Problem) -> dict[str, Any]:

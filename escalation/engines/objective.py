@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from escalation.engines.base import Problem
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
@@ -21,6 +22,8 @@ LIMITS = {
 }
 #: Smallest eigenvalue of the scaled information that still counts as information.
 SINGULAR = 1e-7
+#: A Newton step that rises by less leaves the information as it was.
+CLOSE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -118,37 +121,157 @@ class Objective:
 
     def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Value and gradient (f,)."""
+        value, gradient = self._likelihood(x)
+        prior, slope = self._prior(x)
+        return value + prior, gradient + slope
+
+    def _likelihood(self, x: FloatArray) -> tuple[float, FloatArray]:
         theta = self.theta(x)
         value, gradient = self.problem.evaluate(theta, self.data)
-        prior, slope = self.problem.layout.penalty(theta, self.posterior)
+        free = self.free
+        return value, gradient[free] * self.scale.slope(theta[free])
+
+    def _prior(self, x: FloatArray) -> tuple[float, FloatArray]:
+        if not self.penalised:
+            return 0.0, np.zeros(x.size)
+        theta = self.theta(x)
+        value, slope = self.problem.layout.penalty(theta, self.posterior)
         own = theta[self.free]
-        out = (gradient + slope)[self.free] * self.scale.slope(own)
-        value += prior
+        out = slope[self.free] * self.scale.slope(own)
         if self.posterior:
             jacobian, slope = self.scale.jacobian(own)
             value, out = value + jacobian, out + slope
         return value, out
 
+    @cached_property
+    def penalised(self) -> bool:
+        """Whether any prior has a part in the function."""
+        return self.posterior or any(p.penalised for p in self.problem.layout.parameters)
+
+    @cached_property
+    def steps(self) -> list[NDArray[np.intp]]:
+        """Entries whose second derivatives with one another vanish, changed at once.
+
+        One group for each shared entry, then one entry of every row at a time (Curtis, Powell &
+        Reid 1974, IMA Journal of Applied Mathematics 13).
+        """
+        rows = self.rows
+        out = [np.array([i]) for i in np.flatnonzero(rows < 0)]
+        members = [np.flatnonzero(rows == row) for row in range(rows.max(initial=-1) + 1)]
+        for slot in range(max((len(one) for one in members), default=0)):
+            out.append(np.array([one[slot] for one in members if slot < len(one)]))
+        return out
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Part of the likelihood of each free entry, -1 for all parts."""
+        rows = self.problem.rows
+        return np.full(len(self.free), -1) if rows is None else rows[self.free]
+
     def information(self, x: FloatArray, step: float = 1e-5) -> FloatArray:
         """Minus the Hessian (f, f) by differences of the gradient, one-sided at zero."""
-        size = x.size
-        out = np.empty((size, size))
-        at_zero = self.scale.nonnegative & (x < step)
-        middle = self(x)[1]
-        for i in range(size):
-            h = step * max(1.0, abs(x[i]))
-            above = x.copy()
-            above[i] += h
-            if at_zero[i]:
-                out[i] = (middle - self(above)[1]) / h
-                continue
-            below = x.copy()
-            below[i] -= h
-            out[i] = (self(below)[1] - self(above)[1]) / (2 * h)
-        return (out + out.T) / 2
+        size, rows = x.size, self.rows
+        above = step * np.maximum(1.0, np.abs(x))
+        below = np.where(self.scale.nonnegative & (x < step), 0.0, above)
+        together = rows[:, None] == rows
+        out = np.zeros((size, size))
+        for places in self.steps:
+            change = self._difference(self._likelihood, x, places, above, below)
+            for i in places:
+                out[i] = np.where(together[i] | (rows[i] < 0), change, 0.0) / (above[i] + below[i])
+        # Only the differences by a shared entry tell its second derivatives with the others.
+        shared = rows < 0
+        out[:, shared] = out[shared].T
+        out = (out + out.T) / 2
+        if self.penalised:
+            bent = np.empty((size, size))
+            for i in range(size):
+                change = self._difference(self._prior, x, np.array([i]), above, below)
+                bent[i] = change / (above[i] + below[i])
+            out += (bent + bent.T) / 2
+        return out
+
+    def _difference(
+        self,
+        function: Callable[[FloatArray], tuple[float, FloatArray]],
+        x: FloatArray,
+        places: NDArray[np.intp],
+        above: FloatArray,
+        below: FloatArray,
+    ) -> FloatArray:
+        high, low = x.copy(), x.copy()
+        high[places] += above[places]
+        low[places] -= below[places]
+        return function(low)[1] - function(high)[1]
 
     def climb(self, start: FloatArray, tolerance: float = 1e-9) -> tuple[FloatArray, float]:
-        """Quasi-Newton within the bounds: the point (f,) reached and its value.
+        """Rise from a point (f,): by scoring where the model has scores, else quasi-Newton."""
+        lower, upper = self.limits
+        begin = np.clip(start, lower, upper)
+        if self.problem.scores is not None:
+            x, value, settled = self._score(begin)
+            if settled:
+                return x, value
+            begin = x
+        return self._quasi_newton(begin, tolerance)
+
+    def _score(
+        self, x: FloatArray, steps: int = 60, tolerance: float = 1e-5
+    ) -> tuple[FloatArray, float, bool]:
+        """Fisher scoring with the outer products of the scores (Berndt, Hall, Hall & Hausman).
+
+        Returns
+        -------
+        x : ndarray (f,)
+        value : float
+        settled : bool
+            Whether a step would rise by less than `tolerance`.
+        """
+        value, gradient = self(x)
+        damping = 0.0
+        for _ in range(steps):
+            if not np.isfinite(value):
+                return x, value, False
+            theta = self.theta(x)
+            scores = self.problem.outer_scores(theta, self.data)
+            assert scores is not None
+            slope = self.scale.slope(theta[self.free])
+            information = scores[np.ix_(self.free, self.free)] * np.outer(slope, slope)
+            if self.penalised:
+                information = information + self._bend(x)
+            bound = self._bound(x, gradient)
+            falling = self.scale.nonnegative & ~bound & (x < 0.02) & (gradient < 0)
+            inner = ~(bound | falling)
+            step = np.where(falling, -x, 0.0)
+            step[inner] = _newton(
+                information[np.ix_(inner, inner)], gradient[inner], damping, reach=1.0
+            )
+            rise = float(gradient @ step)
+            if rise < tolerance:
+                return x, value, True
+            moved = self._line_search(x, value, step)
+            if moved is None:
+                if damping > 1e3:
+                    return x, value, False
+                damping = max(10 * damping, 1e-2)
+                continue
+            gained = moved[1] - value
+            damping = 0.0 if gained > 0.25 * rise else max(4 * damping, 1e-2)
+            x, value, gradient = moved
+        return x, value, False
+
+    def _bend(self, x: FloatArray) -> FloatArray:
+        """Minus the second derivatives (f, f) of the priors, negative curvature left out."""
+        above = np.full(x.size, 1e-5)
+        out = np.empty((x.size, x.size))
+        for i in range(x.size):
+            change = self._difference(self._prior, x, np.array([i]), above, 0 * above)
+            out[i] = change / above[i]
+        values, vectors = np.linalg.eigh((out + out.T) / 2)
+        return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+
+    def _quasi_newton(self, begin: FloatArray, tolerance: float) -> tuple[FloatArray, float]:
+        """L-BFGS within the bounds: the point (f,) reached and its value.
 
         Each entry is measured in its standard error at the start, as far as there is one: the
         arrows out of a busy stream are known to a thousandth, those out of a rare one to a half.
@@ -156,7 +279,6 @@ class Objective:
         from scipy.optimize import minimize
 
         lower, upper = self.limits
-        begin = np.clip(start, lower, upper)
         curvature = np.abs(np.diag(self.information(begin)))
         unit = 1 / np.sqrt(np.clip(curvature, 1e-2, 1e12))
 
@@ -175,6 +297,7 @@ class Objective:
         """Newton steps over the entries off their bounds, to the maximum."""
         value, gradient = self(x)
         converged = False
+        information = None
         for _ in range(steps):
             bound = self._bound(x, gradient)
             if np.abs(gradient[~bound]).max(initial=0.0) < tolerance * max(1.0, abs(value)):
@@ -186,17 +309,29 @@ class Objective:
             inner = ~(bound | falling)
             step = np.where(falling, -x, 0.0)
             step[inner] = _newton(information[np.ix_(inner, inner)], gradient[inner])
+            rise = float(gradient @ step)
             moved = self._line_search(x, value, step) or self._again(x, value)
             if moved is None:
                 # No ascent at this precision: the gradient decides whether that is a peak.
-                converged = bool(np.abs(gradient[~bound]).max() < 1e-5 * max(1.0, abs(value)))
+                worst = np.abs(gradient[~bound]).max(initial=0.0)
+                converged = bool(worst < 1e-5 * max(1.0, abs(value)))
                 break
             x, value, gradient = moved
-        information, bound = self.information(x), self._bound(x, gradient)
-        return Optimum(x, value, gradient, information, bound, converged)
+            if rise > CLOSE or falling.any():
+                information = None
+        if information is None:
+            information = self.information(x)
+        return Optimum(x, value, gradient, information, self._bound(x, gradient), converged)
 
     def maximise(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
-        """The best maximum over starting vectors (f,), and the values reached from each."""
+        """The best maximum over starting vectors (f,), and the values reached from each.
+
+        A long series is climbed from the best maximum of its beginning.
+        """
+        if self.problem.sketch is not None and self.data is None:
+            sketch = replace(self, data=self.problem.sketch)
+            reached = [sketch.climb(start) for start in starts]
+            starts = (max(reached, key=lambda one: one[1])[0],)
         reached = [self.climb(start) for start in starts]
         best = max(reached, key=lambda one: one[1])
         return self.polish(best[0]), [value for _, value in reached]
@@ -225,13 +360,15 @@ class Objective:
         return None
 
 
-def _newton(information: FloatArray, gradient: FloatArray) -> FloatArray:
+def _newton(
+    information: FloatArray, gradient: FloatArray, damping: float = 0.0, reach: float = 3.0
+) -> FloatArray:
     """Newton step, with negative or vanishing curvature replaced by its size."""
     scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-10))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    values = np.maximum(np.abs(values), 1e-9)
+    values = np.maximum(np.abs(values), 1e-9) + damping
     step = vectors @ ((vectors.T @ (gradient / scale)) / values) / scale
-    return np.asarray(np.clip(step, -3.0, 3.0))
+    return np.asarray(np.clip(step, -reach, reach))
 
 
 def inverse(information: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ from pytensor.link.numba.dispatch.basic import (
 
 from escalation.engines.base import Problem
 from escalation.engines.mixing import ARRAYS, Coordinates, to_coordinates, to_parameters
-from escalation.parameters import HalfNormal, LogNormal, Normal, Parameter, Prior
+from escalation.parameters import ExponentialPrior, HalfNormal, LogNormal, Normal, Parameter, Prior
 
 _CORES: dict[str, Callable[..., Any]] = {}
 
@@ -32,18 +32,15 @@ class FusedLogLikelihood(Op):
     ----------
     core, shape : str
         Registered names of the compiled likelihood and of the compiled kernel.
-    split, size : int
-        Where the kernel's parameters begin, and the number of lags or exponentials.
     mixing : bool
         Take the coordinates of `escalation.engines.mixing` and add the priors of levels and R;
         the arrays of its `Coordinates` then stand between theta and the data.
     """
 
-    __props__ = ("core", "shape", "split", "size", "mixing")
+    __props__ = ("core", "shape", "mixing")
 
-    def __init__(self, core: str, shape: str, split: int, size: int, mixing: bool = False) -> None:
-        self.core, self.shape, self.split, self.size = core, shape, split, size
-        self.mixing = mixing
+    def __init__(self, core: str, shape: str, mixing: bool = False) -> None:
+        self.core, self.shape, self.mixing = core, shape, mixing
 
     def make_node(self, *inputs: Any) -> Apply:
         """Inputs: theta (p,), then the data; outputs: the value and its gradient (p,)."""
@@ -81,28 +78,46 @@ def _evaluate(op: FusedLogLikelihood, theta: Any, *data: Any) -> tuple[float, An
     return _likelihood(op, theta, *data)
 
 
-def _likelihood(op: FusedLogLikelihood, theta: Any, *data: Any) -> tuple[float, Any]:
-    values, jacobian = _CORES[op.shape](theta[op.split :], op.size)
-    value, by_rest, by_values = _CORES[op.core](theta[: op.split], values, *data)
-    return value, np.concatenate([by_rest, by_values @ jacobian])
+def _likelihood(
+    op: FusedLogLikelihood, theta: Any, constants: Any, groups: Any, *data: Any
+) -> tuple[float, Any]:
+    found = [
+        _CORES[op.shape](theta[places], constants[min(g, len(constants) - 1)])
+        for g, places in enumerate(groups)
+    ]
+    values = np.stack([one[0] for one in found])
+    value, gradient, by_values = _CORES[op.core](theta, values, *data)
+    for places, slope, (_, jacobian) in zip(groups, by_values, found, strict=True):
+        gradient[places] += slope @ jacobian
+    return value, gradient
 
 
 @register_funcify_default_op_cache_key(FusedLogLikelihood)
 def _compile(op: FusedLogLikelihood, **_: Any) -> tuple[Any, int]:
     core, shape = _CORES[op.core], _CORES[op.shape]
-    split, size = op.split, op.size
 
     @numba_njit(fastmath=False)
-    def likelihood(theta, *data):  # type: ignore[no-untyped-def]
-        values, jacobian = shape(theta[split:], size)
-        value, by_rest, by_values = core(theta[:split], values, *data)
-        gradient = np.empty(theta.size)
-        gradient[:split] = by_rest
-        for i in range(jacobian.shape[1]):
-            total = 0.0
-            for j in range(jacobian.shape[0]):
-                total += by_values[j] * jacobian[j, i]
-            gradient[split + i] = total
+    def likelihood(theta, constants, groups, *data):  # type: ignore[no-untyped-def]
+        number, own = groups.shape
+        inner = np.empty(own)
+        for i in range(own):
+            inner[i] = theta[groups[0, i]]
+        first, jacobian = shape(inner, constants[0])
+        size = first.size
+        values = np.empty((number, size))
+        jacobians = np.empty((number, size, own))
+        values[0], jacobians[0] = first, jacobian
+        for g in range(1, number):
+            for i in range(own):
+                inner[i] = theta[groups[g, i]]
+            values[g], jacobians[g] = shape(inner, constants[min(g, len(constants) - 1)])
+        value, gradient, by_values = core(theta, values, *data)
+        for g in range(number):
+            for i in range(own):
+                total = 0.0
+                for j in range(size):
+                    total += by_values[g, j] * jacobians[g, j, i]
+                gradient[groups[g, i]] += total
         return value, gradient
 
     @numba_njit(fastmath=False)
@@ -155,13 +170,10 @@ def build(problem: Problem, coords: dict[str, Sequence[str]], *, mixing: bool = 
             square = variables[joint.name] / joint.radius
             for _ in range(2):
                 square = square @ square
-            pm.Potential("stability", -pt.sum(square * square.T))
-        data = [pm.Data(name, np.asarray(value)) for name, value in problem.data.items()]
-        structure = [pt.as_tensor_variable(one) for one in problem.structure]
-        op = FusedLogLikelihood(
-            _register(problem.core), _register(problem.shape), problem.split, problem.size
-        )
-        pm.Potential("log_likelihood", op(theta, *data, *structure)[0])
+            last = (*range(square.ndim - 2), square.ndim - 1, square.ndim - 2)
+            pm.Potential("stability", -pt.sum(square * square.transpose(*last)))
+        op = FusedLogLikelihood(_register(problem.core), _register(problem.shape))
+        pm.Potential("log_likelihood", op(theta, *_inputs(problem))[0])
     return model
 
 
@@ -180,13 +192,18 @@ def build_mixing(problem: Problem) -> tuple[pm.Model, Coordinates]:
                 parts.append(pt.flatten(free))
         data = [pm.Data("rates", problem.rates)]
         data += [pt.as_tensor_variable(one) for one in coordinates.arrays]
-        data += [pm.Data(name, np.asarray(value)) for name, value in problem.data.items()]
-        data += [pt.as_tensor_variable(one) for one in problem.structure]
-        op = FusedLogLikelihood(
-            _register(problem.core), _register(problem.shape), problem.split, problem.size, True
-        )
-        pm.Potential("log_posterior", op(pt.concatenate(parts), *data)[0])
+        op = FusedLogLikelihood(_register(problem.core), _register(problem.shape), mixing=True)
+        pm.Potential("log_posterior", op(pt.concatenate(parts), *data, *_inputs(problem))[0])
     return model, coordinates
+
+
+def _inputs(problem: Problem) -> list[Any]:
+    """What the likelihood takes after theta: constants, groups, data, structure."""
+    data = {"constants": np.atleast_2d(problem.constants), **problem.data}
+    shared = {name: pm.Data(name, np.asarray(value)) for name, value in data.items()}
+    constants = shared.pop("constants")
+    structure = [pt.as_tensor_variable(one) for one in problem.structure]
+    return [constants, pt.as_tensor_variable(problem.groups), *shared.values(), *structure]
 
 
 def _variable(parameter: Parameter, coords: dict[str, Sequence[str]]) -> Any:
@@ -209,4 +226,6 @@ def _law(name: str, prior: Prior, shape: dict[str, Any]) -> Any:
             return pm.LogNormal(name, np.log(median), sd_log, **shape)
         case HalfNormal(scale):
             return pm.HalfNormal(name, scale, **shape)
+        case ExponentialPrior(rate):
+            return pm.Exponential(name, lam=rate, **shape)
     raise TypeError(f"{name}: no PyMC law is known for {type(prior).__name__}")

@@ -1,5 +1,6 @@
 """Hawkes processes: events that set off further events, in continuous time."""
 
-from escalation.hawkes.model import Hawkes
+from escalation.hawkes.marks import Marks
+from escalation.hawkes.model import Hawkes, Shrinkage
 
-__all__ = ["Hawkes"]
+__all__ = ["Hawkes", "Marks", "Shrinkage"]

@@ -4,47 +4,108 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from escalation.background import Background, coefficient_places
-from escalation.dynamics import STABLE, Dynamics, arrow_mask, reproduction_parameter
+from escalation.dynamics import Dynamics, arrow_mask, reproduction_parameter
 from escalation.engines import Problem
-from escalation.fit import Fit, Model, pick
+from escalation.fit import Fit, Model
 from escalation.forecast import Forecast, future_edges
-from escalation.hawkes.simulate import CAP, branching
-from escalation.kernels import Exponential, ExponentialFamily
-from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.hawkes.marks import Marks
+from escalation.kernels import ContinuousKernel, Exponential
+from escalation.parameters import (
+    BoolArray,
+    ExponentialPrior,
+    FloatArray,
+    HalfNormal,
+    Layout,
+    Normal,
+    Parameter,
+)
 from escalation.series import EventSeries
 
-#: Days that responses reach, and the step of their grid.
-REACH, STEP = 182.0, 0.5
+IntArray = NDArray[np.int64]
+KERNEL_PER = ("all", "target", "pair")
+DAY_CODED = ("filter", "jitter", "naive")
+STARTS = ("stationary", "empty")
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """A pull of the arrows between streams towards zero, in every engine, for many streams.
+
+    Attributes
+    ----------
+    kind : {"lasso", "ridge"}
+        An exponential law, whose maximum has exact zeros, or a half-normal one.
+    scale : float
+        Mean of the exponential law, or scale of the half-normal one.
+    """
+
+    kind: str = "lasso"
+    scale: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("lasso", "ridge"):
+            raise ValueError(f"shrinkage must be lasso or ridge, got {self.kind!r}")
+        if not self.scale > 0:
+            raise ValueError(f"the scale of a shrinkage must be positive, got {self.scale}")
+
+    def apply(self, parameter: Parameter) -> Parameter:
+        """The reproduction matrix with the pull as its prior; own effects keep a wide one."""
+        scale = np.full(parameter.shape, self.scale)
+        scale[..., np.eye(parameter.shape[-1], dtype=bool)] = 0.4
+        law = ExponentialPrior(1 / scale) if self.kind == "lasso" else HalfNormal(scale)
+        return replace(parameter, prior=law, penalised=True)
 
 
 @dataclass(frozen=True)
 class Hawkes(Model):
-    r"""Events with a background rate and with what earlier events set off, in exact time.
+    r"""Events with a background rate and with what earlier events set off, in continuous time.
 
-    .. math:: \lambda_k(t) = b_k(t) + \sum_j R_{kj} \sum_{t_i < t,\ \kappa_i = j} g(t - t_i)
+    .. math:: \lambda_k(t) = b_k(t) + \sum_j \sum_{t_i < t,\ \kappa_i = j}
+              R^{e_i}_{kj}\, y_i\, g_{kj}(t - t_i)
 
     The background is constant over each day, with season and trend taken at the day's middle. R
-    counts all offspring. A tie within a stream is a delay rounded to zero; events of different
-    streams at the very same time do not set one another off. The process is taken to start empty:
-    events before the window leave no trace.
+    counts all offspring of an average event. Times known to the day have no order within it: they
+    are integrated out by a filter over the days. Of exact times, a tie within a stream is a delay
+    rounded to zero; events of different streams at the very same time do not set one another off.
 
     Attributes
     ----------
-    kernel : ExponentialFamily
+    kernel : ContinuousKernel
         The normalised delay density g, per day.
     background : Background
     arrows : tuple of tuples of bool, optional
         ``arrows[k][j]`` is false where stream j is not followed by more of k. None: all allowed.
+    kernel_per : {"all", "target", "pair"}
+        One kernel for all pairs, one a receiving stream, or one a pair.
+    eras : tuple of date
+        Days on which R changes; what an event sets off depends on the era of that event.
+    marks : Marks, optional
+        How the size y of an event scales its offspring; the series then has marks.
+    shrinkage : Shrinkage, optional
+    warmup : float
+        Days at the beginning that are history: they set off, and are not scored (exact times).
+    day_coded : {"filter", "jitter", "naive"}
+        What is done with times known to the day: the filter, which is right; uniform times within
+        the day, drawn once, or the stored times as if they were exact, for comparison only.
+    start : {"stationary", "empty"}
+        State before the first day in the filter. Exact times start empty, unless a warm-up is
+        given. A kernel whose R is 1 or more starts empty.
+    batches : bool
+        Take the incidents of a stream on one day as one event, whose mark is the number of
+        incidents beyond the first; forecasts count incidents all the same.
+    filter_draws : int
+        Fixed draws of the times within a day, where the filter has no closed form.
 
     References
     ----------
     Hawkes (1971), Biometrika 58(1); Ozaki (1979), Annals of the Institute of Statistical
-    Mathematics 31.
+    Mathematics 31; Ogata (1988), Journal of the American Statistical Association 83(401).
 
     Examples
     --------
@@ -54,261 +115,298 @@ class Hawkes(Model):
     'all offspring'
     """
 
-    kernel: ExponentialFamily = field(default_factory=Exponential)
+    kernel: ContinuousKernel = field(default_factory=Exponential)
     background: Background = field(default_factory=lambda: Background(harmonics=0))
     arrows: tuple[tuple[bool, ...], ...] | None = None
+    kernel_per: str = "all"
+    eras: tuple[date, ...] = ()
+    marks: Marks | None = None
+    shrinkage: Shrinkage | None = None
+    warmup: float = 0.0
+    day_coded: str = "filter"
+    start: str = "stationary"
+    batches: bool = False
+    filter_draws: int = 32
 
     name = "Hawkes"
 
+    def __post_init__(self) -> None:
+        for what, came, known in (
+            ("kernel_per", self.kernel_per, KERNEL_PER),
+            ("day_coded", self.day_coded, DAY_CODED),
+            ("start", self.start, STARTS),
+        ):
+            if came not in known:
+                raise ValueError(f"{what} must be one of {', '.join(known)}, got {came!r}")
+        if tuple(sorted(set(self.eras))) != tuple(self.eras):
+            raise ValueError("eras must be different dates in order")
+        if self.warmup < 0:
+            raise ValueError(f"warmup must not be negative, got {self.warmup} days")
+
+    # What the specification declares -----------------------------------------------------------
+
+    @property
+    def number_of_eras(self) -> int:
+        """Spans of time with an R of their own."""
+        return len(self.eras) + 1
+
+    def mask(self, streams: int) -> BoolArray:
+        """Which entries (K, K) of R are allowed."""
+        return arrow_mask(self.arrows, streams)
+
+    def bound_kernel(self, series: EventSeries) -> ContinuousKernel:
+        """The kernel with the window's length as its truncation, where it has one."""
+        return self.kernel.within(series.duration)
+
     def parameters(self, series: EventSeries) -> tuple[Parameter, ...]:
-        """Background, reproduction, kernel, in this order."""
+        """Background, reproduction, mark exponents, kernel, in this order."""
         streams = len(series.names)
         background = self.background.parameters(streams, series.duration, "incidents per day")
-        mask = arrow_mask(self.arrows, streams)
+        mask = self.mask(streams)
         reproduction = reproduction_parameter(mask, "all offspring")
-        return (*background, reproduction, *self.kernel.parameters("day"))
+        if self.eras:
+            scale = np.broadcast_to(_scale(reproduction), (self.number_of_eras, *mask.shape))
+            reproduction = replace(
+                reproduction,
+                shape=(self.number_of_eras, *mask.shape),
+                prior=HalfNormal(np.array(scale)),
+                dims=("era", "target", "source"),
+                free=None if mask.all() else np.array([mask] * self.number_of_eras),
+            )
+        if self.shrinkage is not None:
+            reproduction = self.shrinkage.apply(reproduction)
+        exponent: tuple[Parameter, ...] = ()
+        if self.marks is not None:
+            exponent = (
+                Parameter(
+                    "mark_exponent", (streams,), "real", Normal(0.0, 1.0),
+                    "how the offspring grow with the mark", "", ("source",),
+                ),
+            )  # fmt: skip
+        return (*background, reproduction, *exponent, *self._kernel_parameters(streams))
+
+    def _kernel_parameters(self, streams: int) -> tuple[Parameter, ...]:
+        own = self.kernel.parameters("day")
+        if self.kernel_per == "all":
+            return own
+        lead, dims = ((streams,), ("target",))
+        if self.kernel_per == "pair":
+            lead, dims = (streams, streams), ("target", "source")
+        out = []
+        for p in own:
+            free = None
+            if self.kernel_per == "pair" and not self.mask(streams).all():
+                mask = self.mask(streams).reshape(*lead, *(1 for _ in p.shape))
+                free = np.array(np.broadcast_to(mask, (*lead, *p.shape)))
+            own_dims = p.dims or tuple(f"{p.name} {i + 1}" for i in range(len(p.shape)))
+            out.append(replace(p, shape=(*lead, *p.shape), dims=(*dims, *own_dims), free=free))
+        return tuple(out)
+
+    def kernel_groups(self, streams: int) -> IntArray:
+        """Which kernel (K, K) each pair has."""
+        k, j = np.indices((streams, streams))
+        if self.kernel_per == "all":
+            return np.zeros_like(k)
+        return k if self.kernel_per == "target" else k * streams + j
+
+    def kernel_places(self, layout: Layout, streams: int) -> IntArray:
+        """Places (G, q) in `theta` of the parameters of each kernel."""
+        groups = 1 if self.kernel_per == "all" else streams
+        groups = streams**2 if self.kernel_per == "pair" else groups
+        columns = []
+        for p in self.kernel.parameters("day"):
+            first = layout.start(p.name)
+            columns.append(first + np.arange(groups * p.size).reshape(groups, p.size))
+        out = np.concatenate(columns, axis=1) if columns else np.zeros((groups, 0))
+        if self.kernel_per == "pair":
+            # A pair without an arrow has no kernel; its place is never used, but must be valid.
+            mask = self.mask(streams).ravel()
+            out[~mask] = out[np.flatnonzero(mask)[0]] if mask.any() else 0
+        return out.astype(np.int64)
+
+    # Fitting -----------------------------------------------------------------------------------
 
     def problem(self, series: EventSeries) -> Problem:
-        """The likelihood of exact times over the whole window.
+        """The likelihood over the watched days.
 
         Raises
         ------
         ValueError
-            For times known only to the day, gaps in the watch, or more than one event in ten tied
-            with another of its own stream.
+            For more than one event in ten tied with another of its stream in times said to be
+            exact, or marks that are missing or out of range.
         """
-        from escalation.likelihood.hawkes import hawkes_exponential
-
         self._accept(series)
-        layout = Layout(self.parameters(series), STABLE)
-        own = sum(p.size for p in self.kernel.parameters("day"))
-        edges = self._cells(series)
-        fixed = {
-            "lengths": np.diff(edges),
-            "design": self._design(series, edges),
-            "end": np.array(series.duration),
-        }
-        place = np.array([layout.start("reproduction")], np.int64)
+        prepared = self.prepared(series)
+        if prepared.resolution == "day":
+            from escalation.hawkes.day_coded import day_problem
 
-        def again(theta: FloatArray, rng: np.random.Generator) -> dict[str, Any]:
-            simulated = self.simulate(layout.unpack(theta), series, rng)
-            return {**_merged(simulated, edges), **fixed}
+            return day_problem(self, prepared)
+        from escalation.hawkes.exact import exact_problem
 
-        return Problem(
-            layout=layout,
-            split=layout.size - own,
-            core=hawkes_exponential,
-            shape=self.kernel.as_exponentials(),
-            size=self.kernel.terms,
-            data={**_merged(series, edges), **fixed},
-            structure=(coefficient_places(layout, len(series.names)), place),
-            rates=self._rates(series),
-            starts=self._starts(layout, series),
-            resample=again,
-        )
+        return exact_problem(self, prepared)
+
+    def prepared(self, series: EventSeries) -> EventSeries:
+        """The series as the likelihood takes it: batches made, day-coded times treated as asked."""
+        if self.batches:
+            series = _batched(series)
+        if series.resolution == "exact" or self.day_coded == "filter":
+            return series
+        if self.day_coded == "naive":
+            return replace(series, resolution="exact")
+        rng = np.random.default_rng(0)
+        times, marks = [], []
+        for k, days in enumerate(series.times):
+            moved = days + rng.random(len(days))
+            order = np.argsort(moved, kind="stable")
+            times.append(moved[order])
+            marks.append(series.marks[k][order] if series.marks is not None else order)
+        kept = tuple(marks) if series.marks is not None else None
+        return replace(series, times=tuple(times), marks=kept, resolution="exact")
+
+    def _accept(self, series: EventSeries) -> None:
+        if not isinstance(series, EventSeries):
+            raise ValueError(f"Hawkes needs an EventSeries, got {type(series).__name__}")
+        for day in self.eras:
+            if not series.window.start < day < series.window.end:
+                raise ValueError(f"the era from {day} does not begin inside {series.window}")
+        if self.warmup >= series.duration:
+            raise ValueError(f"a warm-up of {self.warmup:g} days leaves nothing to fit")
+        if series.resolution == "exact" and not self.batches:
+            for name, times in zip(series.names, series.times, strict=True):
+                tied = int((np.diff(times) == 0).sum())
+                if tied > 0.1 * len(times):
+                    raise ValueError(
+                        f"stream {name!r}: {tied} of {len(times)} events share their time with "
+                        "another; are these days? Say resolution='day'"
+                    )
+
+    def starts(self, layout: Layout, series: EventSeries) -> tuple[FloatArray, ...]:
+        """Vectors `theta` to start an optimiser from."""
+        rate = self.mean_rates(series)
+        cross = 0.1 / len(rate)
+        kernel = self.bound_kernel(series)
+        places = self.kernel_places(layout, len(rate))
+        out = []
+        for share, own, delay in ((0.5, 0.4, 0.7), (0.5, 0.4, 7.0), (0.8, 0.2, 0.07),
+                                  (0.5, 0.4, 70.0)):  # fmt: skip
+            values = {p.name: np.full(p.shape, _middle(p)) for p in layout.parameters}
+            values["level"] = np.log(share * rate)
+            matrix = cross + own * np.eye(len(rate))
+            free = next(p for p in layout.parameters if p.name == "reproduction").mask
+            values["reproduction"] = np.where(free, matrix, 0.0)
+            theta = layout.pack(values)
+            theta[places] = kernel.start(delay)
+            out.append(theta)
+        return tuple(out)
+
+    def mean_rates(self, series: EventSeries) -> FloatArray:
+        """Events a watched day of each stream, half an event where there is none."""
+        unwatched = series.window.days - series.window.watched_days
+        number = np.array([max(len(times), 0.5) for times in series.times])
+        return number / (series.duration - unwatched)
+
+    # Times, cells and eras ---------------------------------------------------------------------
+
+    def cell_edges(self, series: EventSeries) -> FloatArray:
+        """Edges of the stretches of constant background: days, or the whole window."""
+        if self.background.flat:
+            return np.array([0.0, series.duration])
+        return np.unique(np.append(np.arange(0.0, series.duration), series.duration))
+
+    def design(self, series: EventSeries, edges: FloatArray) -> FloatArray:
+        """Design matrix (D, P) of stretches of time between edges (D + 1,)."""
+        middle = (edges[:-1] + edges[1:]) / 2
+        return self.background.design(middle, series.duration, series.window.start)
+
+    def era_edges(self, series: EventSeries) -> FloatArray:
+        """Days (E - 1,) since the window's start on which the eras after the first begin."""
+        return np.array([float((day - series.window.start).days) for day in self.eras])
+
+    def era_of(self, series: EventSeries, times: FloatArray) -> IntArray:
+        """Era of each time, from 0."""
+        found = np.searchsorted(self.era_edges(series), times, side="right")
+        return np.asarray(found, np.int64)
+
+    def background_rates(
+        self, layout: Layout, theta: FloatArray, series: EventSeries, edges: FloatArray
+    ) -> FloatArray:
+        """Background rates (n, D, K) per day of draws theta (n, p)."""
+        coefficients = theta[:, coefficient_places(layout, len(series.names))]
+        design = self.design(series, edges)
+        return np.asarray(np.exp(np.einsum("dp,nkp->ndk", design, coefficients)), float)
+
+    def kernel_draws(self, layout: Layout, theta: FloatArray, streams: int) -> FloatArray:
+        """Kernel parameters (n, G, q) of draws theta (n, p)."""
+        return theta[:, self.kernel_places(layout, streams)]
+
+    # Answers -----------------------------------------------------------------------------------
 
     def simulate(
         self, values: Mapping[str, FloatArray], like: EventSeries, rng: np.random.Generator
     ) -> EventSeries:
-        """A series from known parameters, over the window of another one, started empty.
+        """A series from known parameters, over the window of another one.
+
+        Events in gaps are simulated and then lost. A series known to the day is simulated with
+        its past, for a start in the stationary state, and floored to days.
 
         Parameters
         ----------
         values : dict of arrays
             By the names of `parameters`.
         like : EventSeries
-            Gives window and names; its times are not read.
+            Gives window, names, resolution; its times are not read, its marks are resampled.
         rng : numpy.random.Generator
 
         Raises
         ------
         ValueError
-            If the path exceeds 100,000 events.
+            If the path exceeds 100,000 events (ten times as many as `like` has, if that is more).
         """
-        layout = Layout(self.parameters(like))
-        theta = layout.pack(values)[None]
-        edges = self._cells(like)
-        background = self._background(layout, theta, self._design(like, edges), len(like.names))
-        _, stream, time, stopped = branching(
-            background, edges, layout.unpack(theta)["reproduction"], self.kernel,
-            theta[:, layout.size - self._own() :], (), (0.0, like.duration), rng,
-        )  # fmt: skip
-        if stopped.any():
-            raise ValueError(f"the simulated path exceeds {CAP} events; is the process explosive?")
-        times = tuple(np.sort(time[stream == k]) for k in range(len(like.names)))
-        return replace(like, times=times, marks=None, resolution="exact")
+        from escalation.hawkes.paths import simulate_series
+
+        return simulate_series(self, values, like, rng)
 
     def dynamics(self, fit: Fit) -> Dynamics:
-        """Reproduction, shares, responses; R counts all offspring."""
-        series = fit.series
-        layout = Layout(fit.parameters)
-        theta, reproduction = fit.theta, np.array(fit.draws["reproduction"])
-        kernel = theta[:, layout.size - self._own() :]
-        edges = self._cells(series)
-        streams = len(series.names)
-        base = np.empty((len(theta), streams))
-        design = self._design(series, edges)
-        for rows in np.array_split(np.arange(len(theta)), len(theta) // 100 + 1):
-            background = self._background(layout, theta[rows], design, streams)
-            base[rows] = np.einsum("ndk,d->nk", background, np.diff(edges))
-        gone = np.stack(
-            [
-                self.kernel.cdf(series.duration - t[None, :], kernel[:, None, :]).sum(axis=1)
-                for t in series.times
-            ],
-            axis=1,
-        )
-        by_source = reproduction * gone[:, None, :]
-        own = np.einsum("nkk->nk", by_source)
-        shares = np.stack([base, own, by_source.sum(axis=2) - own], axis=2)
-        return Dynamics(
-            reproduction=reproduction,
-            shares=shares / shares.sum(axis=2, keepdims=True),
-            responses=self._responses(reproduction, kernel),
-            response_days=np.arange(7.0, REACH + 1, 7.0),
-            names=series.names,
-            unit="all offspring",
-            arrows=arrow_mask(self.arrows, streams),
-            delay_median=self.kernel.median(kernel),
-            same_period=np.zeros(len(theta)),
-        )
+        """Reproduction, shares, responses; R counts all offspring, of the last era."""
+        from escalation.hawkes.answers import dynamics
 
-    def _responses(self, reproduction: FloatArray, kernel: FloatArray) -> FloatArray:
-        """Expected descendants (n, H, K, K) within 7, 14, ... days.
-
-        With one exponential the expected intensity after an event solves
-        ``x' = decay (R - I) x``, ``x(0) = decay R``, whose integral is a matrix exponential.
-        """
-        from scipy.linalg import expm
-
-        if self.kernel.terms != 1:
-            raise NotImplementedError("responses are known for a single exponential")
-        draws, streams, _ = reproduction.shape
-        decay = kernel[:, 0][:, None, None]
-        identity = np.broadcast_to(np.eye(streams), reproduction.shape)
-        # The upper right block of expm([[A, B], [0, 0]] h) is the integral of expm(A s) B.
-        block = np.zeros((draws, 2 * streams, 2 * streams))
-        block[:, :streams, :streams] = decay * (reproduction - identity)
-        block[:, :streams, streams:] = decay * reproduction
-        weeks = int(REACH // 7)
-        step = expm(block * 7.0)
-        out = np.empty((draws, weeks, streams, streams))
-        power = step
-        for h in range(weeks):
-            out[:, h] = power[:, :streams, streams:]
-            power = power @ step
-        return out
+        return dynamics(self, fit)
 
     def forecast(
         self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
     ) -> Forecast:
         """Predictive draws in weeks after the window, by simulation from the fitted history."""
+        from escalation.hawkes.paths import forecast_counts
+
         series = fit.series
         weekly = series.counts("week")
         edges = future_edges(weekly, horizon)
-        layout = Layout(fit.parameters)
-        theta = pick(fit.theta, draws, rng)
-        origin = np.datetime64(series.window.start, "D")
-        days = (edges - origin) / np.timedelta64(1, "D")
-        start = series.duration
-        cells = np.concatenate([[start], np.arange(np.floor(start) + 1, days[-1] + 1)])
-        background = self._background(layout, theta, self._design(series, cells), len(series.names))
-        path, stream, time, stopped = branching(
-            background, cells, layout.unpack(theta)["reproduction"], self.kernel,
-            theta[:, layout.size - self._own() :], series.times, (start, float(days[-1])), rng,
-        )  # fmt: skip
-        # The first week may have begun inside the window: its events count.
-        period = np.searchsorted(days, time, side="right") - 1
-        out = np.zeros((draws, horizon, len(series.names)))
-        np.add.at(out, (path, period, stream), 1.0)
-        for k, times in enumerate(series.times):
-            known = np.searchsorted(days, times[times >= days[0]], side="right") - 1
-            out[:, :, k] += np.bincount(known, minlength=horizon)
-        out[stopped] = np.inf
-        return Forecast.after(weekly, out, model=self.name)
+        counts = forecast_counts(self, fit, edges, rng, draws)
+        return Forecast.after(weekly, counts, model=self.name)
 
     def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
         """Daily counts of paths from draws of the parameters, (draws, days, K)."""
-        series = fit.series
-        layout = Layout(fit.parameters)
-        theta = pick(fit.theta, draws, rng)
-        edges = self._cells(series)
-        background = self._background(layout, theta, self._design(series, edges), len(series.names))
-        path, stream, time, _ = branching(
-            background, edges, layout.unpack(theta)["reproduction"], self.kernel,
-            theta[:, layout.size - self._own() :], (), (0.0, series.duration), rng,
-        )  # fmt: skip
-        out = np.zeros((draws, series.window.days, len(series.names)))
-        np.add.at(out, (path, np.floor(time).astype(int), stream), 1.0)
-        return out
+        from escalation.hawkes.paths import daily_counts
 
-    def _accept(self, series: EventSeries) -> None:
-        if not isinstance(series, EventSeries):
-            raise ValueError(f"Hawkes needs an EventSeries, got {type(series).__name__}")
-        if series.resolution == "day":
-            raise ValueError(
-                "these times are known to the day only: same-day events have no order, and the "
-                "likelihood of exact times would be biased. Fit EndemicEpidemic to "
-                "series.counts('week'), or give exact times with resolution='exact'"
-            )
-        if series.window.gaps:
-            raise ValueError("Hawkes does not take gaps in the watch yet; split at the gap")
-        for name, times in zip(series.names, series.times, strict=True):
-            tied = int((np.diff(times) == 0).sum())
-            if tied > 0.1 * len(times):
-                raise ValueError(
-                    f"stream {name!r}: {tied} of {len(times)} events share their time with "
-                    "another; are these days? Say resolution='day'"
-                )
-
-    def _own(self) -> int:
-        return sum(p.size for p in self.kernel.parameters("day"))
-
-    def _cells(self, series: EventSeries) -> FloatArray:
-        """Edges of the stretches of constant background: days, or the whole window."""
-        flat = self.background.trend is None and max(
-            self.background.orders(len(series.names)), default=0
-        ) == 0  # fmt: skip
-        if flat:
-            return np.array([0.0, series.duration])
-        return np.unique(np.append(np.arange(0.0, series.duration), series.duration))
-
-    def _design(self, series: EventSeries, edges: FloatArray) -> FloatArray:
-        middle = (edges[:-1] + edges[1:]) / 2
-        return self.background.design(middle, series.duration)
-
-    def _background(
-        self, layout: Layout, theta: FloatArray, design: FloatArray, streams: int
-    ) -> FloatArray:
-        """Rates (n, D, K) per day of draws theta (n, p)."""
-        coefficients = theta[:, coefficient_places(layout, streams)]
-        return np.asarray(np.exp(np.einsum("dp,nkp->ndk", design, coefficients)), float)
-
-    def _rates(self, series: EventSeries) -> FloatArray:
-        return np.array([max(len(times), 0.5) for times in series.times]) / series.duration
-
-    def _starts(self, layout: Layout, series: EventSeries) -> tuple[FloatArray, ...]:
-        rate = self._rates(series)
-        mask = arrow_mask(self.arrows, len(series.names))
-        out = []
-        for share, own, decay in ((0.5, 0.4, 1.0), (0.5, 0.4, 0.1), (0.8, 0.2, 10.0),
-                                  (0.5, 0.4, 0.01)):  # fmt: skip
-            values: dict[str, FloatArray] = {
-                p.name: np.full(p.shape, decay if p.support == "positive" else 0.0)
-                for p in layout.parameters
-            }
-            values["level"] = np.log(share * rate)
-            cross = 0.1 / len(rate)
-            values["reproduction"] = np.where(mask, cross + own * np.eye(len(rate)), 0.0)
-            out.append(layout.pack(values))
-        return tuple(out)
+        return daily_counts(self, fit, rng, draws)
 
 
-def _merged(series: EventSeries, edges: FloatArray) -> dict[str, Any]:
-    """All events in the order of time: times, streams, and their stretch of background."""
-    times = np.concatenate(series.times)
-    stream = np.repeat(np.arange(len(series.names)), [len(t) for t in series.times])
-    order = np.argsort(times, kind="stable")
-    times = times[order]
-    cell = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, len(edges) - 2)
-    return {"times": times, "stream": stream[order].astype(np.int64), "cell": cell.astype(np.int64)}
+def _scale(parameter: Parameter) -> FloatArray:
+    assert isinstance(parameter.prior, HalfNormal)
+    return np.asarray(parameter.prior.scale, float)
+
+
+def _middle(parameter: Parameter) -> float:
+    """A usual value of a parameter, to start from."""
+    return float(parameter.prior.mean) if isinstance(parameter.prior, Normal) else 0.0
+
+
+def _batched(series: EventSeries) -> EventSeries:
+    """The incidents of a stream on one day as one event; its mark: how many more than one."""
+    days = [np.unique(np.floor(times), return_counts=True) for times in series.times]
+    return replace(
+        series,
+        times=tuple(day for day, _ in days),
+        marks=tuple(number - 1.0 for _, number in days),
+        resolution="day",
+    )

@@ -14,7 +14,7 @@ IntArray = NDArray[np.int64]
 @njit(cache=True, nogil=True)
 def endemic_epidemic(
     theta: FloatArray,
-    weights: FloatArray,
+    values: FloatArray,
     counts: FloatArray,
     used: FloatArray,
     scale: FloatArray,
@@ -30,8 +30,8 @@ def endemic_epidemic(
     Parameters
     ----------
     theta : ndarray (p,)
-        All parameters but the kernel's.
-    weights : ndarray (L,)
+        All parameters; those of the kernel are not read.
+    values : ndarray (1, L)
         Lag weights.
     counts : ndarray (T, K)
     used : ndarray (T,)
@@ -50,7 +50,7 @@ def endemic_epidemic(
     value : float
         Constants (the factorials) included.
     by_theta : ndarray (p,)
-    by_weights : ndarray (L,)
+    by_values : ndarray (1, L)
 
     Notes
     -----
@@ -59,12 +59,13 @@ def endemic_epidemic(
     at :math:`\psi = 0`.
     """
     periods, streams = counts.shape
+    weights = values[0]
     lags = weights.size
     columns = design.shape[1]
     first = place[0]
     dispersed = place[1] > 0
     by_theta = np.zeros(theta.size)
-    by_weights = np.zeros(lags)
+    by_values = np.zeros((1, lags))
 
     largest = 0
     for t in range(periods):
@@ -109,7 +110,7 @@ def endemic_epidemic(
                 mean += theta[row + j] * past[j]
             mean *= scale[t]
             if not (mean > 0.0 and mean < 1e15):
-                return -np.inf, np.zeros(theta.size), np.zeros(lags)
+                return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
             y = counts[t, k]
             n = int(y)
             value += y * np.log(mean) - log_factorial[n]
@@ -117,7 +118,7 @@ def endemic_epidemic(
                 psi = theta[place[2 + k]]
                 x = psi * mean
                 if 1 + x <= 0:
-                    return -np.inf, np.zeros(theta.size), np.zeros(lags)
+                    return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
                 if abs(x) < 1e-2:
                     # Series of log1p(x)/x and of (log1p(x) - x/(1+x))/x**2: no cancellation.
                     ratio = 1.0
@@ -146,5 +147,5 @@ def endemic_epidemic(
                 back[j] += slope[k] * theta[row + j]
         for lag in range(lags):
             for j in range(streams):
-                by_weights[lag] += back[j] * counts[t - 1 - lag, j]
-    return value, by_theta, by_weights
+                by_values[0, lag] += back[j] * counts[t - 1 - lag, j]
+    return value, by_theta, by_values
