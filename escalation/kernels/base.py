@@ -15,9 +15,11 @@ from escalation.parameters import FloatArray, Parameter
 
 IntArray = NDArray[np.int64]
 
+#: Values (m,) and their Jacobian (m, q).
+Values = tuple[FloatArray, FloatArray]
 #: A compiled function (theta (q,), constants (c,)) -> (values (m,), Jacobian (m, q)): the kernel's
 #: parameters of one group of pairs, and the numbers that are fixed, such as the number of lags.
-Shape = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+Shape = Callable[[FloatArray, FloatArray], Values]
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,6 @@ class ContinuousKernel(Kernel):
         """The kernel's own constants for `pair_densities`, a truncation age, say."""
         return np.zeros(0)
 
-    def has_exponentials(self, duration: float) -> bool:
-        """Whether `ExponentialFamily.as_exponentials` holds over a window of so many days."""
-        return False
-
     def sample(self, rng: np.random.Generator, theta: FloatArray, size: int) -> FloatArray:
         """Delays (size,); `theta` is (q,) or, one row a delay, (size, q)."""
         return self.quantile(rng.random(size), theta)
@@ -205,6 +203,6 @@ class ExponentialFamily(ContinuousKernel):
         """Second argument (c,) of the function of `as_exponentials`."""
         return np.zeros(0)
 
-    @override
-    def has_exponentials(self, duration: float) -> bool:
+    def covers(self, duration: float) -> bool:
+        """Whether the exponentials hold over a window of so many days."""
         return True

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from escalation.kernels.base import Values
 from escalation.parameters import FloatArray
 
 
 @njit(cache=True, nogil=True)
-def geometric_weights(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def geometric_weights(theta: FloatArray, constants: FloatArray) -> Values:
     """Weights proportional to exp(-decay (l - 1)) and their derivative by the decay."""
     lags = int(constants[0])
     weights = np.empty(lags)
@@ -28,7 +29,7 @@ def geometric_weights(theta: FloatArray, constants: FloatArray) -> tuple[FloatAr
 
 
 @njit(cache=True, nogil=True)
-def next_period(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def next_period(theta: FloatArray, constants: FloatArray) -> Values:
     """All weight on the first lag."""
     lags = int(constants[0])
     weights = np.zeros(lags)
@@ -37,7 +38,7 @@ def next_period(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, F
 
 
 @njit(cache=True, nogil=True)
-def one_exponential(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def one_exponential(theta: FloatArray, constants: FloatArray) -> Values:
     """A single exponential: weight one, rate the decay."""
     values = np.array([1.0, theta[0]])
     jacobian = np.array([[0.0], [1.0]])
@@ -68,7 +69,7 @@ def stick_weights(
 
 
 @njit(cache=True, nogil=True)
-def given_mixture(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def given_mixture(theta: FloatArray, constants: FloatArray) -> Values:
     """Exponentials of given rates, the constants; the sticks are learned."""
     terms = constants.size
     values = np.empty(2 * terms)
@@ -79,7 +80,7 @@ def given_mixture(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray,
 
 
 @njit(cache=True, nogil=True)
-def learned_mixture(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def learned_mixture(theta: FloatArray, constants: FloatArray) -> Values:
     """Exponentials by the fastest rate, the logs of the ratios down from it, and the sticks."""
     terms = (theta.size + 1) // 2
     values = np.empty(2 * terms)
@@ -125,9 +126,7 @@ def normalise(weights: FloatArray, jacobian: FloatArray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def lags_of_exponentials(
-    mixture: FloatArray, jacobian: FloatArray, lags: int
-) -> tuple[FloatArray, FloatArray]:
+def lags_of_exponentials(mixture: FloatArray, jacobian: FloatArray, lags: int) -> Values:
     r"""Lag weights of a mixture: sums of :math:`w e^{-b(l-1)}(1-e^{-b})^2/b`, renormalised."""
     terms = mixture.size // 2
     weights = np.zeros(lags)
@@ -146,23 +145,25 @@ def lags_of_exponentials(
 
 
 @njit(cache=True, nogil=True)
-def given_mixture_lags(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def given_mixture_lags(theta: FloatArray, constants: FloatArray) -> Values:
     """Lag weights of a mixture of given rates; the constants are the lags, then the rates."""
     mixture, jacobian = given_mixture(theta, constants[1:])
-    return lags_of_exponentials(mixture, jacobian, int(constants[0]))
+    out: Values = lags_of_exponentials(mixture, jacobian, int(constants[0]))
+    return out
 
 
 @njit(cache=True, nogil=True)
-def learned_mixture_lags(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def learned_mixture_lags(theta: FloatArray, constants: FloatArray) -> Values:
     """Lag weights of a mixture whose rates are learned."""
     mixture, jacobian = learned_mixture(theta, constants)
-    return lags_of_exponentials(mixture, jacobian, int(constants[0]))
+    out: Values = lags_of_exponentials(mixture, jacobian, int(constants[0]))
+    return out
 
 
 @njit(cache=True, nogil=True)
 def pairs_of_exponentials(
     mixture: FloatArray, jacobian: FloatArray, constants: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> Values:
     """Densities, then probabilities, of a mixture at the ages among the constants."""
     terms = mixture.size // 2
     columns = jacobian.shape[1]
@@ -188,26 +189,25 @@ def pairs_of_exponentials(
 
 
 @njit(cache=True, nogil=True)
-def one_exponential_pairs(
-    theta: FloatArray, constants: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def one_exponential_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities and probabilities of one exponential."""
     mixture, jacobian = one_exponential(theta, constants)
-    return pairs_of_exponentials(mixture, jacobian, constants)
+    out: Values = pairs_of_exponentials(mixture, jacobian, constants)
+    return out
 
 
 @njit(cache=True, nogil=True)
-def given_mixture_pairs(theta: FloatArray, constants: FloatArray) -> tuple[FloatArray, FloatArray]:
+def given_mixture_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities and probabilities of a mixture; the rates are the last of the constants."""
     own = 2 + int(constants[0]) + int(constants[1])
     mixture, jacobian = given_mixture(theta, constants[own:])
-    return pairs_of_exponentials(mixture, jacobian, constants)
+    out: Values = pairs_of_exponentials(mixture, jacobian, constants)
+    return out
 
 
 @njit(cache=True, nogil=True)
-def learned_mixture_pairs(
-    theta: FloatArray, constants: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def learned_mixture_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities and probabilities of a mixture whose rates are learned."""
     mixture, jacobian = learned_mixture(theta, constants)
-    return pairs_of_exponentials(mixture, jacobian, constants)
+    out: Values = pairs_of_exponentials(mixture, jacobian, constants)
+    return out
