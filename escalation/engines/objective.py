@@ -326,15 +326,20 @@ class Objective:
     def maximise(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
         """The best maximum over starting vectors (f,), and the values reached from each.
 
-        A long series is climbed from the best maximum of its beginning.
+        A long series is climbed from the best maximum of its beginning; the values are then those
+        of the beginning.
         """
-        if self.problem.sketch is not None and self.data is None:
-            sketch = replace(self, data=self.problem.sketch)
-            reached = [sketch.climb(start) for start in starts]
-            starts = (max(reached, key=lambda one: one[1])[0],)
-        reached = [self.climb(start) for start in starts]
-        best = max(reached, key=lambda one: one[1])
-        return self.polish(best[0]), [value for _, value in reached]
+        sketch = self.problem.sketch
+        if sketch is None or self.data is not None:
+            reached = [self.climb(start) for start in starts]
+            best = max(reached, key=lambda one: one[1])
+            return self.polish(best[0]), [value for _, value in reached]
+        early = replace(self, data=sketch)
+        reached = [early.climb(start) for start in starts]
+        x = max(reached, key=lambda one: one[1])[0]
+        if self.problem.scores is not None:
+            x = self.climb(x)[0]
+        return self.polish(x), [value for _, value in reached]
 
     def _bound(self, x: FloatArray, gradient: FloatArray) -> BoolArray:
         lower, upper = self.limits

@@ -1,0 +1,97 @@
+"""The likelihood of times known to the day, as a problem for an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from escalation.background import coefficient_places
+from escalation.dynamics import STABLE
+from escalation.engines import Problem
+from escalation.kernels import ExponentialFamily
+from escalation.parameters import FloatArray, Layout
+from escalation.series import EventSeries
+
+if TYPE_CHECKING:
+    from escalation.hawkes.model import Hawkes
+
+#: A longer series (days) is first searched on its beginning, of half as many.
+LONG = 1600
+
+
+def day_problem(model: Hawkes, series: EventSeries) -> Problem:
+    """The problem of a series whose times are whole days.
+
+    Raises
+    ------
+    ValueError
+        For a kernel that is not made of exponentials.
+    """
+    kernel = model.bound_kernel(series)
+    if not isinstance(kernel, ExponentialFamily) or not kernel.covers(series.duration):
+        raise ValueError(
+            f"times known to the day want a kernel made of exponentials, not {kernel!r}: take "
+            "Exponential, Mixture or Lomax without a shorter truncation, or day_coded='jitter'"
+        )
+    layout = Layout(model.parameters(series), STABLE)
+    streams = len(series.names)
+    common: dict[str, Any] = {
+        "layout": layout,
+        "shape": kernel.as_exponentials(),
+        "constants": kernel.nodes(),
+        "groups": model.kernel_places(layout, streams),
+        "rates": model.mean_rates(series),
+        "starts": model.starts(layout, series),
+        "rows": None,
+    }
+    single = streams == 1 and kernel.terms == 1
+    if single and model.marks is None and not model.eras:
+        return _closed_form(model, series, layout, common)
+    from escalation.hawkes.day_draws import drawn_problem
+
+    return drawn_problem(model, series, kernel, layout, common)
+
+
+def _closed_form(
+    model: Hawkes, series: EventSeries, layout: Layout, common: dict[str, Any]
+) -> Problem:
+    """One unmarked stream with one exponential."""
+    from escalation.likelihood.day_filter import day_filter, filter_data
+
+    watched = series.window.mask().astype(float)
+    design = day_design(model, series)
+
+    def again(theta: FloatArray, rng: np.random.Generator) -> dict[str, Any]:
+        simulated = model.simulate(layout.unpack(theta), series, rng)
+        return filter_data(day_counts(simulated)[:, 0], watched, design)
+
+    data = filter_data(day_counts(series)[:, 0], watched, design)
+    sketch = None
+    if len(watched) > LONG and model.background.trend is None and not model.background.covariates:
+        sketch = data | {name: data[name][: LONG // 2] for name in ("counts", "watched", "design")}
+    return Problem(
+        core=day_filter,
+        data=data,
+        sketch=sketch,
+        structure=(
+            np.array([int(model.start == "stationary")], np.int64),
+            coefficient_places(layout, 1),
+            np.array([layout.start("reproduction")], np.int64),
+        ),
+        resample=again,
+        **common,
+    )
+
+
+def day_design(model: Hawkes, series: EventSeries) -> FloatArray:
+    """Design matrix (days, P) at the middle of each day."""
+    return model.design(series, np.arange(series.window.days + 1.0))
+
+
+def day_counts(series: EventSeries) -> FloatArray:
+    """Incidents (days, K) of each day and stream."""
+    return np.stack(
+        [np.bincount(days.astype(int), minlength=series.window.days) for days in series.times],
+        axis=1,
+    ).astype(float)
