@@ -1,0 +1,425 @@
+"""Compiled simulation of Hawkes processes by clusters: background events, then their offspring.
+
+Points of a Poisson process are found by one walk along its accumulated rate: exponential steps
+are taken across segments (a background cell, an event's offspring), and where a step ends within
+a segment tells, without another random number, which part of that segment the point belongs to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from escalation.likelihood.exponential import fade
+from escalation.parameters import BoolArray, FloatArray
+
+IntArray = NDArray[np.int64]
+#: Exponents (K,), logarithms of mean effects (K,), sizes to draw from, by stream, and where each
+#: stream's begin (K + 1,). The first two are empty without marks.
+Marking = tuple[FloatArray, FloatArray, FloatArray, IntArray]
+#: Room for times, streams and sizes of events, filled from the front; the sizes are empty without
+#: marks.
+Room = tuple[FloatArray, IntArray, FloatArray]
+
+
+@njit(cache=True, nogil=True)
+def _wider(room: Room) -> Room:
+    """The same events with room for twice as many."""
+    times, streams, sizes = room
+    more = 2 * times.size + 64
+    wider = np.empty(more)
+    of = np.empty(more, np.int64)
+    own = np.empty(more if sizes.size > 0 else 0)
+    for i in range(times.size):
+        wider[i] = times[i]
+        of[i] = streams[i]
+    for i in range(sizes.size):
+        own[i] = sizes[i]
+    return wider, of, own
+
+
+@njit(cache=True, nogil=True)
+def _segment(reached: FloatArray, place: float) -> int:
+    """First entry of an increasing array that is above a value, or the last entry."""
+    low, high = 0, reached.size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if place < reached[middle]:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@njit(cache=True, nogil=True)
+def _segments(
+    reproduction: FloatArray, values: FloatArray, group: IntArray
+) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Offspring of an event, split by target and exponential.
+
+    Returns
+    -------
+    reached : ndarray (E, K, S)
+        Mean number, accumulated over the S segments, by era and source.
+    target : ndarray of int (S,)
+    rate : ndarray (K, S)
+    """
+    eras, streams, _ = reproduction.shape
+    terms = values.shape[1] // 2
+    reached = np.zeros((eras, streams, streams * terms))
+    rate = np.empty((streams, streams * terms))
+    target = np.empty(streams * terms, np.int64)
+    for j in range(streams):
+        for k in range(streams):
+            for m in range(terms):
+                s = k * terms + m
+                target[s] = k
+                rate[j, s] = values[group[k, j], terms + m]
+                for e in range(eras):
+                    before = reached[e, j, s - 1] if s > 0 else 0.0
+                    reached[e, j, s] = before + reproduction[e, k, j] * values[group[k, j], m]
+    return reached, target, rate
+
+
+@njit(cache=True, nogil=True)
+def _background(
+    rng: np.random.Generator,
+    rates: FloatArray,
+    days: FloatArray,
+    room: Room,
+    total: int,
+    state: tuple[int, float],
+    limit: int,
+) -> tuple[int, int, float]:
+    """Background events, stretch by stretch of constant rates (D, K), until the room is full."""
+    times, streams, _ = room
+    count = rates.shape[1]
+    cell, to_come = state
+    while cell < rates.size:
+        d, k = cell // count, cell % count
+        width = days[d + 1] - days[d]
+        mean = rates[d, k] * width
+        while to_come < mean:
+            if total == times.size or total > limit:
+                return total, cell, to_come
+            # Rounding may put the last one of a stretch on its end.
+            times[total] = min(
+                days[d] + width * (to_come / mean), np.nextafter(days[d + 1], days[d])
+            )
+            streams[total] = k
+            total += 1
+            to_come += rng.standard_exponential()
+        to_come -= mean
+        cell += 1
+    return total, cell, to_come
+
+
+@njit(cache=True, nogil=True)
+def _late(
+    rng: np.random.Generator,
+    past: FloatArray,
+    effects: FloatArray,
+    reached: FloatArray,
+    eras: FloatArray,
+    target: IntArray,
+    rate: FloatArray,
+    stretch: tuple[float, float, float],
+    room: Room,
+    total: int,
+    limit: int,
+) -> tuple[Room, int]:
+    """What is left of the offspring of one stream's past events.
+
+    Delays are drawn from the slowest exponential's survivors and thinned to the others'.
+    """
+    times, streams, _ = room
+    start, end, reach = stretch
+    slowest = np.inf
+    for one in rate:
+        slowest = min(slowest, one)
+    era = eras.size
+    to_come = rng.standard_exponential()
+    for i in range(past.size - 1, -1, -1):
+        while era > 0 and past[i] < eras[era - 1]:
+            era -= 1
+        age = start - past[i]
+        left = fade(-slowest * age)
+        if left == 0.0 or age >= reach:
+            break
+        if effects.size > 0:
+            left *= effects[i]
+        mean = reached[era, -1] * left
+        while to_come < mean:
+            s = _segment(reached[era], to_come / left)
+            to_come += rng.standard_exponential()
+            if rate[s] > slowest and rng.random() >= fade((slowest - rate[s]) * age):
+                continue
+            delay = rng.standard_exponential() / rate[s]
+            if age + delay > reach or start + delay >= end:
+                continue
+            if total == times.size:
+                room = _wider(room)
+                times, streams, _ = room
+            times[total] = start + delay
+            streams[total] = target[s]
+            total += 1
+            if total > limit:
+                return room, total
+        to_come -= mean
+    return room, total
+
+
+@njit(cache=True, nogil=True)
+def _sizes(rng: np.random.Generator, room: Room, begin: int, total: int, marking: Marking) -> None:
+    """Sizes of new events, drawn from their stream's; NaN where it has none."""
+    _, streams, sizes = room
+    _, _, pool, first = marking
+    for i in range(begin, total):
+        own = first[streams[i] + 1] - first[streams[i]]
+        sizes[i] = pool[first[streams[i]] + int(rng.random() * own)] if own > 0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _generations(
+    rng: np.random.Generator,
+    segments: tuple[FloatArray, IntArray, FloatArray],
+    eras: FloatArray,
+    stretch: tuple[float, float, float],
+    marking: Marking,
+    room: Room,
+    total: int,
+    state: tuple[int, float],
+    limit: int,
+) -> tuple[int, int, float]:
+    """Every event, in the order in which it came, sets off its own, until the room is full."""
+    reached, target, rate = segments
+    _, end, reach = stretch
+    times, streams, sizes = room
+    exponent, log_mean, _, _ = marking
+    last = target.size - 1
+    i, to_come = state
+    while i < total:
+        here, j = times[i], streams[i]
+        effect = 1.0
+        if sizes.size > 0 and not np.isnan(sizes[i]):
+            effect = np.exp(exponent[j] * sizes[i] - log_mean[j])
+        era = 0
+        while era < eras.size and here >= eras[era]:
+            era += 1
+        mean = reached[era, j, last] * effect
+        while to_come < mean:
+            if total == times.size or total > limit:
+                return total, i, to_come
+            place = to_come / effect
+            s, high = 0, last
+            while s < high:
+                middle = (s + high) // 2
+                if place < reached[era, j, middle]:
+                    high = middle
+                else:
+                    s = middle + 1
+            delay = rng.standard_exponential() / rate[j, s]
+            to_come += rng.standard_exponential()
+            if here + delay < end and delay <= reach:
+                times[total] = here + delay
+                streams[total] = target[s]
+                if sizes.size > 0:
+                    _sizes(rng, room, total, total + 1, marking)
+                total += 1
+        to_come -= mean
+        i += 1
+    return total, i, to_come
+
+
+@njit(cache=True, nogil=True)
+def _path(
+    rng: np.random.Generator,
+    background: FloatArray,
+    days: FloatArray,
+    segments: tuple[FloatArray, IntArray, FloatArray],
+    eras: FloatArray,
+    reach: float,
+    past: tuple[FloatArray, FloatArray, IntArray],
+    marking: Marking,
+    room: Room,
+    begin: int,
+    cap: int,
+) -> tuple[Room, int]:
+    """One path, added to the events of those before it."""
+    limit = begin + cap
+    stretch = (days[0], days[-1], reach)
+    exponent, log_mean = marking[:2]
+    reached, target, rate = segments
+    total, cell, to_come = begin, 0, rng.standard_exponential()
+    while True:
+        total, cell, to_come = _background(
+            rng, background, days, room, total, (cell, to_come), limit
+        )
+        if cell == background.size or total > limit:
+            break
+        room = _wider(room)
+    past_times, past_sizes, first = past
+    for j in range(first.size - 1):
+        own = slice(first[j], first[j + 1])
+        effects = past_sizes[:0]
+        if past_sizes.size > 0:
+            effects = np.empty(first[j + 1] - first[j])
+            for i in range(effects.size):
+                effects[i] = np.exp(exponent[j] * past_sizes[first[j] + i] - log_mean[j])
+        room, total = _late(
+            rng, past_times[own], effects, reached[:, j], eras, target, rate[j], stretch, room,
+            total, limit,
+        )  # fmt: skip
+    if room[2].size > 0:
+        _sizes(rng, room, begin, total, marking)
+    i, to_come = begin, rng.standard_exponential()
+    while total <= limit:
+        total, i, to_come = _generations(
+            rng, segments, eras, stretch, marking, room, total, (i, to_come), limit
+        )
+        if i == total:
+            break
+        room = _wider(room)
+    return room, total
+
+
+@njit(cache=True, nogil=True)
+def exponential_paths(
+    rng: np.random.Generator,
+    background: FloatArray,
+    days: FloatArray,
+    reproduction: FloatArray,
+    eras: FloatArray,
+    values: FloatArray,
+    group: IntArray,
+    reach: float,
+    past: FloatArray,
+    past_first: IntArray,
+    past_size: FloatArray,
+    exponent: FloatArray,
+    log_mean: FloatArray,
+    pool: FloatArray,
+    pool_first: IntArray,
+    cap: int,
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray, BoolArray]:
+    """Events of many paths whose delays are positive mixtures of exponentials.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    background : ndarray (n, D, K)
+        Rate of each path, stretch and stream.
+    days : ndarray (D + 1,)
+        Edges of the stretches, and so the ends of the span.
+    reproduction : ndarray (n, E, K, K)
+        By the era of the parent, target, source.
+    eras : ndarray (E - 1,)
+        Where one era ends and the next begins.
+    values : ndarray (n, G, 2 M)
+        Weights, then rates, of each group's exponentials.
+    group : ndarray of int (K, K)
+        Group of each pair (target, source).
+    reach : float
+        Longest delay.
+    past : ndarray (h,)
+        Events before the span, by stream, in order.
+    past_first : ndarray of int (K + 1,)
+        Where each stream begins.
+    past_size : ndarray (h,), or (0,) without marks
+    exponent, log_mean : ndarray (n, K), or (n, 0) without marks
+        An event of size z has ``exp(exponent z - log_mean)`` times the offspring.
+    pool : ndarray (m,)
+        Sizes to draw those of new events from, by stream.
+    pool_first : ndarray of int (K + 1,)
+    cap : int
+        A path with more events is left unfinished.
+
+    Returns
+    -------
+    count : ndarray of int (n,)
+        Events of each path; the events follow path by path.
+    stream : ndarray of int (m,)
+    time : ndarray (m,)
+    size : ndarray (m,), or (0,) without marks
+    stopped : ndarray of bool (n,)
+    """
+    marked = exponent.shape[1] > 0
+    room = (np.empty(1024), np.empty(1024, np.int64), np.empty(1024 if marked else 0))
+    history = (past, past_size, past_first)
+    count = np.zeros(len(background), np.int64)
+    total = 0
+    for p in range(len(background)):
+        begin = total
+        marking = (exponent[p], log_mean[p], pool, pool_first)
+        segments = _segments(reproduction[p], values[p], group)
+        room, total = _path(
+            rng, background[p], days, segments, eras, reach, history, marking, room, begin, cap
+        )
+        count[p] = total - begin
+    times, of, sizes = room
+    return count, of[:total], times[:total], sizes[: total if marked else 0], count > cap
+
+
+@njit(cache=True, nogil=True)
+def _longer(array: IntArray) -> IntArray:
+    out = np.empty(2 * array.size, np.int64)
+    for i in range(array.size):
+        out[i] = array[i]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def offspring(
+    rng: np.random.Generator, mean: FloatArray, split: FloatArray, row: IntArray
+) -> tuple[IntArray, IntArray]:
+    """A Poisson number of offspring of each event, and the streams of these.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    mean : ndarray (m,)
+        Each event's effect, on the scale of `split`.
+    split : ndarray (r, K)
+        Mean number by target for an effect of one, accumulated over the targets.
+    row : ndarray of int (m,)
+        Which row of `split` holds for each event.
+
+    Returns
+    -------
+    parent : ndarray of int (c,)
+        Place of the event that set it off.
+    target : ndarray of int (c,)
+    """
+    parent = np.empty(64 + mean.size, np.int64)
+    target = np.empty(64 + mean.size, np.int64)
+    total = 0
+    last = split.shape[1] - 1
+    to_come = rng.standard_exponential()
+    for i in range(mean.size):
+        reached = split[row[i], last] * mean[i]
+        while to_come < reached:
+            if total == parent.size:
+                parent, target = _longer(parent), _longer(target)
+            parent[total] = i
+            target[total] = _segment(split[row[i]], to_come / mean[i])
+            total += 1
+            to_come += rng.standard_exponential()
+        to_come -= reached
+    return parent[:total], target[:total]
+
+
+@njit(cache=True, nogil=True)
+def by_stream(stream: IntArray, streams: int) -> tuple[IntArray, IntArray]:
+    """Places of the events of each stream, in order, and where each stream's begin."""
+    first = np.zeros(streams + 1, np.int64)
+    for i in range(stream.size):
+        first[stream[i] + 1] += 1
+    for k in range(streams):
+        first[k + 1] += first[k]
+    place = np.empty(stream.size, np.int64)
+    to = first[:streams].copy()
+    for i in range(stream.size):
+        place[to[stream[i]]] = i
+        to[stream[i]] += 1
+    return place, first
