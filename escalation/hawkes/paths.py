@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from escalation.fit import pick
-from escalation.hawkes.simulate import CAP, branching
+from escalation.hawkes.simulate import CAP, NewMarks, Paths, branching
 from escalation.parameters import FloatArray, Layout
 from escalation.series import EventSeries
 from escalation.window import DateArray
@@ -20,92 +20,152 @@ if TYPE_CHECKING:
 
 #: Days simulated before a window that starts in the stationary state.
 PAST = 400.0
+Streams = tuple[FloatArray, ...]
 
 
 def simulate_series(
     model: Hawkes, values: Mapping[str, FloatArray], like: EventSeries, rng: np.random.Generator
 ) -> EventSeries:
-    """A series from known parameters; see `Hawkes.simulate`."""
-    layout = Layout(model.parameters(like))
-    theta = layout.pack(values)[None]
-    edges = model.cell_edges(like)
-    rates = model.background_rates(layout, theta, like, edges)
-    days = like.resolution == "day"
-    if days and model.start == "stationary":
-        # The past has the rate of the first cell.
-        edges = np.concatenate([[-PAST], edges])
-        rates = np.concatenate([rates[:, :1], rates], axis=1)
-    span = (float(edges[0]), float(edges[-1]))
-    cap = max(CAP, 10 * len(like))
-    path = branching(
-        rates, edges, _reproduction(model, layout, theta, like), model.bound_kernel(like),
-        _inner(model, layout, theta, like), (), span, rng, cap=cap,
-    )  # fmt: skip
-    if path[3].any():
-        raise ValueError(f"the simulated path exceeds {cap} events; is the process explosive?")
-    stream, time = path[1], path[2]
-    times = tuple(np.sort(time[(stream == k) & (time >= 0)]) for k in range(len(like.names)))
-    if days:
-        times = tuple(np.floor(one) for one in times)
-    watched = np.append(like.window.mask(), True)
-    times = tuple(one[watched[np.floor(one).astype(int)]] for one in times)
-    return replace(like, times=times, marks=None, dropped="")
+    """A series from known parameters; see `Hawkes.simulate`.
+
+    Marks are resampled from those of `like`. Where a day's batch is one event and `like` has no
+    marks, it holds incidents: so does what is simulated.
+    """
+    if not (model.batches and like.marks is None):
+        return _simulated(model, values, like, rng)
+    batches = _simulated(model, values, model.prepared(like), rng)
+    number = [np.rint(1 + marks).astype(int) for marks in batches.marks or ()]
+    times = zip(batches.times, number, strict=True)
+    repeated = tuple(np.repeat(np.floor(own), many) for own, many in times)
+    return replace(like, times=repeated, dropped="")
 
 
 def forecast_counts(
     model: Hawkes, fit: Fit, edges: DateArray, rng: np.random.Generator, draws: int
 ) -> FloatArray:
     """Predictive counts (draws, H, K) of the periods between edges (H + 1,)."""
-    series = fit.series
+    series = model.prepared(fit.series)
     layout = Layout(fit.parameters)
     theta = pick(fit.theta, draws, rng)
     days = (edges - np.datetime64(series.window.start, "D")) / np.timedelta64(1, "D")
     start = series.duration
     cells = np.concatenate([[start], np.arange(np.floor(start) + 1, days[-1] + 1)])
-    history = series.times
+    history, marks = series.times, series.marks
     if series.resolution == "day":
         # Placed at random within their days; the last day's order matters little a day later.
-        history = tuple(np.sort(times + rng.random(len(times))) for times in history)
-    path, stream, time, stopped = branching(
-        model.background_rates(layout, theta, series, cells), cells,
-        _reproduction(model, layout, theta, series), model.bound_kernel(series),
-        _inner(model, layout, theta, series), history, (start, float(days[-1])), rng,
-    )  # fmt: skip
+        history = tuple(times + rng.random(len(times)) for times in history)
+        order = [np.argsort(times) for times in history]
+        history = _reordered(history, order)
+        marks = _reordered(marks, order) if marks is not None else None
+    series = replace(series, times=history, marks=marks, resolution="exact")
+    found = _branched(model, layout, theta, series, cells, history, rng, CAP)
     # The first week may have begun inside the window: its events count.
-    period = np.searchsorted(days, time, side="right") - 1
-    horizon = len(edges) - 1
-    out = np.zeros((draws, horizon, len(series.names)))
-    np.add.at(out, (path, period, stream), 1.0)
-    for k, times in enumerate(series.times):
+    period = np.searchsorted(days, found.time, side="right") - 1
+    shape = (draws, len(edges) - 1, len(series.names))
+    place = np.ravel_multi_index((found.path, period, found.stream), shape)
+    number = _incidents(model, _marks(model, found.size))
+    counts = np.bincount(place, number, minlength=draws * shape[1] * shape[2])
+    out = counts.reshape(shape).astype(float)
+    for k, times in enumerate(fit.series.times):
         known = np.searchsorted(days, times[times >= days[0]], side="right") - 1
-        out[:, :, k] += np.bincount(known, minlength=horizon)
-    out[stopped] = np.inf
+        out[:, :, k] += np.bincount(known, minlength=shape[1])
+    out[found.stopped] = np.inf
     return out
 
 
 def daily_counts(model: Hawkes, fit: Fit, rng: np.random.Generator, draws: int) -> FloatArray:
     """Daily counts (draws, days, K) of series simulated from draws of the parameters."""
-    series = fit.series
+    series = model.prepared(fit.series)
     layout = Layout(fit.parameters)
-    out = np.zeros((draws, series.window.days, len(series.names)))
+    days = series.window.days
+    out = np.zeros((draws, days, len(series.names)))
     for n, theta in enumerate(pick(fit.theta, draws, rng)):
         try:
-            simulated = simulate_series(model, layout.unpack(theta), series, rng)
+            simulated = _simulated(model, layout.unpack(theta), series, rng)
         except ValueError:
             out[n] = np.inf
             continue
         for k, times in enumerate(simulated.times):
-            days = np.minimum(np.floor(times).astype(int), series.window.days - 1)
-            out[n, :, k] = np.bincount(days, minlength=series.window.days)
+            marks = simulated.marks[k] if simulated.marks is not None else np.empty(0)
+            day = np.minimum(np.floor(times).astype(int), days - 1)
+            out[n, :, k] = np.bincount(day, _incidents(model, marks), minlength=days)
     return out
 
 
-def _reproduction(
-    model: Hawkes, layout: Layout, theta: FloatArray, series: EventSeries
-) -> FloatArray:
+def _simulated(
+    model: Hawkes, values: Mapping[str, FloatArray], like: EventSeries, rng: np.random.Generator
+) -> EventSeries:
+    """A series of events, with marks if `like` has them."""
+    layout = Layout(model.parameters(like))
+    theta = layout.pack(values)[None]
+    edges = model.cell_edges(like)
+    days = like.resolution == "day"
+    past = days and model.start == "stationary"
+    cap = max(CAP, 10 * len(like))
+    found = _branched(model, layout, theta, like, edges, (), rng, cap, PAST if past else 0.0)
+    if found.stopped.any():
+        raise ValueError(f"the simulated path exceeds {cap} events; is the process explosive?")
+    watched = np.append(like.window.mask(), True)
+    times, marks = [], []
+    for time, size in zip(*found.by_stream(len(like.names)), strict=True):
+        seen = time >= 0
+        seen[seen] = watched[np.floor(time[seen]).astype(int)]
+        times.append(np.floor(time[seen]) if days else time[seen])
+        marks.append(_marks(model, size[seen] if size.size else size))
+    kept = tuple(marks) if like.marks is not None else None
+    return replace(like, times=tuple(times), marks=kept, dropped="")
+
+
+def _branched(
+    model: Hawkes,
+    layout: Layout,
+    theta: FloatArray,
+    series: EventSeries,
+    edges: FloatArray,
+    history: Streams,
+    rng: np.random.Generator,
+    cap: int,
+    past: float = 0.0,
+) -> Paths:
+    """Paths of draws theta (n, p) over the cells between `edges`, and `past` days before them."""
     streams = len(series.names)
-    return layout.unpack(theta)["reproduction"].reshape(len(theta), streams, streams)
+    rates = model.background_rates(layout, theta, series, edges)
+    if past > 0:
+        # The past has the rate of the first cell.
+        edges = np.concatenate([[edges[0] - past], edges])
+        rates = np.concatenate([rates[:, :1], rates], axis=1)
+    return branching(
+        rates, edges, layout.unpack(theta)["reproduction"], model.bound_kernel(series),
+        model.kernel_draws(layout, theta, streams), history, (float(edges[0]), float(edges[-1])),
+        rng, cap, eras=model.era_edges(series), group=model.kernel_groups(streams),
+        marks=_new_marks(model, layout, theta, series, bool(history)),
+    )  # fmt: skip
 
 
-def _inner(model: Hawkes, layout: Layout, theta: FloatArray, series: EventSeries) -> FloatArray:
-    return model.kernel_draws(layout, theta, len(series.names))[:, 0]
+def _new_marks(
+    model: Hawkes, layout: Layout, theta: FloatArray, series: EventSeries, follows: bool
+) -> NewMarks | None:
+    """The marks of new events, resampled; without an effect where the model gives them none."""
+    if model.marks is not None:
+        sizes = model.marks.sizes(series)
+        exponent = layout.unpack(theta)["mark_exponent"]
+    elif series.marks is not None:
+        sizes, exponent = series.marks, np.zeros((len(theta), len(series.names)))
+    else:
+        return None
+    return NewMarks(exponent, sizes, sizes if follows else ())
+
+
+def _marks(model: Hawkes, size: FloatArray) -> FloatArray:
+    """Marks of new events from their sizes; zero in a stream that has none to resample."""
+    power = model.marks is not None and model.marks.effect == "power"
+    return np.nan_to_num(np.expm1(size) if power else size)
+
+
+def _incidents(model: Hawkes, marks: FloatArray) -> FloatArray | None:
+    """How many incidents each event stands for; None for one."""
+    return np.rint(1 + marks) if model.batches else None
+
+
+def _reordered(parts: Streams, order: list[np.ndarray]) -> Streams:
+    return tuple(part[own] for part, own in zip(parts, order, strict=True))
