@@ -143,15 +143,15 @@ def coupled(
     weight = np.ones(len(past)) if weights is None else np.concatenate([*weights, np.zeros(0)])
     drawn = pool or tuple(np.zeros(0) for _ in range(streams))
     with np.errstate(divide="ignore"):
-        log_background = np.log(np.asarray(background, float))
+        log_background = np.log(np.ascontiguousarray(background, float))
     order = np.argsort(-past, kind="stable")
     where, time, further, stopped = _paths(
         log_background,
-        np.asarray(days, float),
+        np.ascontiguousarray(days, float),
         np.ascontiguousarray(effect, float),
         np.zeros(0) if era_days is None else np.asarray(era_days, float),
         np.ascontiguousarray(exponentials, float),
-        np.asarray(group, np.int64),
+        np.ascontiguousarray(group, np.int64),
         np.ones(streams) if scale is None else np.asarray(scale, float),
         LINKS[link],
         past[order],
@@ -262,7 +262,7 @@ def _bound(
             if size < 0.0:
                 size *= np.exp(-exponentials[g, terms + m] * left)
             high += size
-    return link_rate(high, scale, link)[0]
+    return float(link_rate(high, scale, link)[0])
 
 
 @njit(cache=True, nogil=True)

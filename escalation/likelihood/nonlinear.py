@@ -22,7 +22,6 @@ def hawkes_nonlinear(
     watched: FloatArray,
     design: FloatArray,
     scale: FloatArray,
-    halvings: IntArray,
     column: IntArray,
     place: IntArray,
     group: IntArray,
@@ -54,12 +53,11 @@ def hawkes_nonlinear(
     design : ndarray (D, P)
     scale : ndarray (K,)
         Of softplus, per day.
-    halvings : ndarray of int ()
-        0; 1 doubles the nodes, for an estimate of the error.
     column : ndarray of int (K, P)
         Place in `theta` of each background coefficient.
-    place : ndarray of int (2,)
-        Place of the influence's first entry, and the link.
+    place : ndarray of int (3,)
+        Place of the influence's first entry; the link; how often to cut each panel in two (0, or
+        1 for an estimate of the error).
     group : ndarray of int (1, 1), (K, 1) or (K, K)
         Group of the kernel by target and by source.
 
@@ -70,7 +68,7 @@ def hawkes_nonlinear(
     by_values : ndarray (G, 2 M)
     """
     streams, columns = column.shape
-    first, link = place[0], place[1]
+    first, link, halvings = place[0], place[1], place[2]
     rows, sources = group.shape
     terms = values.shape[1] // 2
     cells = edges.size - 1
@@ -121,7 +119,7 @@ def hawkes_nonlinear(
                         amplitude[c * terms + m] += effect * w * b * excited[h, j, m]
                         decay[c * terms + m] = b
                 area, by_level = integrate(
-                    level[d, k], amplitude, decay, step, scale[k], link, halvings.item(),
+                    level[d, k], amplitude, decay, step, scale[k], link, halvings,
                     by_amplitude, by_decay,
                 )  # fmt: skip
                 if not area < 1e15:
