@@ -43,8 +43,8 @@ class Histogram(ContinuousKernel):
 
     References
     ----------
-    Marsan & Lengliné (2008), Science 319, for the kernel; Lewis & Mohler (2011), a penalised
-    non-parametric estimate.
+    Marsan & Lengliné (2008), Science 319, for the kernel; Lewis & Mohler (2011), "A nonparametric
+    EM algorithm for multiscale Hawkes processes", for the penalty.
     """
 
     edges: tuple[float, ...] = EDGES
