@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
@@ -34,6 +35,20 @@ Q6 = 2.4801521294722455e-05
 Q7 = 2.7557268387517564e-06
 Q8 = 2.762008888051936e-07
 Q9 = 2.5100401397653625e-08
+
+# Of log(1 + f), fdlibm.
+L1 = 6.666666666666735130e-01
+L2 = 3.999999999940941908e-01
+L3 = 2.857142874366239149e-01
+L4 = 2.222219843214978396e-01
+L5 = 1.818357216161805012e-01
+L6 = 1.531383769920937332e-01
+L7 = 1.479819860511658591e-01
+#: Bits of the root of 1/2, and of `ROUND`.
+HALF_ROOT = 0x3FE6A09E667F3BCD
+MIDDLE = 0x4338000000000000
+
+UNSIGNED_52 = np.uint64(52)
 
 MANTISSA = (1 << 52) - 1
 ONE = 1023 << 52
@@ -94,6 +109,40 @@ def negative_exp(x: FloatArray, out: FloatArray, size: int) -> None:
     """
     for i in range(size):
         out[i] = fade(x[i])
+
+
+# Python's division checks for zero, which would keep the loop from being vectorised.
+@njit(cache=True, nogil=True, error_model="numpy")
+def logarithm(x: float) -> float:
+    r"""Natural logarithm of a positive number, for use inside a loop over an array.
+
+    Parameters
+    ----------
+    x : float
+        Positive, finite, not subnormal; this is not checked.
+
+    Notes
+    -----
+    :math:`\log x = k \log 2 + \log m` with m between the roots of 1/2 and 2, and
+    :math:`\log m = 2 \operatorname{artanh} s`, :math:`s = (m - 1) / (m + 1)`; the polynomial is
+    that of fdlibm's ``e_log.c``. Relative error below 5e-16, near one too.
+    """
+    bits = _bits_of(x)
+    # The exponent that leaves a mantissa between the roots of 1/2 and 2, with 1023 added: an
+    # unsigned shift, for which there is a vector instruction.
+    biased = np.int64(np.uint64(bits - HALF_ROOT + ONE) >> UNSIGNED_52)
+    f = _double_of(bits - (biased << 52) + ONE) - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    w = z * z
+    odd = w * (L2 + w * (L4 + w * L6))
+    even = z * (L1 + w * (L3 + w * (L5 + w * L7)))
+    half = 0.5 * f * f
+    rest = s * (half + (odd + even))
+    # A whole number below 2**51 as a double, by bits: conversions are not vectorised.
+    k = _double_of(biased + MIDDLE) - (ROUND + 1023.0)
+    out: float = k * LOG2_HIGH - ((half - (rest + k * LOG2_LOW)) - f)
+    return out
 
 
 @njit(cache=True, nogil=True)

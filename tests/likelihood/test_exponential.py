@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from escalation.likelihood.exponential import fade, negative_exp, sum_of_logs
+from escalation.likelihood.exponential import fade, logarithm, negative_exp, sum_of_logs
 
 
 def exact(x):
@@ -33,6 +33,14 @@ def test_in_place_and_one_by_one_give_the_same_bits(rng):
     np.testing.assert_array_equal(out[:999], [fade(one) for one in x[:999]])
     negative_exp(x, x, 999)
     np.testing.assert_array_equal(x[:999], out[:999])
+
+
+def test_logarithms_are_right_to_the_last_bits(rng):
+    near_one = 1 + rng.uniform(-1, 1, 20_000) * 10.0 ** -rng.uniform(0.1, 15, 20_000)
+    x = np.concatenate([np.exp(rng.uniform(-700, 700, 20_000)), near_one, rng.random(20_000)])
+    got = np.array([logarithm(one) for one in x])
+    np.testing.assert_allclose(got, np.log(x.astype(np.longdouble)).astype(float), rtol=5e-16)
+    assert logarithm(1.0) == 0.0
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7, 8, 9, 255, 512, 1000])
