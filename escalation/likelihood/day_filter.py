@@ -285,7 +285,7 @@ def _weights(
 
 
 @njit(cache=True, nogil=True)
-def _log_term(x: float) -> tuple[float, float]:
+def log_term(x: float) -> tuple[float, float]:
     """-log(1 - x) / x and (1 / (1 - x) + log(1 - x) / x) / x, for x <= 0."""
     if x > -1e-2:
         value = 0.0
@@ -344,7 +344,7 @@ def _day(
     free = 1.0 / (1.0 - spread * series[B, 0])
     work[INVERSE, at] = free
     work[SECOND, at] = background * series[A, 0]
-    work[SECOND, at] += mean * series[B, 0] * _log_term(spread * series[B, 0])[0]
+    work[SECOND, at] += mean * series[B, 0] * log_term(spread * series[B, 0])[0]
     for i in range(1, n + 1):
         total = 0.0
         for j in range(1, i + 1):
@@ -436,7 +436,7 @@ def _day_back(
         by_background += by_exponent * series[A, i] + by_first * series[A1, i]
         by_background += curve * series[A2, i]
         if i == 0:
-            exponent_by_mean = series[B, 0] * _log_term(spread * series[B, 0])[0]
+            exponent_by_mean = series[B, 0] * log_term(spread * series[B, 0])[0]
         else:
             for j in range(1, i + 1):
                 exponent_by_mean += j * series[B, j] * work[INVERSE, at + i - j]
@@ -485,7 +485,7 @@ def _day_back(
             total += room[2, i + j] * room[3, j]
         by_series[B, i] += spread * total
     first = series[B, 0]
-    by_spread += mean * room[0, 0] * first * first * _log_term(spread * first)[1]
+    by_spread += mean * room[0, 0] * first * first * log_term(spread * first)[1]
     for i in range(1, terms):
         total = 0.0
         for j in range(1, i + 1):
