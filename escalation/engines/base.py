@@ -73,11 +73,14 @@ class Problem:
     shares: tuple[Arrays, ...] = ()
     sketch: Mapping[str, Any] | None = None
 
-    def kernels(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def kernels(
+        self, theta: FloatArray, constants: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Values (G, m) of each kernel and their Jacobians (G, m, q)."""
-        own = self.constants.ndim == 2
+        given = self.constants if constants is None else constants
+        own = given.ndim == 2
         found = [
-            self.shape(theta[places], self.constants[g] if own else self.constants)
+            self.shape(theta[places], given[g] if own else given)
             for g, places in enumerate(self.groups)
         ]
         if len(found) == 1:
@@ -87,9 +90,13 @@ class Problem:
     def evaluate(
         self, theta: FloatArray, data: Mapping[str, Any] | None = None
     ) -> tuple[float, FloatArray]:
-        """Log-likelihood and its gradient (p,) at one vector of all parameters."""
-        arrays = tuple((self.data if data is None else data).values())
-        values, jacobians = self.kernels(theta)
+        """Log-likelihood and its gradient (p,) at one vector of all parameters.
+
+        Other data may bring constants of their own, under that name.
+        """
+        given = dict(self.data if data is None else data)
+        values, jacobians = self.kernels(theta, given.pop("constants", None))
+        arrays = tuple(given.values())
         if len(self.shares) > 1:
             tasks = [
                 _pool().submit(self.core, theta, values, *arrays, *share) for share in self.shares
@@ -110,9 +117,9 @@ class Problem:
         """Sum (p, p) of the outer products of the scores, None where the model has none."""
         if self.scores is None:
             return None
-        arrays = (self.data if data is None else data).values()
-        values, jacobians = self.kernels(theta)
-        return self.scores(theta, values, jacobians, self.groups, *arrays, *self.structure)
+        given = dict(self.data if data is None else data)
+        values, jacobians = self.kernels(theta, given.pop("constants", None))
+        return self.scores(theta, values, jacobians, self.groups, *given.values(), *self.structure)
 
 
 @cache

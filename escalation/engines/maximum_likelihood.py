@@ -8,7 +8,7 @@ from typing import override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
-from escalation.engines.objective import Objective, Optimum, inverse
+from escalation.engines.objective import LIMITS, Objective, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: An entry this many standard errors above its bound at zero is drawn on the log scale.
@@ -26,7 +26,8 @@ class MaximumLikelihood(Engine):
     1987, Journal of the American Statistical Association 82), and what a parametric bootstrap
     gives in large samples, zeros included. A singular information, or `bootstrap` > 0, calls the
     parametric bootstrap itself: simulate, refit, keep the estimates. The coefficients of a trend
-    are penalised by their prior.
+    are penalised by their prior. What the likelihood does not depend on at the maximum, such as
+    the delays of an arrow estimated as zero, is drawn from its prior and named in the diagnostics.
 
     Attributes
     ----------
@@ -47,13 +48,15 @@ class MaximumLikelihood(Engine):
         objective = Objective(problem)
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
         best, reached = objective.maximise(starts)
+        silent = best.silent
         samples = self.bootstrap or (100 if best.singular else 0)
         if samples:
             x, failed = _refit(objective, best, samples, rng)
             values = objective.scale.back(x)
             values = values[rng.integers(len(values), size=self.draws)]
         else:
-            values, failed = _limit_law(best, objective.scale, self.draws, rng), 0
+            values, failed = _limit_law(best, objective.scale, silent, self.draws, rng), 0
+            values[:, silent] = _prior_draws(objective, silent, self.draws, rng)
         layout = problem.layout
         theta = np.zeros((len(values), layout.size))
         theta[:, objective.free] = values
@@ -67,12 +70,24 @@ class MaximumLikelihood(Engine):
                 "gradient": float(np.abs(best.gradient[~best.bound]).max(initial=0.0)),
                 "at_bound": [layout.labels[i] for i in np.flatnonzero(best.bound)],
                 "singular": best.singular,
+                "silent": [layout.labels[i] for i in np.flatnonzero(silent)],
                 "intervals": f"parametric bootstrap of {samples}" if samples else "limit law",
                 "bootstrap_failures": failed,
                 "optima": reached,
                 "parameters": len(layout.labels),
             },
         )
+
+
+def _prior_draws(
+    objective: Objective, silent: BoolArray, draws: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draws (draws, s) from the prior of the entries that the data say nothing about."""
+    if not silent.any():
+        return np.zeros((draws, 0))
+    layout = objective.problem.layout
+    drawn = [p.sample_prior(rng, draws).reshape(draws, -1) for p in layout.parameters]
+    return np.concatenate(drawn, axis=1)[:, objective.free][:, silent]
 
 
 def _refit(
@@ -90,11 +105,11 @@ def _refit(
 
 
 def _limit_law(
-    best: Optimum, scale: WorkingScale, draws: int, rng: np.random.Generator
+    best: Optimum, scale: WorkingScale, silent: BoolArray, draws: int, rng: np.random.Generator
 ) -> FloatArray:
-    """Draws (draws, f) of the free entries on their own scale."""
+    """Draws (draws, f) of the free entries on their own scale; silent entries stay."""
     zero = scale.nonnegative
-    stuck = best.bound & ~zero
+    stuck = (best.bound & ~zero) | silent
     x, information = best.x, best.information.copy()
     # An entry stuck at a bound of the optimiser that is not one of the model stays where it is,
     # and the diagnostics name it. At zero, an information that is not positive is replaced by the
@@ -113,29 +128,36 @@ def _limit_law(
     covariance = covariance / np.outer(slope[keep], slope[keep])
     near = zero[keep] & ~log_scale[keep]
 
-    normal = rng.multivariate_normal(np.zeros(keep.size), covariance, draws, method="eigh")
+    normal = rng.standard_normal((draws, keep.size)) @ _root(covariance).T
     moved = centre[keep] + normal
     if near.any():
         moved = _project(moved, covariance, near)
     out = np.tile(centre, (draws, 1))
     out[:, keep] = moved
+    lower, upper = np.array([LIMITS[support] for support in scale.supports]).T
+    free = ~zero
+    out[:, free] = np.clip(out[:, free], lower[free], upper[free])
     out[:, log_scale] = np.exp(out[:, log_scale])
     return scale.back(out)
 
 
+def _root(covariance: FloatArray) -> FloatArray:
+    """A matrix whose product with its transpose is the covariance."""
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
 def _project(points: FloatArray, covariance: FloatArray, near: BoolArray) -> FloatArray:
     """Nearest points, in the metric of the inverse covariance, with the near entries >= 0."""
+    from escalation.engines.projection import nearest_nonnegative
+
     inside = np.flatnonzero(near)
     precision = np.linalg.inv(covariance[np.ix_(inside, inside)])
-    target = points[:, inside]
-    solution = np.maximum(target, 0.0)
-    for _ in range(500):
-        before = solution.copy()
-        for i in range(inside.size):
-            pull = (solution - target) @ precision[:, i]
-            solution[:, i] = np.maximum(0.0, solution[:, i] - pull / precision[i, i])
-        if np.abs(solution - before).max() < 1e-10:
-            break
-    out: FloatArray = points + (solution - target) @ precision @ covariance[inside]
+    target = np.ascontiguousarray(points[:, inside])
+    solution = nearest_nonnegative(target, precision)
+    out: FloatArray = points + (solution - target) @ (precision @ covariance[inside])
     out[:, inside] = solution
     return out

@@ -22,6 +22,8 @@ LIMITS = {
 }
 #: Smallest eigenvalue of the scaled information that still counts as information.
 SINGULAR = 1e-7
+#: Second derivatives below this come from rounding alone.
+SILENT = 1e-5
 #: A Newton step that rises by less leaves the information as it was.
 CLOSE = 1e-4
 
@@ -51,9 +53,16 @@ class Optimum:
     converged: bool
 
     @property
-    def singular(self) -> bool:
-        """Whether some direction off the bounds carries no information."""
+    def silent(self) -> BoolArray:
+        """Entries (f,) off the bounds that the function does not depend on at the maximum."""
         inner = ~self.bound
+        largest = np.abs(self.information[:, inner]).max(axis=1, initial=0.0)
+        return np.asarray(inner & (largest < SILENT) & (np.abs(self.gradient) < SILENT))
+
+    @property
+    def singular(self) -> bool:
+        """Whether some direction off the bounds carries no information, silent entries apart."""
+        inner = ~self.bound & ~self.silent
         information = self.information[np.ix_(inner, inner)]
         diagonal = np.diag(information)
         if not np.all(diagonal > 0):
@@ -204,19 +213,24 @@ class Objective:
         low[places] -= below[places]
         return function(low)[1] - function(high)[1]
 
-    def climb(self, start: FloatArray, tolerance: float = 1e-9) -> tuple[FloatArray, float]:
-        """Rise from a point (f,): by scoring where the model has scores, else quasi-Newton."""
+    def climb(
+        self, start: FloatArray, tolerance: float = 1e-9, close: float = 1e-5
+    ) -> tuple[FloatArray, float]:
+        """Rise from a point (f,): by scoring where the model has scores, else quasi-Newton.
+
+        Scoring ends where a step promises to rise by less than `close`.
+        """
         lower, upper = self.limits
         begin = np.clip(start, lower, upper)
         if self.problem.scores is not None:
-            x, value, settled = self._score(begin)
+            x, value, settled = self._score(begin, close)
             if settled:
                 return x, value
             begin = x
         return self._quasi_newton(begin, tolerance)
 
     def _score(
-        self, x: FloatArray, steps: int = 60, tolerance: float = 1e-5
+        self, x: FloatArray, tolerance: float, steps: int = 60
     ) -> tuple[FloatArray, float, bool]:
         """Fisher scoring with the outer products of the scores (Berndt, Hall, Hall & Hausman).
 
@@ -239,13 +253,7 @@ class Objective:
             information = scores[np.ix_(self.free, self.free)] * np.outer(slope, slope)
             if self.penalised:
                 information = information + self._bend(x)
-            bound = self._bound(x, gradient)
-            falling = self.scale.nonnegative & ~bound & (x < 0.02) & (gradient < 0)
-            inner = ~(bound | falling)
-            step = np.where(falling, -x, 0.0)
-            step[inner] = _newton(
-                information[np.ix_(inner, inner)], gradient[inner], damping, reach=1.0
-            )
+            step = self._step(x, gradient, information, damping, reach=1.0)
             rise = float(gradient @ step)
             if rise < tolerance:
                 return x, value, True
@@ -304,11 +312,7 @@ class Objective:
                 converged = True
                 break
             information = self.information(x)
-            # Entries near zero that are pulled down go there in this step (Bertsekas 1982).
-            falling = self.scale.nonnegative & ~bound & (x < 0.02) & (gradient < 0)
-            inner = ~(bound | falling)
-            step = np.where(falling, -x, 0.0)
-            step[inner] = _newton(information[np.ix_(inner, inner)], gradient[inner])
+            step = self._step(x, gradient, information)
             rise = float(gradient @ step)
             moved = self._line_search(x, value, step) or self._again(x, value)
             if moved is None:
@@ -317,7 +321,7 @@ class Objective:
                 converged = bool(worst < 1e-5 * max(1.0, abs(value)))
                 break
             x, value, gradient = moved
-            if rise > CLOSE or falling.any():
+            if rise > CLOSE:
                 information = None
         if information is None:
             information = self.information(x)
@@ -335,11 +339,42 @@ class Objective:
             best = max(reached, key=lambda one: one[1])
             return self.polish(best[0]), [value for _, value in reached]
         early = replace(self, data=sketch)
-        reached = [early.climb(start) for start in starts]
+        reached = [early.climb(start, close=1e-2) for start in starts]
         x = max(reached, key=lambda one: one[1])[0]
         if self.problem.scores is not None:
             x = self.climb(x)[0]
         return self.polish(x), [value for _, value in reached]
+
+    def _step(
+        self,
+        x: FloatArray,
+        gradient: FloatArray,
+        information: FloatArray,
+        damping: float = 0.0,
+        reach: float = 3.0,
+    ) -> FloatArray:
+        """Newton step of the quadratic model with the entries that may sit on zero kept there.
+
+        The set of entries at zero is found by adding those that would fall below it and letting go
+        of those that the model would have rise.
+        """
+        bound = self._bound(x, gradient)
+        zero = self.scale.nonnegative
+        step = np.zeros(x.size)
+        for _ in range(12):
+            inner = ~bound
+            step = np.where(bound & zero, -x, 0.0)
+            pull = gradient[inner] - information[np.ix_(inner, bound)] @ step[bound]
+            step[inner] = _solve(information[np.ix_(inner, inner)], pull, damping)
+            low = inner & zero & (x + step < 0)
+            if low.any():
+                bound = bound | low
+                continue
+            free = bound & zero & (gradient - information @ step > 1e-9)
+            if not free.any():
+                break
+            bound = bound & ~free
+        return np.where(zero, np.maximum(step, -x), np.clip(step, -reach, reach))
 
     def _bound(self, x: FloatArray, gradient: FloatArray) -> BoolArray:
         lower, upper = self.limits
@@ -365,15 +400,19 @@ class Objective:
         return None
 
 
-def _newton(
-    information: FloatArray, gradient: FloatArray, damping: float = 0.0, reach: float = 3.0
-) -> FloatArray:
+def _solve(information: FloatArray, gradient: FloatArray, damping: float) -> FloatArray:
     """Newton step, with negative or vanishing curvature replaced by its size."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
     scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-10))
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    values = np.maximum(np.abs(values), 1e-9) + damping
-    step = vectors @ ((vectors.T @ (gradient / scale)) / values) / scale
-    return np.asarray(np.clip(step, -reach, reach))
+    scaled = information / np.outer(scale, scale)
+    try:
+        factor = cho_factor(scaled + (damping + 1e-9) * np.eye(len(scaled)))
+        return np.asarray(cho_solve(factor, gradient / scale) / scale)
+    except LinAlgError:
+        values, vectors = np.linalg.eigh(scaled)
+        values = np.maximum(np.abs(values), 1e-9) + damping
+        return np.asarray(vectors @ ((vectors.T @ (gradient / scale)) / values) / scale)
 
 
 def inverse(information: FloatArray) -> FloatArray:

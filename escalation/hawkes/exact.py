@@ -120,7 +120,7 @@ def structure_arrays(model: Hawkes, layout: Layout, streams_of: EventSeries) -> 
         model.kernel_groups(streams),
         model.mask(streams).astype(np.int64),
         mark_place.astype(np.int64),
-        np.array([int(vary)], np.int64),
+        np.array([int(vary), int(model.ties == "apart")], np.int64),
     )
 
 

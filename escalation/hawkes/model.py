@@ -31,6 +31,7 @@ IntArray = NDArray[np.int64]
 KERNEL_PER = ("all", "target", "pair")
 DAY_CODED = ("filter", "jitter", "naive")
 STARTS = ("stationary", "empty")
+TIES = ("ordered", "apart")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Hawkes(Model):
     The background is constant over each day, with season and trend taken at the day's middle. R
     counts all offspring of an average event. Times known to the day have no order within it: they
     are integrated out by a filter over the days. Of exact times, a tie within a stream is a delay
-    rounded to zero; events of different streams at the very same time do not set one another off.
+    rounded to zero unless `ties` says otherwise; events of different streams at the very same time
+    do not set one another off.
 
     Attributes
     ----------
@@ -90,6 +92,9 @@ class Hawkes(Model):
     shrinkage : Shrinkage, optional
     warmup : float
         Days at the beginning that are history: they set off, and are not scored (exact times).
+    ties : {"ordered", "apart"}
+        Whether of the events of one stream at the very same (exact) time each is set off by those
+        before it in the list, as in most programs, or none by another.
     day_coded : {"filter", "jitter", "naive"}
         What is done with times known to the day: the filter, which is right; uniform times within
         the day, drawn once, or the stored times as if they were exact, for comparison only.
@@ -123,6 +128,7 @@ class Hawkes(Model):
     marks: Marks | None = None
     shrinkage: Shrinkage | None = None
     warmup: float = 0.0
+    ties: str = "ordered"
     day_coded: str = "filter"
     start: str = "stationary"
     batches: bool = False
@@ -133,6 +139,7 @@ class Hawkes(Model):
     def __post_init__(self) -> None:
         for what, came, known in (
             ("kernel_per", self.kernel_per, KERNEL_PER),
+            ("ties", self.ties, TIES),
             ("day_coded", self.day_coded, DAY_CODED),
             ("start", self.start, STARTS),
         ):

@@ -86,7 +86,7 @@ def background_rates(theta, design, column):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fill_block(  # type: ignore[no-untyped-def]
-    k, start, stop, times, era, marked, weight, slope, first, eras, values, group, allowed, vary,
+    k, start, stop, times, era, marked, weight, slope, first, eras, values, group, allowed, vary, apart,
     state, pointer, sums, ages, marks, scratch,
 ):  # fmt: skip
     """Decayed sums at the events `start` to `stop` of stream k, for every source and exponential.
@@ -179,14 +179,20 @@ def _fill_block(  # type: ignore[no-untyped-def]
                         if marked:
                             mark = fading[i] * mark + marks[row, i]
                             marks[row, i] = mark
-                elif marked or eras > 1:
+                elif marked or eras > 1 or apart:
                     for i in range(size):
                         before = start + i - 1
-                        arrived = before >= first[k] and (eras == 1 or era[before] == e)
-                        if arrived:
-                            total += weight[before] if marked else 1.0
-                            if marked:
-                                mark += slope[before]
+                        # Kept apart, a group of ties arrives when time moves on.
+                        if apart and times[start + i] == times[before]:
+                            before = first[k] - 1
+                        while before >= first[k]:
+                            if eras == 1 or era[before] == e:
+                                total += weight[before] if marked else 1.0
+                                if marked:
+                                    mark += slope[before]
+                            before -= 1
+                            if not (apart and times[before] == times[start + i - 1]):
+                                break
                         if vary:
                             age = fading[i] * (age + gaps[i] * total)
                             ages[row, i] = age
@@ -320,8 +326,9 @@ def hawkes_exponential(
         0 where R is fixed at zero.
     mark_place : ndarray of int (K,)
         Place of each source's mark exponent.
-    vary : ndarray of int (1,)
-        0 where the rates do not depend on the parameters: their gradient is left out.
+    vary : ndarray of int (2,)
+        First: 0 where the rates do not depend on the parameters, their gradient is left out.
+        Second: 1 where events of one stream at the same time do not set one another off.
     targets : ndarray of int (r,)
         The receiving streams whose part of the sum is wanted.
 
@@ -337,7 +344,7 @@ def hawkes_exponential(
     gradient follows by differentiation.
     """
     streams, terms, eras = column.shape[0], values.shape[1] // 2, place.size
-    marked, moving = sizes.size > 0, vary[0] > 0
+    marked, moving, apart = sizes.size > 0, vary[0] > 0, vary[1] > 0
     by_theta = np.zeros(theta.size)
     by_values = np.zeros(values.shape)
     rate = background_rates(theta, design, column)
@@ -367,7 +374,7 @@ def hawkes_exponential(
             size = stop - start
             _fill_block(
                 k, start, stop, times, era, marked, weight, slope, first, eras, values, group,
-                allowed, moving, state, pointer, sums, ages, marks, scratch,
+                allowed, moving, apart, state, pointer, sums, ages, marks, scratch,
             )  # fmt: skip
             if stop <= scored:
                 continue
@@ -469,7 +476,7 @@ def hawkes_scores(
     and `groups` (G, q) of the kernels' parameters.
     """
     streams, terms, eras = column.shape[0], values.shape[1] // 2, place.size
-    marked, moving = sizes.size > 0, vary[0] > 0
+    marked, moving, apart = sizes.size > 0, vary[0] > 0, vary[1] > 0
     out = np.zeros((theta.size, theta.size))
     rate = background_rates(theta, design, column)
     weight, slope = mark_weights(theta, sizes, first, mark_place)
@@ -520,7 +527,7 @@ def hawkes_scores(
             size = stop - start
             _fill_block(
                 k, start, stop, times, era, marked, weight, slope, first, eras, values, group,
-                allowed, moving, state, pointer, sums, ages, marks, scratch,
+                allowed, moving, apart, state, pointer, sums, ages, marks, scratch,
             )  # fmt: skip
             features[:, :] = 0.0
             for i in range(size):

@@ -75,6 +75,26 @@ def test_two_streams_at_the_truth(shared):
     assert abs(problem.evaluate(theta)[0] - told["log_likelihood"]) < 1e-5
 
 
+def test_two_streams_with_a_decay_each(shared):
+    told = PUBLISHED["bivariate_hawkes"]
+    path = shared / "references/data/stelfi_multi_hawkes.csv"
+    times, stream = column(path, "t"), column(path, "s")
+    series = EventSeries.from_times([times[stream == k] for k in (1, 2)], 0.0, float(times.max()))
+    fit = Hawkes(kernel_per="target").fit(series)
+    assert abs(fit.log_likelihood - told["maximum"]) < 1e-5
+    np.testing.assert_allclose(fit.estimate["decay"], told["decay_there"], rtol=1e-3)
+    jump = fit.estimate["reproduction"] * fit.estimate["decay"][:, None]
+    np.testing.assert_allclose(jump, told["jump_there"], rtol=1e-3)
+
+
+def test_coal(shared):
+    told = PUBLISHED["coal"]
+    times = column(shared / "references/data/boot_coal.csv", "date")
+    fit = Hawkes().fit(EventSeries.from_times([times], 1851.0, 1963.0))
+    assert abs(fit.log_likelihood - told["log_likelihood"]) < 1e-5
+    np.testing.assert_allclose(fit.estimate["reproduction"], told["reproduction"], rtol=1e-3)
+
+
 def test_the_likelihood_is_that_of_the_definition(series):
     problem = Hawkes().problem(series)
     value, _ = problem.evaluate(problem.layout.pack(TRUTH))
@@ -168,15 +188,9 @@ def test_offspring_of_the_history_is_in_the_forecast():
     assert forecast.mean[0, 0] > 1.5 * forecast.mean[3, 0]
 
 
-@pytest.mark.parametrize(
-    ("series", "message"),
-    [
-        (EventSeries.from_times([[1, 2, 2]], 0, 10, resolution="day"), "known to the day only"),
-        (EventSeries.from_times([[1.0, 1, 2, 2, 3, 3]], 0, 10), "share their time with another"),
-    ],
-)
-def test_days_are_refused(series, message):
-    with pytest.raises(ValueError, match=message):
+def test_many_ties_in_times_said_to_be_exact_are_refused():
+    series = EventSeries.from_times([[1.0, 1, 2, 2, 3, 3]], 0, 10)
+    with pytest.raises(ValueError, match="share their time with another"):
         Hawkes().fit(series)
 
 
