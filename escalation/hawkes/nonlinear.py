@@ -144,8 +144,8 @@ class NonlinearHawkes(Model):
         Raises
         ------
         ValueError
-            For times known only to the day, or a kernel that is no mixture of exponentials over
-            so long a window.
+            For times known only to the day, more than one event in ten tied with another of its
+            stream, or a kernel that is no mixture of exponentials over so long a window.
         """
         from escalation.likelihood.nonlinear import hawkes_nonlinear
 
@@ -229,6 +229,14 @@ class NonlinearHawkes(Model):
                 "these times are known to the day only, and the non-linear process takes exact "
                 "times: fit Hawkes, or give exact times with resolution='exact'"
             )
+        # Under a link without bounds a few ties may make the likelihood unbounded.
+        for name, times in zip(series.names, series.times, strict=True):
+            tied = int((np.diff(times) == 0).sum())
+            if tied > 0.1 * len(times):
+                raise ValueError(
+                    f"stream {name!r}: {tied} of {len(times)} events share their time with "
+                    "another; are these days? Say resolution='day'"
+                )
 
     def _link_code(self) -> int:
         from escalation.likelihood.quadrature import EXP, SOFTPLUS
