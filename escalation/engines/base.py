@@ -49,6 +49,8 @@ class Problem:
     scores : callable, optional
         Compiled (theta, values, Jacobians (G, m, q), groups, *data, *structure) -> (p, p), the sum
         of the outer products of the observations' scores: an approximate information, for steps.
+    outer_information : bool
+        Take that sum for the information itself, where second differences would cost too much.
     rows : ndarray of int (p,), optional
         Which part of a sum of separate likelihoods each parameter belongs to, -1 for all parts:
         second derivatives between different parts vanish.
@@ -69,6 +71,7 @@ class Problem:
     starts: tuple[FloatArray, ...]
     resample: Callable[[FloatArray, np.random.Generator], Mapping[str, Any]]
     scores: Callable[..., FloatArray] | None = None
+    outer_information: bool = False
     rows: IntArray | None = None
     shares: tuple[Arrays, ...] = ()
     sketch: Mapping[str, Any] | None = None

@@ -178,7 +178,12 @@ class Objective:
         return np.full(len(self.free), -1) if rows is None else rows[self.free]
 
     def information(self, x: FloatArray, step: float = 1e-5) -> FloatArray:
-        """Minus the Hessian (f, f) by differences of the gradient, one-sided at zero."""
+        """Minus the Hessian (f, f) by differences of the gradient, one-sided at zero.
+
+        For problems that say so, the outer products of the scores instead.
+        """
+        if self.problem.outer_information:
+            return self._outer(x)
         size, rows = x.size, self.rows
         above = step * np.maximum(1.0, np.abs(x))
         below = np.where(self.scale.nonnegative & (x < step), 0.0, above)
@@ -246,14 +251,7 @@ class Objective:
         for _ in range(steps):
             if not np.isfinite(value):
                 return x, value, False
-            theta = self.theta(x)
-            scores = self.problem.outer_scores(theta, self.data)
-            assert scores is not None
-            slope = self.scale.slope(theta[self.free])
-            information = scores[np.ix_(self.free, self.free)] * np.outer(slope, slope)
-            if self.penalised:
-                information = information + self._bend(x)
-            step = self._step(x, gradient, information, damping, reach=1.0)
+            step = self._step(x, gradient, self._outer(x), damping, reach=1.0)
             rise = float(gradient @ step)
             if rise < tolerance:
                 return x, value, True
@@ -267,6 +265,16 @@ class Objective:
             damping = 0.0 if gained > 0.25 * rise else max(4 * damping, 1e-2)
             x, value, gradient = moved
         return x, value, False
+
+    def _outer(self, x: FloatArray) -> FloatArray:
+        """Sum of the outer products of the scores, plus the curvature of the priors."""
+        theta = self.theta(x)
+        scores = self.problem.outer_scores(theta, self.data)
+        if scores is None:
+            raise ValueError("this likelihood has no scores of its observations")
+        slope = self.scale.slope(theta[self.free])
+        out = scores[np.ix_(self.free, self.free)] * np.outer(slope, slope)
+        return np.asarray(out + self._bend(x) if self.penalised else out)
 
     def _bend(self, x: FloatArray) -> FloatArray:
         """Minus the second derivatives (f, f) of the priors, negative curvature left out."""

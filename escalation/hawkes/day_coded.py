@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A longer series (days) is first searched on its beginning, of half as many.
 LONG = 1600
+#: Draws of the times within a day for a first search.
+COARSE = 8
 
 
 def day_problem(model: Hawkes, series: EventSeries) -> Problem:
@@ -48,9 +50,7 @@ def day_problem(model: Hawkes, series: EventSeries) -> Problem:
     single = streams == 1 and kernel.terms == 1
     if single and model.marks is None and not model.eras:
         return _closed_form(model, series, layout, common)
-    from escalation.hawkes.day_draws import drawn_problem
-
-    return drawn_problem(model, series, kernel, layout, common)
+    return _fixed_draws(model, series, layout, common)
 
 
 def _closed_form(
@@ -80,6 +80,45 @@ def _closed_form(
             np.array([layout.start("reproduction")], np.int64),
         ),
         resample=again,
+        **common,
+    )
+
+
+def _fixed_draws(
+    model: Hawkes, series: EventSeries, layout: Layout, common: dict[str, Any]
+) -> Problem:
+    """Several streams, marks, eras or several exponentials."""
+    from escalation.likelihood.day_draws import day_data, day_draws
+
+    streams = len(series.names)
+    watched = series.window.mask().astype(float)
+    design = day_design(model, series)
+    era = model.era_of(series, np.arange(float(series.window.days)))
+    marked = model.marks is not None
+    exponent = (
+        layout.start("mark_exponent") + np.arange(streams) if marked else np.full(streams, -1)
+    )
+
+    def arrays(one: EventSeries, draws: int) -> dict[str, Any]:
+        marks = model.marks.sizes(one) if model.marks is not None else None
+        counts = day_counts(one).astype(np.int64)
+        return day_data(counts, watched, design, marks, era, draws)
+
+    def again(theta: FloatArray, rng: np.random.Generator) -> dict[str, Any]:
+        return arrays(model.simulate(layout.unpack(theta), series, rng), model.filter_draws)
+
+    return Problem(
+        core=day_draws,
+        data=arrays(series, model.filter_draws),
+        structure=(
+            model.kernel_groups(streams),
+            np.array([int(model.start == "stationary")], np.int64),
+            exponent.astype(np.int64),
+            coefficient_places(layout, streams),
+            np.array([layout.start("reproduction")], np.int64),
+        ),
+        resample=again,
+        sketch=arrays(series, COARSE),
         **common,
     )
 

@@ -37,12 +37,12 @@ def pairwise_problem(
     from escalation.likelihood.pairs import find_pairs, hawkes_pairs
 
     group, allowed = structure[2], structure[3]
+    apart = {"apart": True} if model.ties == "apart" else {}
 
     def with_pairs(arrays: dict[str, Any]) -> tuple[FloatArray, dict[str, Any]]:
         found = find_pairs(
-            kernel, arrays["times"], arrays["first"], arrays["spans"], group, allowed,
-            apart=model.ties == "apart",
-        )  # fmt: skip
+            kernel, arrays["times"], arrays["first"], arrays["spans"], group, allowed, **apart
+        )
         return found.constants, arrays | found.data()
 
     constants, whole = with_pairs(data)

@@ -21,7 +21,7 @@ BLOCK = 256
 GONE = 45.0
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _dot(a, b, size):  # type: ignore[no-untyped-def]
     """Sum of products, in an order of the compiler's choice."""
     total = 0.0
@@ -30,7 +30,16 @@ def _dot(a, b, size):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _sum(a, size):  # type: ignore[no-untyped-def]
+    """Sum, in an order of the compiler's choice."""
+    total = 0.0
+    for i in range(size):
+        total += a[i]
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def mark_weights(theta, sizes, first, mark_place):  # type: ignore[no-untyped-def]
     """Effect of each event relative to the mean of its stream, and its slope by the exponent.
 
@@ -69,7 +78,7 @@ def mark_weights(theta, sizes, first, mark_place):  # type: ignore[no-untyped-de
     return weight, slope
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def background_rates(theta, design, column):  # type: ignore[no-untyped-def]
     """Rates (D, K) of each cell and stream."""
     cells, columns = design.shape
@@ -84,7 +93,7 @@ def background_rates(theta, design, column):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _fill_block(  # type: ignore[no-untyped-def]
     k, start, stop, times, era, marked, weight, slope, first, eras, values, group, allowed, vary, apart,
     state, pointer, sums, ages, marks, scratch,
@@ -106,8 +115,10 @@ def _fill_block(  # type: ignore[no-untyped-def]
     size = stop - start
     gaps, waits = scratch[0], scratch[1]
     gaps[0] = times[start] - times[start - 1] if start > first[k] else 0.0
-    for i in range(1, size):
-        gaps[i] = times[start + i] - times[start + i - 1]
+    now, before_now = times[start + 1 : stop], times[start : stop - 1]
+    later = gaps[1:]
+    for i in range(size - 1):
+        later[i] = now[i] - before_now[i]
     known = -1
     for j in range(streams):
         if not allowed[k, j]:
@@ -203,20 +214,22 @@ def _fill_block(  # type: ignore[no-untyped-def]
                             marks[row, i] = mark
                 else:
                     total = -1.0 if start == first[k] else total
+                    into = sums[row]
                     if vary:
+                        aged = ages[row]
                         for i in range(size):
                             total = fading[i] * (total + 1.0)
-                            sums[row, i] = total
+                            into[i] = total
                             age = fading[i] * age + gaps[i] * total
-                            ages[row, i] = age
+                            aged[i] = age
                     else:
                         for i in range(size):
                             total = fading[i] * (total + 1.0)
-                            sums[row, i] = total
+                            into[i] = total
                 state[0, row], state[1, row], state[2, row] = total, age, mark
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _gone(  # type: ignore[no-untyped-def]
     begin, end, times, era, marked, weight, slope, spans, rates, out
 ):
@@ -265,7 +278,7 @@ def _gone(  # type: ignore[no-untyped-def]
             i -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def hawkes_exponential(
     theta: FloatArray,
     values: FloatArray,
@@ -378,8 +391,13 @@ def hawkes_exponential(
             )  # fmt: skip
             if stop <= scored:
                 continue
-            for i in range(size):
-                intensity[i] = rate[cell[start + i], k]
+            here = cell[start:stop]
+            if lengths.size == 1:
+                for i in range(size):
+                    intensity[i] = rate[0, k]
+            else:
+                for i in range(size):
+                    intensity[i] = rate[here[i], k]
             for j in range(streams):
                 for e in range(eras):
                     reach = theta[place[e] + k * streams + j]
@@ -405,8 +423,11 @@ def hawkes_exponential(
             for i in range(early):
                 inverse[i] = 0.0
             value += sum_of_logs(intensity, scratch[0], size)
-            for i in range(size):
-                pull[cell[start + i]] += inverse[i]
+            if lengths.size == 1:
+                pull[0] += _sum(inverse, size)
+            else:
+                for i in range(size):
+                    pull[here[i]] += inverse[i]
             for j in range(streams):
                 if not allowed[k, j]:
                     continue
@@ -447,7 +468,7 @@ def hawkes_exponential(
     return value, by_theta, by_values
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def hawkes_scores(
     theta: FloatArray,
     values: FloatArray,
