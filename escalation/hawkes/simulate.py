@@ -94,6 +94,8 @@ class Paths:
         """Times and sizes of each stream in order, all paths together."""
         from escalation.likelihood.simulate import by_stream
 
+        if streams == 1 and not self.size.size:
+            return (np.sort(self.time),), (self.size,)
         place, first = by_stream(self.stream, streams)
         times, sizes = [], []
         for own in np.split(place, first[1:-1]):
@@ -211,7 +213,7 @@ class _Plan:
 
     def compiled(self, rng: np.random.Generator, cap: int) -> Paths:
         """All paths in one compiled call."""
-        from escalation.likelihood.simulate import exponential_paths
+        from escalation.likelihood.simulate import exponential_paths, source_of
 
         kernel, marks = self.kernel, self.marks
         if not isinstance(kernel, ExponentialFamily):
@@ -220,19 +222,27 @@ class _Plan:
         values = np.array([[shape(one, nodes)[0] for one in row] for row in self.theta])
         none = (np.empty(0),) * len(self.history)
         pool = marks.fitted if marks else none
+        sizes = np.concatenate((marks.history if marks else ()) or none)
+        past = np.concatenate(self.history), sizes, _first(self.history)
+        exponent = marks.exponent if marks else np.empty((len(values), 0))
+        log_mean = marks.log_mean() if marks else exponent
         count, stream, time, size, stopped = exponential_paths(
-            rng, self.background, self.days, self.reproduction, self.eras, values, self.group,
-            kernel.reach, np.concatenate(self.history), _first(self.history),
-            np.concatenate((marks.history if marks else ()) or none),
-            marks.exponent if marks else np.empty((len(values), 0)),
-            marks.log_mean() if marks else np.empty((len(values), 0)),
-            np.concatenate(pool), _first(pool), cap,
+            source_of(_seed(rng)), self.background, self.days, self.reproduction, self.eras,
+            values, self.group, kernel.reach, past, np.ascontiguousarray(exponent), log_mean,
+            np.concatenate(pool), _first(pool), self._room(cap), cap,
         )  # fmt: skip
         return Paths(np.repeat(np.arange(len(count)), count), stream, time, size, stopped)
 
+    def _room(self, cap: int) -> int:
+        """Somewhat more events than are expected; memory that is not written to costs nothing."""
+        founders = np.einsum("ndk,d->n", self.background, np.diff(self.days))
+        largest = self.reproduction.sum(axis=2).max(axis=(1, 2), initial=0.0)
+        total = np.minimum(founders / (1 - np.minimum(largest, 0.9)), float(cap)).sum()
+        return int(min(1.1 * total, 5e7)) + 1024
+
     def by_generation(self, rng: np.random.Generator, cap: int) -> Paths:
         """One generation of all paths after the other."""
-        from escalation.likelihood.simulate import offspring
+        from escalation.likelihood.simulate import offspring, source_of
 
         paths, eras, streams, _ = self.reproduction.shape
         split = self.reproduction.transpose(0, 1, 3, 2).cumsum(axis=3).reshape(-1, streams)
@@ -241,6 +251,7 @@ class _Plan:
         path, stream, time = (np.concatenate(one) for one in zip(*parts, strict=True))
         total = np.bincount(path, minlength=paths)
         stopped = total > cap
+        source = source_of(_seed(rng))
         out = []
         while True:
             size = self.marks.new(rng, stream) if self.marks else np.empty(0)
@@ -250,7 +261,7 @@ class _Plan:
                 effect = _effect(self.marks.exponent[path, stream], size, log_mean[path, stream])
             effect[stopped[path]] = 0.0
             row = (path * eras + self._era(time)) * streams + stream
-            parent, child = offspring(rng, effect, split, row)
+            parent, child = offspring(source, effect, split, row)
             if not len(parent):
                 break
             theta = self.theta[path[parent], self.group[child, stream[parent]]]
@@ -263,11 +274,13 @@ class _Plan:
         return Paths(path, stream, time, size, stopped)
 
     def _immigrants(self, rng: np.random.Generator) -> tuple[IntArray, IntArray, FloatArray]:
-        from escalation.likelihood.simulate import offspring
+        from escalation.likelihood.simulate import offspring, source_of
 
         width = np.diff(self.days)
         mean = (self.background * width[:, None]).ravel()
-        found, _ = offspring(rng, mean, np.ones((1, 1)), np.zeros(mean.size, np.int64))
+        found, _ = offspring(
+            source_of(_seed(rng)), mean, np.ones((1, 1)), np.zeros(mean.size, np.int64)
+        )
         path, stretch, stream = np.unravel_index(found, self.background.shape)
         return path, stream, self.days[stretch] + rng.random(len(path)) * width[stretch]
 
@@ -286,7 +299,7 @@ class _Plan:
         self, rng: np.random.Generator, j: int, group: int, rows: IntArray, log_mean: FloatArray
     ) -> tuple[IntArray, IntArray, FloatArray]:
         """The part of one source on the targets of one group, for some of the paths."""
-        from escalation.likelihood.simulate import offspring
+        from escalation.likelihood.simulate import offspring, source_of
 
         start, end = self.span
         times, theta = self.history[j], self.theta[rows, group]
@@ -299,7 +312,7 @@ class _Plan:
             mean *= _effect(exponent[:, None], self.marks.history[j], level[:, None])
         split = self.reproduction[rows][:, :, targets, j].cumsum(axis=2).reshape(-1, len(targets))
         row = np.arange(len(rows))[:, None] * (self.eras.size + 1) + self._era(times)
-        found, child = offspring(rng, mean.ravel(), split, row.ravel())
+        found, child = offspring(source_of(_seed(rng)), mean.ravel(), split, row.ravel())
         path, event = np.divmod(found, len(times))
         low, high = before[path, event], after[path, event]
         delay = self.kernel.quantile(low + rng.random(len(path)) * (high - low), theta[path])
@@ -308,6 +321,11 @@ class _Plan:
 
     def _era(self, times: FloatArray) -> IntArray:
         return np.searchsorted(self.eras, times, side="right")
+
+
+def _seed(rng: np.random.Generator) -> NDArray[np.uint64]:
+    """Four random words, from which compiled code goes on, in blocks."""
+    return rng.integers(0, 2**64, 4, np.uint64)
 
 
 def _effect(exponent: FloatArray, size: FloatArray, log_mean: FloatArray) -> FloatArray:

@@ -11,10 +11,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.exponential import fade
+from escalation.likelihood.exponential import fade, logarithm
 from escalation.parameters import BoolArray, FloatArray
 
 IntArray = NDArray[np.int64]
+#: Exponential waiting times are made so many at once.
+BLOCK = 512
+#: State of a generator (4,), waiting times in stock (BLOCK,), and how many of them are used (1,).
+Source = tuple[NDArray[np.uint64], FloatArray, IntArray]
 #: Exponents (K,), logarithms of mean effects (K,), sizes to draw from, by stream, and where each
 #: stream's begin (K + 1,). The first two are empty without marks.
 Marking = tuple[FloatArray, FloatArray, FloatArray, IntArray]
@@ -23,8 +27,53 @@ Marking = tuple[FloatArray, FloatArray, FloatArray, IntArray]
 Room = tuple[FloatArray, IntArray, FloatArray]
 
 
-@njit(cache=True, nogil=True)
-def _wider(room: Room) -> Room:
+@njit(cache=True, nogil=True, error_model="numpy")
+def source_of(seed: NDArray[np.uint64]) -> Source:
+    """A source of waiting times from four random words."""
+    return seed.copy(), np.empty(BLOCK), np.full(1, BLOCK)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def refill(source: Source) -> None:
+    """New waiting times of mean one.
+
+    References
+    ----------
+    Blackman & Vigna (2021), ACM Transactions on Mathematical Software 47(4): xoshiro256++.
+    """
+    state, waits, used = source
+    a, b, c, d = state[0], state[1], state[2], state[3]
+    for i in range(waits.size):
+        word = a + d
+        word = ((word << np.uint64(23)) | (word >> np.uint64(41))) + a
+        kept = b << np.uint64(17)
+        c ^= a
+        d ^= b
+        b ^= c
+        a ^= d
+        c ^= kept
+        d = (d << np.uint64(45)) | (d >> np.uint64(19))
+        # Uniform on the open interval: neither end is met.
+        waits[i] = (np.int64(word >> np.uint64(11)) + 0.5) * 2.0**-53
+    state[0], state[1], state[2], state[3] = a, b, c, d
+    for i in range(waits.size):
+        waits[i] = -logarithm(waits[i])
+    used[0] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def wait(source: Source) -> float:
+    """An exponential waiting time of mean one; ``exp(-wait)`` is uniform."""
+    _, waits, used = source
+    if used[0] == waits.size:
+        refill(source)
+    used[0] += 1
+    out: float = waits[used[0] - 1]
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def wider(room: Room) -> Room:
     """The same events with room for twice as many."""
     times, streams, sizes = room
     more = 2 * times.size + 64
@@ -39,7 +88,7 @@ def _wider(room: Room) -> Room:
     return wider, of, own
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _segment(reached: FloatArray, place: float) -> int:
     """First entry of an increasing array that is above a value, or the last entry."""
     low, high = 0, reached.size - 1
@@ -52,7 +101,7 @@ def _segment(reached: FloatArray, place: float) -> int:
     return low
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _segments(
     reproduction: FloatArray, values: FloatArray, group: IntArray
 ) -> tuple[FloatArray, IntArray, FloatArray]:
@@ -82,9 +131,9 @@ def _segments(
     return reached, target, rate
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _background(
-    rng: np.random.Generator,
+    source: Source,
     rates: FloatArray,
     days: FloatArray,
     room: Room,
@@ -109,15 +158,15 @@ def _background(
             )
             streams[total] = k
             total += 1
-            to_come += rng.standard_exponential()
+            to_come += wait(source)
         to_come -= mean
         cell += 1
     return total, cell, to_come
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _late(
-    rng: np.random.Generator,
+    source: Source,
     past: FloatArray,
     effects: FloatArray,
     reached: FloatArray,
@@ -139,7 +188,7 @@ def _late(
     for one in rate:
         slowest = min(slowest, one)
     era = eras.size
-    to_come = rng.standard_exponential()
+    to_come = wait(source)
     for i in range(past.size - 1, -1, -1):
         while era > 0 and past[i] < eras[era - 1]:
             era -= 1
@@ -152,14 +201,14 @@ def _late(
         mean = reached[era, -1] * left
         while to_come < mean:
             s = _segment(reached[era], to_come / left)
-            to_come += rng.standard_exponential()
-            if rate[s] > slowest and rng.random() >= fade((slowest - rate[s]) * age):
+            to_come += wait(source)
+            if rate[s] > slowest and fade(-wait(source)) >= fade((slowest - rate[s]) * age):
                 continue
-            delay = rng.standard_exponential() / rate[s]
+            delay = wait(source) / rate[s]
             if age + delay > reach or start + delay >= end:
                 continue
             if total == times.size:
-                room = _wider(room)
+                room = wider(room)
                 times, streams, _ = room
             times[total] = start + delay
             streams[total] = target[s]
@@ -170,19 +219,22 @@ def _late(
     return room, total
 
 
-@njit(cache=True, nogil=True)
-def _sizes(rng: np.random.Generator, room: Room, begin: int, total: int, marking: Marking) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def new_sizes(source: Source, room: Room, begin: int, total: int, marking: Marking) -> None:
     """Sizes of new events, drawn from their stream's; NaN where it has none."""
     _, streams, sizes = room
     _, _, pool, first = marking
     for i in range(begin, total):
         own = first[streams[i] + 1] - first[streams[i]]
-        sizes[i] = pool[first[streams[i]] + int(rng.random() * own)] if own > 0 else np.nan
+        sizes[i] = np.nan
+        if own > 0:
+            place = min(int(fade(-wait(source)) * own), own - 1)
+            sizes[i] = pool[first[streams[i]] + place]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _generations(
-    rng: np.random.Generator,
+    source: Source,
     segments: tuple[FloatArray, IntArray, FloatArray],
     eras: FloatArray,
     stretch: tuple[float, float, float],
@@ -197,6 +249,8 @@ def _generations(
     _, end, reach = stretch
     times, streams, sizes = room
     exponent, log_mean, _, _ = marking
+    _, waits, used = source
+    at = used[0]
     last = target.size - 1
     i, to_come = state
     while i < total:
@@ -210,31 +264,39 @@ def _generations(
         mean = reached[era, j, last] * effect
         while to_come < mean:
             if total == times.size or total > limit:
+                used[0] = at
                 return total, i, to_come
-            place = to_come / effect
             s, high = 0, last
             while s < high:
                 middle = (s + high) // 2
-                if place < reached[era, j, middle]:
+                if to_come < reached[era, j, middle] * effect:
                     high = middle
                 else:
                     s = middle + 1
-            delay = rng.standard_exponential() / rate[j, s]
-            to_come += rng.standard_exponential()
+            # As `wait`, twice, without a detour by the memory.
+            if at > waits.size - 2:
+                refill(source)
+                at = 0
+            delay = waits[at] / rate[j, s]
+            to_come += waits[at + 1]
+            at += 2
             if here + delay < end and delay <= reach:
                 times[total] = here + delay
                 streams[total] = target[s]
                 if sizes.size > 0:
-                    _sizes(rng, room, total, total + 1, marking)
+                    used[0] = at
+                    new_sizes(source, room, total, total + 1, marking)
+                    at = used[0]
                 total += 1
         to_come -= mean
         i += 1
+    used[0] = at
     return total, i, to_come
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _path(
-    rng: np.random.Generator,
+    source: Source,
     background: FloatArray,
     days: FloatArray,
     segments: tuple[FloatArray, IntArray, FloatArray],
@@ -251,14 +313,14 @@ def _path(
     stretch = (days[0], days[-1], reach)
     exponent, log_mean = marking[:2]
     reached, target, rate = segments
-    total, cell, to_come = begin, 0, rng.standard_exponential()
+    total, cell, to_come = begin, 0, wait(source)
     while True:
         total, cell, to_come = _background(
-            rng, background, days, room, total, (cell, to_come), limit
+            source, background, days, room, total, (cell, to_come), limit
         )
         if cell == background.size or total > limit:
             break
-        room = _wider(room)
+        room = wider(room)
     past_times, past_sizes, first = past
     for j in range(first.size - 1):
         own = slice(first[j], first[j + 1])
@@ -268,25 +330,25 @@ def _path(
             for i in range(effects.size):
                 effects[i] = np.exp(exponent[j] * past_sizes[first[j] + i] - log_mean[j])
         room, total = _late(
-            rng, past_times[own], effects, reached[:, j], eras, target, rate[j], stretch, room,
+            source, past_times[own], effects, reached[:, j], eras, target, rate[j], stretch, room,
             total, limit,
         )  # fmt: skip
     if room[2].size > 0:
-        _sizes(rng, room, begin, total, marking)
-    i, to_come = begin, rng.standard_exponential()
+        new_sizes(source, room, begin, total, marking)
+    i, to_come = begin, wait(source)
     while total <= limit:
         total, i, to_come = _generations(
-            rng, segments, eras, stretch, marking, room, total, (i, to_come), limit
+            source, segments, eras, stretch, marking, room, total, (i, to_come), limit
         )
         if i == total:
             break
-        room = _wider(room)
+        room = wider(room)
     return room, total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def exponential_paths(
-    rng: np.random.Generator,
+    source: Source,
     background: FloatArray,
     days: FloatArray,
     reproduction: FloatArray,
@@ -294,20 +356,20 @@ def exponential_paths(
     values: FloatArray,
     group: IntArray,
     reach: float,
-    past: FloatArray,
-    past_first: IntArray,
-    past_size: FloatArray,
+    past: tuple[FloatArray, FloatArray, IntArray],
     exponent: FloatArray,
     log_mean: FloatArray,
     pool: FloatArray,
     pool_first: IntArray,
+    room: int,
     cap: int,
 ) -> tuple[IntArray, IntArray, FloatArray, FloatArray, BoolArray]:
     """Events of many paths whose delays are positive mixtures of exponentials.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
+    source
+        From `source_of`.
     background : ndarray (n, D, K)
         Rate of each path, stretch and stream.
     days : ndarray (D + 1,)
@@ -322,16 +384,16 @@ def exponential_paths(
         Group of each pair (target, source).
     reach : float
         Longest delay.
-    past : ndarray (h,)
-        Events before the span, by stream, in order.
-    past_first : ndarray of int (K + 1,)
-        Where each stream begins.
-    past_size : ndarray (h,), or (0,) without marks
+    past : tuple
+        Times of the events before the span (h,), by stream, in order; their sizes (h,), or (0,)
+        without marks; where each stream begins (K + 1,).
     exponent, log_mean : ndarray (n, K), or (n, 0) without marks
         An event of size z has ``exp(exponent z - log_mean)`` times the offspring.
     pool : ndarray (m,)
         Sizes to draw those of new events from, by stream.
     pool_first : ndarray of int (K + 1,)
+    room : int
+        How many events are expected: more fit.
     cap : int
         A path with more events is left unfinished.
 
@@ -345,23 +407,22 @@ def exponential_paths(
     stopped : ndarray of bool (n,)
     """
     marked = exponent.shape[1] > 0
-    room = (np.empty(1024), np.empty(1024, np.int64), np.empty(1024 if marked else 0))
-    history = (past, past_size, past_first)
+    held = (np.empty(room), np.empty(room, np.int64), np.empty(room if marked else 0))
     count = np.zeros(len(background), np.int64)
     total = 0
     for p in range(len(background)):
         begin = total
         marking = (exponent[p], log_mean[p], pool, pool_first)
         segments = _segments(reproduction[p], values[p], group)
-        room, total = _path(
-            rng, background[p], days, segments, eras, reach, history, marking, room, begin, cap
+        held, total = _path(
+            source, background[p], days, segments, eras, reach, past, marking, held, begin, cap
         )
         count[p] = total - begin
-    times, of, sizes = room
+    times, of, sizes = held
     return count, of[:total], times[:total], sizes[: total if marked else 0], count > cap
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _longer(array: IntArray) -> IntArray:
     out = np.empty(2 * array.size, np.int64)
     for i in range(array.size):
@@ -369,15 +430,16 @@ def _longer(array: IntArray) -> IntArray:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def offspring(
-    rng: np.random.Generator, mean: FloatArray, split: FloatArray, row: IntArray
+    source: Source, mean: FloatArray, split: FloatArray, row: IntArray
 ) -> tuple[IntArray, IntArray]:
     """A Poisson number of offspring of each event, and the streams of these.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
+    source
+        From `source_of`.
     mean : ndarray (m,)
         Each event's effect, on the scale of `split`.
     split : ndarray (r, K)
@@ -395,7 +457,7 @@ def offspring(
     target = np.empty(64 + mean.size, np.int64)
     total = 0
     last = split.shape[1] - 1
-    to_come = rng.standard_exponential()
+    to_come = wait(source)
     for i in range(mean.size):
         reached = split[row[i], last] * mean[i]
         while to_come < reached:
@@ -404,12 +466,12 @@ def offspring(
             parent[total] = i
             target[total] = _segment(split[row[i]], to_come / mean[i])
             total += 1
-            to_come += rng.standard_exponential()
+            to_come += wait(source)
         to_come -= reached
     return parent[:total], target[:total]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def by_stream(stream: IntArray, streams: int) -> tuple[IntArray, IntArray]:
     """Places of the events of each stream, in order, and where each stream's begin."""
     first = np.zeros(streams + 1, np.int64)
