@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,7 +111,10 @@ class Cascade:
         while (depth < 0).any():
             known = (depth < 0) & (depth[parent] >= 0)
             depth[known] = depth[parent[known]] + 1
-        return descend(parent.astype(np.int64), np.argsort(depth, kind="stable"))
+        found: tuple[IntArray, IntArray] = descend(
+            parent.astype(np.int64), np.argsort(depth, kind="stable")
+        )
+        return found
 
     def incidents(self) -> pl.DataFrame:
         """A row an incident: stream, day, background, most likely parent with its probability."""
@@ -311,7 +315,7 @@ def _method(model: Hawkes, series: EventSeries, parameters: bool, draws: int) ->
 
 
 def _placements(
-    model: Hawkes, series: EventSeries, values: list[dict[str, FloatArray]],
+    model: Hawkes, series: EventSeries, values: Sequence[Mapping[str, FloatArray]],
     rng: np.random.Generator,
 ) -> Iterator[tuple[Intensity, IntArray]]:  # fmt: skip
     """One intensity a draw, with times within the days, and the incident of each of its events."""
@@ -339,13 +343,11 @@ def _placements(
 
 
 def _placed(
-    model: Hawkes, series: EventSeries, values: dict[str, FloatArray], times: FloatArray,
+    model: Hawkes, series: EventSeries, values: Mapping[str, FloatArray], times: FloatArray,
     first: IntArray,
 ) -> tuple[Intensity, IntArray]:  # fmt: skip
     """The intensity with times (n,) of the incidents in the place of their days."""
-    orders = [
-        np.argsort(times[a:b], kind="stable") for a, b in zip(first[:-1], first[1:], strict=True)
-    ]
+    orders = [np.argsort(times[a:b], kind="stable") for a, b in pairwise(first)]
     identity = np.concatenate([a + o for a, o in zip(first[:-1], orders, strict=True)])
     moved = replace(
         series,

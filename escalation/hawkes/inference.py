@@ -1,4 +1,4 @@
-"""Does one stream set another off at all? And how far may an estimate lie from the truth?"""
+"""Tests by likelihood ratio of whether one stream sets another off at all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from escalation.dynamics import arrow_mask
-from escalation.engines.objective import Objective
+from escalation.engines.objective import Objective, inverse
 from escalation.parameters import BoolArray, FloatArray
 
 if TYPE_CHECKING:
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
 ENOUGH = 20
 #: An entry of R below this counts as lying at zero.
 ZERO = 1e-6
+#: Standard errors from zero up to which another entry of R may in truth lie there.
+NEAR = 2.0
+#: Median delays, days, that a kernel of its own is tried with.
+DELAYS = (0.02, 0.1, 0.5, 2.0, 8.0, 30.0, 120.0)
 
 Progress = Callable[[int, int], None]
 
@@ -83,8 +86,8 @@ def excitation_test(
     Where the arrow is the only thing that the null takes away and no other arrow lies at zero,
     the statistic is zero half of the time and :math:`\chi^2_1` otherwise (Self & Liang 1987,
     Journal of the American Statistical Association 82, case 5). Where the null also takes a
-    parameter of the kernel, or the effect of marks, or another entry of R lies at zero, that
-    mixture rejects far too often, and the p-value comes from a parametric bootstrap: series
+    parameter of the kernel, or the effect of marks, or another entry of R lies at zero or near it,
+    that mixture rejects far too often, and the p-value comes from a parametric bootstrap: series
     simulated without the arrow, both models refitted from the estimates at hand. The bootstrap
     ends early once 20 series are as extreme as the data (Besag & Clifford 1991, Biometrika 78).
 
@@ -174,24 +177,44 @@ class _Nested:
     def full(self, series: EventSeries, null: _Reached, also: FloatArray | None = None) -> _Reached:
         """From the maximum without the arrow, and from other delays, for there may be several."""
         objective = Objective(self.model.problem(series))
+        trials = self._trials(objective, series, null)
+        if len(trials) > 1:
+            trials.sort(key=lambda theta: -objective(objective.start(theta))[0])
+        starts = trials[:2]
+        starts += list(objective.problem.starts) if also is None else [also]
+        return _highest(objective, starts)
+
+    def _trials(
+        self, objective: Objective, series: EventSeries, null: _Reached
+    ) -> list[FloatArray]:
+        """The maximum without the arrow, with a weak one; of many delays if it has its own."""
         layout = objective.problem.layout
         here = layout.unpack(null.theta)
-        here["reproduction"] = here["reproduction"].copy()
-        here["reproduction"][..., *self.arrow] = 0.05
-        starts = [layout.pack(here)]
-        if also is None:
-            starts += list(objective.problem.starts)
-        else:
-            starts.append(also)
-            starts += [
-                layout.pack({**here, **_kernel_of(layout.unpack(one), self.model)})
-                for one in objective.problem.starts[: 3 if self._lost(null) else 0]
-            ]
-        return _highest(objective, tuple(starts))
+        target, source = self.arrow
+        places = self.model.kernel_places(layout, len(series.names))
+        group = self.model.kernel_groups(len(series.names))[target, source]
+        kernel = self.model.bound_kernel(series)
+        lost = self._lost(null)
+        out = []
+        for reach in (0.05, 0.25) if lost else (0.05,):
+            matrix = here["reproduction"].copy()
+            matrix[..., target, source] = reach
+            # What the arrow brings about is taken from the background.
+            level = here["level"].copy()
+            level[target] += np.log1p(-reach * (target == source))
+            theta = layout.pack({**here, "reproduction": matrix, "level": level})
+            out.append(theta)
+            for delay in DELAYS if lost else ():
+                other = theta.copy()
+                other[places[group]] = kernel.start(min(delay, series.duration / 4))
+                out.append(other)
+        return out
 
     def _lost(self, null: _Reached) -> bool:
+        """Whether the arrow has a kernel that nothing tells of without it."""
         matrix = null.objective.problem.layout.unpack(null.theta)["reproduction"]
-        return not np.any(matrix > ZERO) or self.model.kernel_per != "all"
+        sharing = {"all": matrix, "target": matrix[..., self.arrow[0], :], "pair": np.zeros(1)}
+        return not np.any(sharing[self.model.kernel_per] > ZERO)
 
     def statistic(self, series: EventSeries, null: _Reached, full: _Reached) -> float | None:
         again = self.null(series, null.theta)
@@ -207,10 +230,6 @@ def _highest(objective: Objective, starts: Sequence[FloatArray]) -> _Reached:
     return _Reached(objective, x, value)
 
 
-def _kernel_of(values: dict[str, FloatArray], model: Hawkes) -> dict[str, FloatArray]:
-    return {p.name: values[p.name] for p in model.kernel.parameters("day")}
-
-
 def _without(model: Hawkes, mask: BoolArray, target: int, source: int) -> Hawkes:
     fewer = mask.copy()
     fewer[target, source] = False
@@ -224,7 +243,8 @@ def _irregular(model: Hawkes, null: _Reached, mask: BoolArray, target: int, sour
     matrix = matrix.reshape(-1, *matrix.shape[-2:])
     others = mask.copy()
     others[target, source] = False
-    strong = (matrix > ZERO).all(axis=0) & others
+    errors = _errors(null).reshape(matrix.shape)
+    strong = (matrix > np.maximum(ZERO, NEAR * errors)).all(axis=0) & others
     if len(matrix) > 1:
         return "the arrow has an entry in each era"
     if model.kernel.parameters("day"):
@@ -234,8 +254,17 @@ def _irregular(model: Hawkes, null: _Reached, mask: BoolArray, target: int, sour
     if model.marks is not None and not strong[:, source].any():
         return "without the arrow the effect of the source's marks is gone"
     if (others & ~strong).any():
-        return "another arrow lies at zero"
+        return "another arrow lies at zero or near it"
     return ""
+
+
+def _errors(null: _Reached) -> FloatArray:
+    """Standard errors of R at a maximum, zero for entries that are fixed."""
+    objective = null.objective
+    layout = objective.problem.layout
+    spread = np.zeros(layout.size)
+    spread[objective.free] = np.sqrt(np.diag(inverse(objective.information(null.x))))
+    return layout.unpack(spread)["reproduction"]
 
 
 def _half_chi_square(statistic: float) -> float:
@@ -324,6 +353,3 @@ def exceeded(observed: FloatArray, replicated: FloatArray) -> FloatArray:
         return np.full(np.shape(observed), np.nan)
     as_large = (replicated >= observed).sum(axis=0)
     return np.where(np.isfinite(observed), (as_large + 1) / (len(replicated) + 1), np.nan)
-
-
-IntArray = NDArray[np.int64]

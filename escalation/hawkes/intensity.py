@@ -214,7 +214,10 @@ class Intensity:
         if mixture is not None:
             from escalation.likelihood.intensity import pair_excitation
 
-            return pair_excitation(query, known, times, jump, mixture)
+            found: tuple[FloatArray, FloatArray] = pair_excitation(
+                query, known, times, jump, mixture
+            )
+            return found
         theta = self.theta[target, source]
         rate, passed = np.empty(len(query)), np.empty(len(query))
         for rows, ages, counts in _blocks(query, times, known):
@@ -240,11 +243,12 @@ class Intensity:
 
     def mixture(self, target: int, source: int) -> FloatArray | None:
         """Weights, then rates, of a pair's exponentials; None for another kernel."""
-        if not isinstance(self.kernel, ExponentialFamily):
+        kernel = self.kernel
+        if not isinstance(kernel, ExponentialFamily) or not kernel.covers(float(self.edges[-1])):
             return None
-        shape: Callable[..., tuple[FloatArray, FloatArray]] = self.kernel.as_exponentials()
+        shape: Callable[..., tuple[FloatArray, FloatArray]] = kernel.as_exponentials()
         theta = np.ascontiguousarray(self.theta[target, source], float)
-        return shape(theta, self.kernel.nodes())[0]
+        return shape(theta, kernel.nodes())[0]
 
     def parents(
         self, threshold: float
@@ -291,7 +295,10 @@ class Intensity:
         if mixture is not None:
             from escalation.likelihood.intensity import likely_parents
 
-            return likely_parents(query, known, times, jump, mixture, rate, whole, threshold)
+            told: tuple[IntArray, IntArray, FloatArray] = likely_parents(
+                query, known, times, jump, mixture, rate, whole, threshold
+            )
+            return told
         found = []
         for rows, ages, counts in _blocks(query, times, known):
             density = np.where(counts, self.kernel.density(ages, self.theta[target, source]), 0.0)
@@ -325,7 +332,8 @@ class Intensity:
         if mixture is not None:
             from escalation.likelihood.intensity import draw_parents
 
-            return draw_parents(query, known, times, jump, mixture, mark)
+            drawn: IntArray = draw_parents(query, known, times, jump, mixture, mark)
+            return drawn
         out = np.full(len(query), -1)
         for rows, ages, counts in _blocks(query, times, known):
             density = np.where(counts, self.kernel.density(ages, self.theta[target, source]), 0.0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from escalation.hawkes.inference import Progress, bootstrap, exceeded
 from escalation.hawkes.intensity import Intensity
+from escalation.hawkes.same_day import daily_counts, daily_rates, own_excitation
 from escalation.parameters import FloatArray
 
 if TYPE_CHECKING:
@@ -91,9 +92,7 @@ class Residuals:
 
     @property
     def standardised(self) -> FloatArray:
-        """Observed minus expected over the root of the expected, (B, K): about normal in large
-        blocks; NaN where nothing is expected.
-        """
+        """Observed minus expected over the root of the expected, (B, K); NaN without any."""
         with np.errstate(invalid="ignore", divide="ignore"):
             out = (self.observed - self.expected) / np.sqrt(self.expected)
         return np.where(self.expected > 1e-12, out, np.nan)
@@ -224,10 +223,31 @@ def residuals_at(
 def _daily(
     model: Hawkes, series: EventSeries, values: Mapping[str, FloatArray], rng: np.random.Generator
 ) -> Residuals:
-    from escalation.hawkes.day_coded import daily_steps
+    """Of daily counts given the days before, and what other streams did on the day."""
+    from escalation.likelihood.day_filter import time_grid
+    from escalation.likelihood.same_day import daily_steps
 
-    steps = daily_steps(model, series, values)
-    raise NotImplementedError(steps)
+    counts, rates = daily_counts(series), daily_rates(model, series, values)
+    own, decay = own_excitation(model, series, values)
+    watched = series.window.mask()
+    edges = np.linspace(0, len(counts), BLOCKS + 1).round()
+    block = np.clip(np.searchsorted(edges, np.arange(len(counts)), side="right") - 1, 0, BLOCKS - 1)
+    increments = []
+    observed, expected = np.zeros((2, BLOCKS, len(series.names)))
+    for k in range(len(series.names)):
+        seen = np.where(watched, counts[:, k], 0.0)
+        steps = daily_steps(
+            float(own[k]), float(decay[k]), rates[:, k], seen, watched.astype(float),
+            *time_grid(int(seen.max(initial=0))), model.start == "stationary",
+        )[watched]  # fmt: skip
+        chance = np.exp(steps[:, 0])
+        transform = steps[:, 1] + rng.random(len(steps)) * chance
+        increments.append(-np.log1p(-np.clip(transform, 0.0, 1 - 1e-12)))
+        observed[:, k] = np.bincount(block[watched], seen[watched], BLOCKS)
+        expected[:, k] = np.bincount(block[watched], steps[:, 2], BLOCKS)
+    return Residuals.of(
+        series.names, tuple(increments), edges, observed, expected, "day"
+    )  # fmt: skip
 
 
 def exponential_distances(increments: FloatArray) -> tuple[float, float]:

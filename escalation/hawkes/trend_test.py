@@ -1,4 +1,4 @@
-"""Is what looks like excitation a slow change of the background? The coal-mining trap."""
+"""Whether what looks like excitation is a slow change of the background: the trap of coal."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def trend_test(
             failures += 1
             continue
         largest.append(pair.compare(series, stiff, flexible)[2].max())
-    p_value = float(exceeded(statistic.max(), np.array(largest)))
+    p_value = float(exceeded(np.array(statistic.max()), np.array(largest)))
     method = f"parametric bootstrap of {len(largest)} series"
     return replace(found, p_value=p_value, method=method, samples=len(largest), failures=failures)
 
@@ -222,7 +222,10 @@ def _climbed(
     # A trend of another length starts flat.
     starts = [
         layout.pack(
-            {n: one[n] if np.shape(one.get(n)) == z.shape else z for n, z in shapes.items()}
+            {
+                n: one[n] if n in one and np.shape(one[n]) == z.shape else z
+                for n, z in shapes.items()
+            }
         )
         for one in warm
     ]
