@@ -18,6 +18,8 @@ from escalation.likelihood.day_gap import (
     settle_back,
     tamed,
 )
+from escalation.likelihood.exponential import fade as exponential
+from escalation.likelihood.exponential import logarithm
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -57,30 +59,58 @@ class Structure(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Working arrays for one day, read again by the sweep back.
+    """Working arrays for one day, read again by the sweep back; draws are the last axis.
 
     Attributes
     ----------
-    grown, shrunk : ndarray (Q, draws * n)
-        exp(speed * time) of each draw's events, and the inverse.
+    grown, shrunk : ndarray (Q, n, draws)
+        exp(speed * time) of the draws' events in order of time, and its inverse.
+    mark : ndarray (n, draws)
+        The events' offspring relative to the mean.
+    present : ndarray of int (K,)
+        The streams with events, first.
+    mine : ndarray (K, n, draws)
+        1 where the event is of the stream in this place of `present`.
     spread : ndarray (C,)
         Spread of the states' logarithms.
-    state : ndarray (C, draws)
-        States at the start of the day.
-    path : ndarray (draws, n + 1, C)
+    path : ndarray (n + 1, C, draws)
         States before each event and at last, each divided by its decay since midnight.
-    intensity : ndarray (draws, n)
+    intensity : ndarray (n, draws)
     weight : ndarray (draws,)
         The draws' weights; their sum is one.
+    scratch : ndarray (4, draws)
     """
 
     grown: FloatArray
     shrunk: FloatArray
+    mark: FloatArray
+    present: IntArray
+    mine: FloatArray
     spread: FloatArray
-    state: FloatArray
     path: FloatArray
     intensity: FloatArray
     weight: FloatArray
+    scratch: FloatArray
+
+
+class Slopes(NamedTuple):
+    """Sums of the gradient by the constants, one lane a draw.
+
+    Attributes
+    ----------
+    lift : ndarray (E, K, K M, draws)
+    leave : ndarray (E, T, K M, draws)
+    fade : ndarray (C, draws)
+    speed : ndarray (Q, draws)
+    mark : ndarray (N,)
+        By the events' relative offspring; empty without marks.
+    """
+
+    lift: FloatArray
+    leave: FloatArray
+    fade: FloatArray
+    speed: FloatArray
+    mark: FloatArray
 
 
 class Draws(NamedTuple):
@@ -92,7 +122,7 @@ class Draws(NamedTuple):
     normal: FloatArray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def mark_weights(
     theta: FloatArray, stream: IntArray, size: FloatArray, exponent: IntArray
 ) -> tuple[FloatArray, FloatArray]:
@@ -119,7 +149,7 @@ def mark_weights(
     return weight, slope
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _structure(
     theta: FloatArray, values: FloatArray, group: IntArray, first: int, eras: int
 ) -> Structure:
@@ -155,33 +185,50 @@ def _structure(
     return Structure(speed, pace, lift, leave, fade)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _room(largest: int, model: Structure, draws: int) -> Room:
     states = model.fade.size
     speeds = model.speed.size
+    streams = model.lift.shape[1]
     return Room(
-        np.empty((speeds, largest * draws)),
-        np.empty((speeds, largest * draws)),
+        np.empty((speeds, largest, draws)),
+        np.empty((speeds, largest, draws)),
+        np.empty((largest, draws)),
+        np.empty(streams, np.int64),
+        np.empty((streams, largest, draws)),
         np.empty(states),
-        np.empty((states, draws)),
-        np.empty((draws, largest + 1, states)),
-        np.empty((draws, largest)),
+        np.empty((largest + 1, states, draws)),
+        np.empty((largest, draws)),
         np.empty(draws),
+        np.empty((4, draws)),
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _dot(a: FloatArray, i: int, b: FloatArray, j: int) -> float:
+    """Sum of products of two rows, in four lanes; their length is a multiple of four."""
+    one, two, three, four = 0.0, 0.0, 0.0, 0.0
+    for p in range(0, a.shape[1], 4):
+        one += a[i, p] * b[j, p]
+        two += a[i, p + 1] * b[j, p + 1]
+        three += a[i, p + 2] * b[j, p + 2]
+        four += a[i, p + 3] * b[j, p + 3]
+    return (one + two) + (three + four)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _tilt(used: int, model: Structure, mean: FloatArray, variance: FloatArray) -> float:
     """Log-probability that the past sets off nothing today, and the states given that.
 
     For a gamma state both are closed forms; `mean` and `variance` (C,) are changed in place.
     """
     value = 0.0
-    leave = model.leave.ravel()
+    targets, width = model.leave.shape[1], model.leave.shape[2]
     for c in range(used):
         if mean[c] <= EMPTY:
             continue
-        rate = leave[c] * (1.0 - model.fade[c])
+        leave = model.leave[c // (targets * width), (c // width) % targets, c % width]
+        rate = leave * (1.0 - model.fade[c])
         x = rate * variance[c] / mean[c]
         value -= mean[c] * rate * log_term(-x)[0]
         mean[c] /= 1.0 + x
@@ -189,7 +236,7 @@ def _tilt(used: int, model: Structure, mean: FloatArray, variance: FloatArray) -
     return value
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _tilt_back(
     used: int,
     model: Structure,
@@ -201,12 +248,13 @@ def _tilt_back(
     by_fade: FloatArray,
 ) -> None:
     """Adjoint of `_tilt` at its inputs; `by_mean` and `by_variance` are changed in place."""
-    leave = model.leave.ravel()
+    targets, width = model.leave.shape[1], model.leave.shape[2]
     for c in range(used):
         m, v = mean[c], variance[c]
         if m <= EMPTY:
             continue
-        rate = leave[c] * (1.0 - model.fade[c])
+        leave = model.leave[c // (targets * width), (c // width) % targets, c % width]
+        rate = leave * (1.0 - model.fade[c])
         x = rate * v / m
         f, slope = log_term(-x)
         q = 1.0 / (1.0 + x)
@@ -215,10 +263,10 @@ def _tilt_back(
         by_variance[c] = by_variance[c] * q * q + by_x * rate / m
         by_rate = by_x * v / m - m * f
         by_leave[c] += by_rate * (1.0 - model.fade[c])
-        by_fade[c] -= by_rate * leave[c]
+        by_fade[c] -= by_rate * leave
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _begin(
     used: int,
     row: int,
@@ -237,19 +285,22 @@ def _begin(
         if m <= EMPTY or v <= KNOWN * m * m:
             room.spread[c] = 0.0
             for p in range(size):
-                room.state[c, p] = m
+                room.path[0, c, p] = m
             continue
         source = (c % width) // terms
-        room.spread[c] = np.sqrt(np.log1p(v / (m * m)))
+        spread = np.sqrt(np.log1p(v / (m * m)))
+        room.spread[c] = spread
+        for p in range(size):
+            room.path[0, c, p] = exponential(spread * draws.normal[row, source, p])
         total = 0.0
         for p in range(size):
-            room.state[c, p] = np.exp(room.spread[c] * draws.normal[row, source, p])
-            total += room.state[c, p]
+            total += room.path[0, c, p]
+        factor = m * size / total
         for p in range(size):
-            room.state[c, p] *= m * size / total
+            room.path[0, c, p] *= factor
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _begin_back(
     used: int,
     row: int,
@@ -280,184 +331,252 @@ def _begin_back(
         level = 0.0
         for p in range(size):
             z = draws.normal[row, source, p]
-            middle += room.state[c, p] * z
-            along += by_state[c, p] * room.state[c, p] * z
-            level += by_state[c, p] * room.state[c, p]
+            state = room.path[0, c, p]
+            middle += state * z
+            along += by_state[c, p] * state * z
+            level += by_state[c, p] * state
         by_spread = along - level * middle / (m * size)
         slope = by_spread / (2.0 * room.spread[c] * (m * m + v))
         by_variance[c] = slope
         by_mean[c] = level / m - 2.0 * slope * v / m
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sort_out(n: int, at: int, mark: FloatArray, model: Structure, draws: Draws, room: Room) -> int:
+    """What `_day` needs of its events; returns how many streams have any."""
+    size = room.weight.size
+    number = 0
+    for i in range(at, at + n):
+        seen = False
+        for place in range(number):
+            seen = seen or room.present[place] == draws.stream[i]
+        if not seen:
+            room.present[number] = draws.stream[i]
+            number += 1
+    for s in range(n):
+        base = (at + s) * size
+        for p in range(size):
+            event = draws.which[base + p]
+            room.mark[s, p] = mark[event]
+            k = draws.stream[event]
+            for place in range(number):
+                room.mine[place, s, p] = 1.0 if room.present[place] == k else 0.0
+        for q in range(model.speed.size):
+            speed = model.speed[q]
+            for p in range(size):
+                room.grown[q, s, p] = exponential(speed * draws.when[base + p])
+            for p in range(size):
+                room.shrunk[q, s, p] = 1.0 / room.grown[q, s, p]
+    return number
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _day(
     n: int,
-    at: int,
+    number: int,
     now: int,
     rate: FloatArray,
-    mark: FloatArray,
+    day: int,
     model: Structure,
-    draws: Draws,
     room: Room,
     mean: FloatArray,
     variance: FloatArray,
 ) -> float:
     """Log of the mean over draws of a day's density, given that the past alone sets off nothing.
 
-    Events at, ..., at + n - 1 in era `now`. `mean` and `variance` (C,) receive the states' at the
-    end of the day. The weights' own variance corrects the logarithm's bias.
+    `mean` and `variance` (C,) receive the states' at the end of the day. The weights' own variance
+    corrects the logarithm's bias.
     """
     size = room.weight.size
     streams, width = model.lift.shape[1], model.lift.shape[2]
     targets = model.leave.shape[1]
     terms = width // streams
     used = (now + 1) * targets * width
-    for q in range(model.speed.size):
-        for i in range(n * size):
-            grown = np.exp(model.speed[q] * draws.when[at * size + i])
-            room.grown[q, i] = grown
-            room.shrunk[q, i] = 1.0 / grown
-
-    top = -np.inf
     for p in range(size):
-        total = 0.0
-        product = 1.0
-        for c in range(used):
-            room.path[p, 0, c] = room.state[c, p]
-        for s in range(n):
-            i = p * n + s
-            event = draws.which[at * size + i]
-            k = draws.stream[event]
+        room.weight[p] = 0.0
+    for s in range(n):
+        for p in range(size):
+            room.intensity[s, p] = 0.0
+        for place in range(number):
+            k = room.present[place]
             block = k if targets > 1 else 0
-            intensity = rate[k]
+            for p in range(size):
+                room.scratch[0, p] = rate[day, k]
             for e in range(now + 1):
                 base = (e * targets + block) * width
                 for j in range(width):
-                    shrunk = room.shrunk[model.pace[block, j], i]
-                    intensity += model.lift[e, k, j] * shrunk * room.path[p, s, base + j]
-            room.intensity[p, s] = intensity
-            product *= intensity
-            if not (product > 1e-200 and product < 1e200):
-                total += np.log(product)
-                product = 1.0
-            for c in range(used):
-                room.path[p, s + 1, c] = room.path[p, s, c]
+                    lift = model.lift[e, k, j]
+                    q = model.pace[block, j]
+                    c = base + j
+                    for p in range(size):
+                        room.scratch[0, p] += lift * room.shrunk[q, s, p] * room.path[s, c, p]
+            for p in range(size):
+                room.intensity[s, p] += room.mine[place, s, p] * room.scratch[0, p]
+        for p in range(size):
+            room.weight[p] += logarithm(room.intensity[s, p])
+        for c in range(used):
+            for p in range(size):
+                room.path[s + 1, c, p] = room.path[s, c, p]
+        for place in range(number):
+            k = room.present[place]
+            for p in range(size):
+                room.scratch[0, p] = room.mark[s, p] * room.mine[place, s, p]
             for t in range(targets):
                 for j in range(k * terms, (k + 1) * terms):
                     c = (now * targets + t) * width + j
-                    grown = room.grown[model.pace[t, j], i]
-                    room.path[p, s + 1, c] += mark[event] * grown
-                    total -= mark[event] * model.leave[now, t, j] * (1.0 - model.fade[c] * grown)
-        room.weight[p] = total + np.log(product)
+                    q = model.pace[t, j]
+                    leave, fade = model.leave[now, t, j], model.fade[c]
+                    for p in range(size):
+                        room.path[s + 1, c, p] += room.scratch[0, p] * room.grown[q, s, p]
+                    for p in range(size):
+                        kept = fade * room.grown[q, s, p]
+                        room.weight[p] -= leave * room.scratch[0, p] * (1.0 - kept)
+
+    top = -np.inf
+    for p in range(size):
         top = max(top, room.weight[p])
     if not (top > -np.inf and top < np.inf):
         return -np.inf
-
+    for p in range(size):
+        room.weight[p] = exponential(room.weight[p] - top)
     total = 0.0
     for p in range(size):
-        room.weight[p] = np.exp(room.weight[p] - top)
         total += room.weight[p]
     uneven = 0.0
     for p in range(size):
         room.weight[p] /= total
+        room.scratch[1, p] = room.weight[p]
         uneven += room.weight[p] * room.weight[p]
+    last = room.path[n]
     for c in range(used):
-        first = 0.0
+        first = _dot(room.scratch, 1, last, c)
         for p in range(size):
-            first += room.weight[p] * room.path[p, n, c]
-        second = 0.0
-        for p in range(size):
-            off = room.path[p, n, c] - first
-            second += room.weight[p] * off * off
+            off = last[c, p] - first
+            room.scratch[2, p] = off * off
+        second = _dot(room.scratch, 1, room.scratch, 2)
         mean[c] = model.fade[c] * first
         variance[c] = model.fade[c] * model.fade[c] * second
     return float(top + np.log(total / size) + 0.5 * (uneven - 1.0 / size))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _day_back(
     n: int,
     at: int,
+    number: int,
     now: int,
-    mark: FloatArray,
+    rate: FloatArray,
+    day: int,
     model: Structure,
     draws: Draws,
     room: Room,
     mean: FloatArray,
+    variance: FloatArray,
     by_mean: FloatArray,
     by_variance: FloatArray,
     by_state: FloatArray,
     by_rate: FloatArray,
-    by_mark: FloatArray,
-    by_lift: FloatArray,
-    by_leave: FloatArray,
-    by_fade: FloatArray,
-    by_speed: FloatArray,
+    slopes: Slopes,
 ) -> None:
-    """Adjoint of `_day`, with seed one for its value; `mean` (C,) is that at the end of the day.
+    """Adjoint of `_day` with seed one for its value; mean and variance are those at the end.
 
-    `by_state` (C, draws) and `by_rate` (K,) are set, the other sums are added to.
+    `by_state` (C, draws) is set, row `day` of `by_rate` and the other sums are added to.
     """
     size = room.weight.size
     streams, width = model.lift.shape[1], model.lift.shape[2]
     targets = model.leave.shape[1]
     terms = width // streams
     used = (now + 1) * targets * width
-    leave = by_leave.reshape(model.leave.shape)
+    single = model.speed.size == 1
     uneven = 0.0
     for p in range(size):
         uneven += room.weight[p] * room.weight[p]
-    second = np.zeros(used)
     for p in range(size):
-        for c in range(used):
-            off = model.fade[c] * room.path[p, n, c] - mean[c]
-            second[c] += room.weight[p] * off * off
-    by_rate[:] = 0.0
-    seed = np.empty(used)
+        room.scratch[0, p] = 1.0 + room.weight[p] - uneven
+    for c in range(used):
+        one, two, fade = by_mean[c], by_variance[c], model.fade[c]
+        m, v = mean[c], variance[c]
+        for p in range(size):
+            off = fade * room.path[n, c, p] - m
+            room.scratch[0, p] += one * off + two * (off * off - v)
+        for p in range(size):
+            off = fade * room.path[n, c, p] - m
+            by_state[c, p] = room.weight[p] * (one + 2.0 * two * off)
+        for p in range(size):
+            slopes.fade[c, p] += by_state[c, p] * room.path[n, c, p]
+        for p in range(size):
+            by_state[c, p] *= fade
     for p in range(size):
-        pull = 1.0 + room.weight[p] - uneven
-        for c in range(used):
-            at_end = model.fade[c] * room.path[p, n, c]
-            off = at_end - mean[c]
-            pull += by_mean[c] * off + by_variance[c] * (off * off - second[c])
-            by_end = room.weight[p] * (by_mean[c] + 2.0 * by_variance[c] * off)
-            by_fade[c] += by_end * room.path[p, n, c]
-            seed[c] = by_end * model.fade[c]
-        pull *= room.weight[p]
-        for s in range(n - 1, -1, -1):
-            i = p * n + s
-            time = draws.when[at * size + i]
-            event = draws.which[at * size + i]
-            k = draws.stream[event]
+        room.scratch[0, p] *= room.weight[p]
+
+    # Rows of scratch: pull on the log-weights, one stream's marks or pull, pull per intensity.
+    for s in range(n - 1, -1, -1):
+        first = (at + s) * size
+        for place in range(number):
+            k = room.present[place]
+            for p in range(size):
+                room.scratch[1, p] = room.mark[s, p] * room.mine[place, s, p]
             for t in range(targets):
                 for j in range(k * terms, (k + 1) * terms):
                     c = (now * targets + t) * width + j
                     q = model.pace[t, j]
-                    grown = room.grown[q, i]
-                    kept = model.fade[c] * grown
-                    lost = pull * mark[event] * model.leave[now, t, j]
-                    by_mark[event] += seed[c] * grown
-                    by_mark[event] -= pull * model.leave[now, t, j] * (1.0 - kept)
-                    leave[now, t, j] -= pull * mark[event] * (1.0 - kept)
-                    by_fade[c] += lost * grown
-                    by_speed[q] += (seed[c] * mark[event] * grown + lost * kept) * time
+                    leave, fade = model.leave[now, t, j], model.fade[c]
+                    for p in range(size):
+                        room.scratch[2, p] = room.scratch[0, p] * room.scratch[1, p]
+                    for p in range(size):
+                        kept = fade * room.grown[q, s, p]
+                        slopes.leave[now, t, j, p] -= room.scratch[2, p] * (1.0 - kept)
+                    for p in range(size):
+                        grown = room.grown[q, s, p]
+                        slopes.fade[c, p] += leave * room.scratch[2, p] * grown
+                    for p in range(size):
+                        grown = room.grown[q, s, p]
+                        room.scratch[2, p] *= leave * fade * grown
+                        room.scratch[2, p] += by_state[c, p] * room.scratch[1, p] * grown
+                    for p in range(size):
+                        slopes.speed[q, p] += room.scratch[2, p] * draws.when[first + p]
+                    if slopes.mark.size > 0:
+                        for p in range(size):
+                            grown = room.grown[q, s, p]
+                            slope = by_state[c, p] * grown
+                            slope -= leave * room.scratch[0, p] * (1.0 - fade * grown)
+                            slopes.mark[draws.which[first + p]] += slope * room.mine[place, s, p]
+        for p in range(size):
+            room.scratch[2, p] = room.scratch[0, p] / room.intensity[s, p]
+        for place in range(number):
+            k = room.present[place]
             block = k if targets > 1 else 0
-            share = pull / room.intensity[p, s]
-            by_rate[k] += share
+            for p in range(size):
+                room.scratch[1, p] = room.scratch[2, p] * room.mine[place, s, p]
+            total = 0.0
+            for p in range(size):
+                total += room.scratch[1, p]
+            by_rate[day, k] += total
+            if single:
+                level = rate[day, k]
+                for p in range(size):
+                    felt = room.scratch[1, p] * (room.intensity[s, p] - level)
+                    slopes.speed[0, p] -= felt * draws.when[first + p]
             for e in range(now + 1):
                 base = (e * targets + block) * width
                 for j in range(width):
                     q = model.pace[block, j]
-                    shrunk = room.shrunk[q, i] * share
-                    felt = shrunk * room.path[p, s, base + j]
-                    by_lift[e, k, j] += felt
-                    by_speed[q] -= model.lift[e, k, j] * felt * time
-                    seed[base + j] += model.lift[e, k, j] * shrunk
-        for c in range(used):
-            by_state[c, p] = seed[c]
+                    c = base + j
+                    lift = model.lift[e, k, j]
+                    for p in range(size):
+                        room.scratch[3, p] = room.scratch[1, p] * room.shrunk[q, s, p]
+                    for p in range(size):
+                        by_state[c, p] += lift * room.scratch[3, p]
+                    for p in range(size):
+                        room.scratch[3, p] *= room.path[s, c, p]
+                    for p in range(size):
+                        slopes.lift[e, k, j, p] += room.scratch[3, p]
+                    if not single:
+                        for p in range(size):
+                            slopes.speed[q, p] -= lift * room.scratch[3, p] * draws.when[first + p]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _wide(model: Structure, now: int) -> tuple[FloatArray, FloatArray, IntArray]:
     """Rates (C,), intensities (K, C) and sources (C,) of the states up to an era."""
     streams, width = model.lift.shape[1], model.lift.shape[2]
@@ -481,7 +600,7 @@ def _wide(model: Structure, now: int) -> tuple[FloatArray, FloatArray, IntArray]
     return speed, lift, source
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _narrow(
     by_speed: FloatArray,
     by_lift: FloatArray,
@@ -500,7 +619,7 @@ def _narrow(
                 to_lift[e, k, i] += by_lift[k, c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _reach(theta: FloatArray, values: FloatArray, group: IntArray, first: int) -> FloatArray:
     """Offspring of the first era, (K, K), the kernels' masses included."""
     streams = group.shape[0]
@@ -508,11 +627,12 @@ def _reach(theta: FloatArray, values: FloatArray, group: IntArray, first: int) -
     reach = np.zeros((streams, streams))
     for k in range(streams):
         for j in range(streams):
-            reach[k, j] = theta[first + k * streams + j] * values[group[k, j], :terms].sum()
+            for m in range(terms):
+                reach[k, j] += theta[first + k * streams + j] * values[group[k, j], m]
     return reach
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _rates(theta: FloatArray, design: FloatArray, column: IntArray) -> FloatArray:
     """Background rates (D, K)."""
     days = design.shape[0]
@@ -527,7 +647,7 @@ def _rates(theta: FloatArray, design: FloatArray, column: IntArray) -> FloatArra
     return rate
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def day_draws(
     theta: FloatArray,
     values: FloatArray,
@@ -595,7 +715,9 @@ def day_draws(
     """
     days, streams = watched.size, group.shape[0]
     terms = values.shape[1] // 2
-    eras = era.max() + 1
+    eras = 1
+    for d in range(days):
+        eras = max(eras, era[d] + 1)
     by_theta = np.zeros(theta.size)
     by_values = np.zeros(values.shape)
     failed = -np.inf, by_theta, by_values
@@ -609,8 +731,13 @@ def day_draws(
     model = _structure(theta, values, group, place[0], eras)
     mark, mark_slope = mark_weights(theta, stream, size, exponent)
     rate = _rates(theta, design, column)
-    if not (rate.min() > 0.0 and rate.max() < 1e15 and mark.max() < 1e15):
-        return failed
+    for d in range(days):
+        for k in range(streams):
+            if not (rate[d, k] > 1e-300 and rate[d, k] < 1e15):
+                return failed
+    for i in range(mark.size):
+        if not mark[i] < 1e15:
+            return failed
     states = model.fade.size
     block = states // eras
 
@@ -619,86 +746,104 @@ def day_draws(
     for d in range(days):
         if watched[d] == 0.0:
             has_gap[era[d]] = 1
-    through = np.zeros((eras, states, states + streams))
-    noise = np.zeros((eras, states, states + streams))
+    through = np.zeros((eras, 2, states, states + streams))
     for e in range(eras):
         if has_gap[e] == 1:
             speed, lift, source = _wide(model, e)
             maps = gap_maps(speed, lift, source)
-            used = speed.size
-            for c in range(used):
-                through[e, c, :used] = maps.powers[STEPS, c, :used]
-                through[e, c, states:] = maps.powers[STEPS, c, used:]
-                noise[e, c, :used] = maps.noise[c, :used]
-                noise[e, c, states:] = maps.noise[c, used:]
+            _spread(maps, through, e)
 
     mean = np.zeros((days + 1, states))
     variance = np.zeros((days + 1, states))
+    speed, lift, source = _wide(model, 0)
+    factor, factor_slope = tamed(_reach(theta, values, group, place[0]))
+    for k in range(streams):
+        for c in range(block):
+            lift[k, c] *= factor
     if start[0] == 1:
-        speed, lift, source = _wide(model, 0)
-        factor, factor_slope = tamed(_reach(theta, values, group, place[0]))
-        begun = gap_maps(speed, lift * factor, source)
-        mean[0, :block], variance[0, :block] = settle(begun, rate[0])
+        begun = gap_maps(speed, lift, source)
+        settle(begun, rate, mean, variance)
 
     row = np.zeros(days, np.int64)
     largest = 0
     rows = 0
+    value = 0.0
     for d in range(days):
         n = first[d + 1] - first[d]
         row[d] = rows
         if n > 0:
             rows += 1
             largest = max(largest, n)
+        # A day's counts, not its ordered times: over the factorial of each stream's.
+        same = 0
+        for i in range(first[d], first[d + 1]):
+            same = same + 1 if i > first[d] and stream[i] == stream[i - 1] else 1
+            value -= np.log(same)
     draws = Draws(stream, when, which, normal)
-    room = _room(largest, model, normal.shape[2])
+    lanes = normal.shape[2]
+    room = _room(largest, model, lanes)
 
-    value = 0.0
+    m = np.empty(states)
+    v = np.empty(states)
     for d in range(days):
-        m, v = mean[d + 1], variance[d + 1]
-        m[:] = mean[d]
-        v[:] = variance[d]
         now = era[d]
         used = (now + 1) * block
         n = first[d + 1] - first[d]
         if watched[d] == 0.0:
-            _pass(through[now], noise[now], mean[d], variance[d], rate[d], m, v)
+            _pass(through, now, mean, variance, rate, d)
             continue
-        value += _tilt(used, model, m, v) - rate[d].sum()
+        for c in range(states):
+            m[c] = mean[d, c]
+            v[c] = variance[d, c]
+        value += _tilt(used, model, m, v)
+        for k in range(streams):
+            value -= rate[d, k]
         if n == 0:
             for c in range(used):
                 m[c] *= model.fade[c]
                 v[c] *= model.fade[c] * model.fade[c]
         else:
             _begin(used, row[d], model, draws, m, v, room)
-            value += _day(n, first[d], now, rate[d], mark, model, draws, room, m, v)
-        if not (value > -np.inf and m.max() < 1e100 and v.max() < 1e100):
+            number = _sort_out(n, first[d], mark, model, draws, room)
+            value += _day(n, number, now, rate, d, model, room, m, v)
+        for c in range(states):
+            mean[d + 1, c] = m[c]
+            variance[d + 1, c] = v[c]
+            if not (m[c] < 1e100 and v[c] < 1e100):
+                return failed
+        if not value > -np.inf:
             return failed
 
     by_rate = np.zeros((days, streams))
-    by_mark = np.zeros(stream.size)
-    by_lift = np.zeros(model.lift.shape)
-    by_leave = np.zeros(model.leave.size)
+    slopes = Slopes(
+        np.zeros((eras, streams, model.lift.shape[2], lanes)),
+        np.zeros((eras, model.leave.shape[1], model.lift.shape[2], lanes)),
+        np.zeros((states, lanes)),
+        np.zeros((model.speed.size, lanes)),
+        np.zeros(_marked(exponent) * stream.size),
+    )
+    by_leave = np.zeros(states)
     by_fade = np.zeros(states)
     by_speed = np.zeros(model.speed.size)
+    by_lift = np.zeros(model.lift.shape)
     by_through = np.zeros(through.shape)
-    by_noise = np.zeros(noise.shape)
-    by_state = np.empty((states, normal.shape[2]))
+    by_state = np.empty((states, lanes))
     by_mean = np.zeros(states)
     by_variance = np.zeros(states)
-    m = np.empty(states)
-    v = np.empty(states)
+    end_mean = np.empty(states)
+    end_variance = np.empty(states)
     for d in range(days - 1, -1, -1):
         now = era[d]
         used = (now + 1) * block
         n = first[d + 1] - first[d]
-        m[:] = mean[d]
-        v[:] = variance[d]
         if watched[d] == 0.0:
             _pass_back(
-                through[now], noise[now], m, v, rate[d], by_mean, by_variance,
-                by_through[now], by_noise[now], by_rate[d],
-            )  # fmt: skip
+                through, now, mean, variance, rate, d, by_mean, by_variance, by_through, by_rate
+            )
             continue
+        for c in range(states):
+            m[c] = mean[d, c]
+            v[c] = variance[d, c]
         _tilt(used, model, m, v)
         if n == 0:
             for c in range(used):
@@ -707,146 +852,167 @@ def day_draws(
                 by_variance[c] *= model.fade[c] * model.fade[c]
         else:
             _begin(used, row[d], model, draws, m, v, room)
-            at_end, spread = m.copy(), v.copy()
-            _day(n, first[d], now, rate[d], mark, model, draws, room, at_end, spread)
+            number = _sort_out(n, first[d], mark, model, draws, room)
+            _day(n, number, now, rate, d, model, room, end_mean, end_variance)
             _day_back(
-                n, first[d], now, mark, model, draws, room, at_end, by_mean, by_variance,
-                by_state, by_rate[d], by_mark, by_lift, by_leave, by_fade, by_speed,
+                n, first[d], number, now, rate, d, model, draws, room, end_mean, end_variance,
+                by_mean, by_variance, by_state, by_rate, slopes,
             )  # fmt: skip
             _begin_back(used, row[d], model, draws, m, v, room, by_state, by_mean, by_variance)
-        _tilt_back(used, model, mean[d], variance[d], by_mean, by_variance, by_leave, by_fade)
-        by_rate[d] -= 1.0
+        for c in range(states):
+            m[c] = mean[d, c]
+            v[c] = variance[d, c]
+        _tilt_back(used, model, m, v, by_mean, by_variance, by_leave, by_fade)
+        for k in range(streams):
+            by_rate[d, k] -= 1.0
 
+    if start[0] == 1:
+        by_map = np.zeros((2, block, block + streams))
+        settle_back(
+            begun, rate, mean, variance, by_mean, by_variance, by_rate, by_map[0], by_map[1]
+        )
+        wide_speed = np.zeros(block)
+        wide_lift = np.zeros((streams, block))
+        gap_maps_back(begun, lift, source, by_map[0], by_map[1], wide_speed, wide_lift)
+        by_factor = 0.0
+        for k in range(streams):
+            for c in range(block):
+                by_factor += wide_lift[k, c] * lift[k, c] / factor
+                wide_lift[k, c] *= factor
+        _narrow(wide_speed, wide_lift, model, by_speed, by_lift)
+        for k in range(streams):
+            for j in range(streams):
+                g = group[k, j]
+                for i in range(terms):
+                    slope = by_factor * factor_slope[k, j]
+                    by_theta[place[0] + k * streams + j] += slope * values[g, i]
+                    by_values[g, i] += slope * theta[place[0] + k * streams + j]
     for e in range(eras):
         if has_gap[e] == 1:
             speed, lift, source = _wide(model, e)
+            maps = gap_maps(speed, lift, source)
             used = speed.size
-            by_map = np.empty((used, used + streams))
-            by_added = np.empty((used, used + streams))
-            for c in range(used):
-                by_map[c, :used] = by_through[e, c, :used]
-                by_map[c, used:] = by_through[e, c, states:]
-                by_added[c, :used] = by_noise[e, c, :used]
-                by_added[c, used:] = by_noise[e, c, states:]
-            _to_structure(
-                gap_maps(speed, lift, source), lift, source, by_map, by_added, model,
-                by_speed, by_lift,
-            )  # fmt: skip
-    if start[0] == 1:
-        speed, lift, source = _wide(model, 0)
-        by_map = np.zeros((block, block + streams))
-        by_added = np.zeros((block, block + streams))
-        settle_back(
-            begun, rate[0], mean[0, :block], variance[0, :block], by_mean[:block],
-            by_variance[:block], by_rate[0], by_map, by_added,
-        )  # fmt: skip
-        extra = np.zeros(model.lift.shape)
-        _to_structure(begun, lift * factor, source, by_map, by_added, model, by_speed, extra)
-        by_lift += extra * factor
-        by_factor = (extra * model.lift).sum()
-        for k in range(streams):
-            for j in range(streams):
-                mass = values[group[k, j], :terms].sum()
-                reach = theta[place[0] + k * streams + j]
-                slope = by_factor * factor_slope[k, j]
-                by_theta[place[0] + k * streams + j] += slope * mass
-                by_values[group[k, j], :terms] += slope * reach
+            by_map = np.zeros((2, used, used + streams))
+            _gather(by_through, e, by_map)
+            wide_speed = np.zeros(used)
+            wide_lift = np.zeros((streams, used))
+            gap_maps_back(maps, lift, source, by_map[0], by_map[1], wide_speed, wide_lift)
+            _narrow(wide_speed, wide_lift, model, by_speed, by_lift)
 
     for d in range(days):
         for k in range(streams):
-            for p in range(column.shape[1]):
-                by_theta[column[k, p]] += by_rate[d, k] * rate[d, k] * design[d, p]
-    for i in range(stream.size):
+            for i in range(column.shape[1]):
+                by_theta[column[k, i]] += by_rate[d, k] * rate[d, k] * design[d, i]
+    for i in range(slopes.mark.size):
         if exponent[stream[i]] >= 0:
-            by_theta[exponent[stream[i]]] += by_mark[i] * mark_slope[i]
+            by_theta[exponent[stream[i]]] += slopes.mark[i] * mark_slope[i]
     _to_parameters(
-        theta, group, place[0], model, by_lift, by_leave.reshape(model.leave.shape), by_fade,
-        by_speed, values, by_theta, by_values,
+        theta, group, place[0], model, slopes, by_lift, by_leave, by_fade, by_speed, values,
+        by_theta, by_values,
     )  # fmt: skip
     return value, by_theta, by_values
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _marked(exponent: IntArray) -> int:
+    """1 where some stream has marks, else 0."""
+    for k in range(exponent.size):
+        if exponent[k] >= 0:
+            return 1
+    return 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _spread(maps: GapMaps, through: FloatArray, e: int) -> None:
+    """Write an era's maps, of the states up to it, into the rows of all states."""
+    used = maps.noise.shape[0]
+    states, streams = through.shape[2], maps.noise.shape[1] - used
+    for c in range(used):
+        for i in range(used + streams):
+            to = i if i < used else i - used + states
+            through[e, 0, c, to] = maps.powers[STEPS, c, i]
+            through[e, 1, c, to] = maps.noise[c, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather(by_through: FloatArray, e: int, by_map: FloatArray) -> None:
+    """Adjoint of `_spread`."""
+    used = by_map.shape[1]
+    states, streams = by_through.shape[2], by_map.shape[2] - used
+    for c in range(used):
+        for i in range(used + streams):
+            to = i if i < used else i - used + states
+            by_map[0, c, i] = by_through[e, 0, c, to]
+            by_map[1, c, i] = by_through[e, 1, c, to]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pass(
     through: FloatArray,
-    noise: FloatArray,
+    now: int,
     mean: FloatArray,
     variance: FloatArray,
     rate: FloatArray,
-    new_mean: FloatArray,
-    new_variance: FloatArray,
+    d: int,
 ) -> None:
-    """One day without watch."""
-    states = mean.size
+    """One day without watch: rows d of mean and variance to rows d + 1."""
+    states = mean.shape[1]
     for c in range(states):
         first = 0.0
         second = 0.0
         for i in range(states):
-            first += through[c, i] * mean[i]
-            second += through[c, i] * through[c, i] * variance[i] + noise[c, i] * mean[i]
-        for k in range(rate.size):
-            first += through[c, states + k] * rate[k]
-            second += noise[c, states + k] * rate[k]
-        new_mean[c] = first
-        new_variance[c] = second
+            kept = through[now, 0, c, i]
+            first += kept * mean[d, i]
+            second += kept * kept * variance[d, i] + through[now, 1, c, i] * mean[d, i]
+        for k in range(rate.shape[1]):
+            first += through[now, 0, c, states + k] * rate[d, k]
+            second += through[now, 1, c, states + k] * rate[d, k]
+        mean[d + 1, c] = first
+        variance[d + 1, c] = second
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pass_back(
     through: FloatArray,
-    noise: FloatArray,
+    now: int,
     mean: FloatArray,
     variance: FloatArray,
     rate: FloatArray,
+    d: int,
     by_mean: FloatArray,
     by_variance: FloatArray,
     by_through: FloatArray,
-    by_noise: FloatArray,
     by_rate: FloatArray,
 ) -> None:
     """Adjoint of `_pass`; `by_mean` and `by_variance` are changed in place."""
-    states = mean.size
+    states = mean.shape[1]
     to_mean = np.zeros(states)
     to_variance = np.zeros(states)
     for c in range(states):
         one, two = by_mean[c], by_variance[c]
         for i in range(states):
-            by_through[c, i] += one * mean[i] + 2.0 * two * through[c, i] * variance[i]
-            by_noise[c, i] += two * mean[i]
-            to_mean[i] += one * through[c, i] + two * noise[c, i]
-            to_variance[i] += two * through[c, i] * through[c, i]
-        for k in range(rate.size):
-            by_through[c, states + k] += one * rate[k]
-            by_noise[c, states + k] += two * rate[k]
-            by_rate[k] += one * through[c, states + k] + two * noise[c, states + k]
-    by_mean[:] = to_mean
-    by_variance[:] = to_variance
+            kept = through[now, 0, c, i]
+            by_through[now, 0, c, i] += one * mean[d, i] + 2.0 * two * kept * variance[d, i]
+            by_through[now, 1, c, i] += two * mean[d, i]
+            to_mean[i] += one * kept + two * through[now, 1, c, i]
+            to_variance[i] += two * kept * kept
+        for k in range(rate.shape[1]):
+            by_through[now, 0, c, states + k] += one * rate[d, k]
+            by_through[now, 1, c, states + k] += two * rate[d, k]
+            by_rate[d, k] += one * through[now, 0, c, states + k]
+            by_rate[d, k] += two * through[now, 1, c, states + k]
+    for c in range(states):
+        by_mean[c] = to_mean[c]
+        by_variance[c] = to_variance[c]
 
 
-@njit(cache=True, nogil=True)
-def _to_structure(
-    maps: GapMaps,
-    lift: FloatArray,
-    source: IntArray,
-    by_map: FloatArray,
-    by_noise: FloatArray,
-    model: Structure,
-    by_speed: FloatArray,
-    by_lift: FloatArray,
-) -> None:
-    """Adjoint of the maps of a day without watch, added to that of the constants."""
-    wide_speed = np.zeros(lift.shape[1])
-    wide_lift = np.zeros(lift.shape)
-    gap_maps_back(maps, lift, source, by_map, by_noise, wide_speed, wide_lift)
-    _narrow(wide_speed, wide_lift, model, by_speed, by_lift)
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _to_parameters(
     theta: FloatArray,
     group: IntArray,
     first: int,
     model: Structure,
+    slopes: Slopes,
     by_lift: FloatArray,
     by_leave: FloatArray,
     by_fade: FloatArray,
@@ -857,19 +1023,33 @@ def _to_parameters(
 ) -> None:
     """Adjoint of `_structure`: adds to the last two arguments."""
     eras, streams, width = model.lift.shape
-    targets = by_leave.shape[1]
+    targets = model.leave.shape[1]
     terms = width // streams
+    lanes = slopes.fade.shape[1]
     for c in range(by_fade.size):
-        by_speed[model.pace[(c // width) % targets, c % width]] -= by_fade[c] * model.fade[c]
+        total = by_fade[c]
+        for p in range(lanes):
+            total += slopes.fade[c, p]
+        by_speed[model.pace[(c // width) % targets, c % width]] -= total * model.fade[c]
+    for q in range(by_speed.size):
+        for p in range(lanes):
+            by_speed[q] += slopes.speed[q, p]
     for e in range(eras):
+        for t in range(targets):
+            for i in range(width):
+                for p in range(lanes):
+                    by_leave[(e * targets + t) * width + i] += slopes.leave[e, t, i, p]
         for k in range(streams):
             for j in range(streams):
                 g = group[k, j]
                 where = first + (e * streams + k) * streams + j
                 for m in range(terms):
+                    i = j * terms + m
                     w, b = values[g, m], model.speed[g * terms + m]
-                    one = by_lift[e, k, j * terms + m]
-                    two = by_leave[e, k if targets > 1 else 0, j * terms + m]
+                    one = by_lift[e, k, i]
+                    for p in range(lanes):
+                        one += slopes.lift[e, k, i, p]
+                    two = by_leave[(e * targets + (k if targets > 1 else 0)) * width + i]
                     by_theta[where] += w * (one * b + two)
                     by_values[g, m] += theta[where] * (one * b + two)
                     by_speed[g * terms + m] += one * theta[where] * w
@@ -904,15 +1084,17 @@ def day_data(
     era : ndarray of int (D,), optional
         Which R holds for the parents of each day; the first by default.
     draws : int
-        Draws of each day's times and states.
+        Draws of each day's times and states, a multiple of four.
     seed : int
         The random numbers are data: the same for the same counts and seed.
 
     Raises
     ------
     ValueError
-        For marks that do not fit the counts.
+        For marks that do not fit the counts, or another number of draws.
     """
+    if draws < 4 or draws % 4:
+        raise ValueError(f"the number of draws must be a multiple of four, got {draws}")
     days, streams = counts.shape
     seen = np.where(np.asarray(watched)[:, None] > 0, counts, 0).astype(np.int64)
     number = seen.sum(axis=1)
@@ -956,11 +1138,10 @@ def _random_numbers(
     which = np.empty(first[-1] * draws, np.int64)
     for n in np.unique(number[busy]):
         at = first[:-1][number == n]
-        events = at[:, None] + np.arange(n)
-        times = uniform[events].transpose(0, 2, 1)
-        order = np.argsort(times, axis=2, kind="stable")
+        times = uniform[at[:, None] + np.arange(n)]
+        order = np.argsort(times, axis=1, kind="stable")
         places = at[:, None] * draws + np.arange(n * draws)
-        when[places] = np.take_along_axis(times, order, axis=2).reshape(len(at), -1)
+        when[places] = np.take_along_axis(times, order, axis=1).reshape(len(at), -1)
         which[places] = (at[:, None, None] + order).reshape(len(at), -1)
     middle = ndtri((np.arange(draws) + 0.5) / draws)
     middle /= np.sqrt((middle**2).mean())

@@ -62,18 +62,37 @@ def time_grid(largest: int) -> tuple[FloatArray, FloatArray]:
     return (node + 1) / 2, np.ascontiguousarray(integral)
 
 
-@njit(cache=True, nogil=True)
-def _exponential(a: FloatArray, out: FloatArray) -> None:
-    """Power series of exp(a)."""
-    out[0] = np.exp(a[0])
-    for i in range(1, a.size):
-        total = 0.0
-        for j in range(1, i + 1):
-            total += j * a[j] * out[i - j]
-        out[i] = total / i
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve(a: FloatArray, b: FloatArray) -> None:
+    """Solution of a x = b (n, m), left in `b`, by elimination with pivots; `a` is overwritten."""
+    size, columns = b.shape
+    for i in range(size):
+        pivot = i
+        for r in range(i + 1, size):
+            if abs(a[r, i]) > abs(a[pivot, i]):
+                pivot = r
+        if pivot != i:
+            for c in range(i, size):
+                a[i, c], a[pivot, c] = a[pivot, c], a[i, c]
+            for c in range(columns):
+                b[i, c], b[pivot, c] = b[pivot, c], b[i, c]
+        inverse = 1.0 / a[i, i]
+        for r in range(i + 1, size):
+            factor = a[r, i] * inverse
+            for c in range(i + 1, size):
+                a[r, c] -= factor * a[i, c]
+            for c in range(columns):
+                b[r, c] -= factor * b[i, c]
+    for i in range(size - 1, -1, -1):
+        inverse = 1.0 / a[i, i]
+        for c in range(columns):
+            b[i, c] *= inverse
+        for r in range(i):
+            for c in range(columns):
+                b[r, c] -= a[r, i] * b[i, c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _product(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
     """Power series of a b, to the degree of `out`."""
     for i in range(out.size):
@@ -83,7 +102,7 @@ def _product(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
         out[i] = total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def day_series(
     reach: float, decay: float, degree: int, nodes: FloatArray, integral: FloatArray
 ) -> tuple[float, FloatArray, FloatArray]:
@@ -131,7 +150,8 @@ def day_series(
         for j in range(size):
             weight[i, j] = integral[i, j] * span * (4.0 + age[j])
             system[i, j] = weight[i, j] + (1.0 if i == j else 0.0)
-    solver = np.linalg.solve(system, weight)
+    solver = weight.copy()
+    solve(system, solver)
 
     # Series are (terms, size): one row a coefficient, so that operators act on whole rows.
     c = np.zeros((terms, size))
@@ -246,7 +266,7 @@ def day_series(
     return scale, series, slopes
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _weights(
     n: int, mean: float, scale: float, work: FloatArray, at: int, whole: FloatArray
 ) -> float:
@@ -284,7 +304,7 @@ def _weights(
     return float(work[SECOND, at] + np.log(last) + offset - n * np.log(ratio * scale))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def log_term(x: float) -> tuple[float, float]:
     """-log(1 - x) / x and (1 / (1 - x) + log(1 - x) / x) / x, for x <= 0."""
     if x > -1e-2:
@@ -300,7 +320,7 @@ def log_term(x: float) -> tuple[float, float]:
     return value, (1.0 / (1.0 - x) - value) / x
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def fade(rate: float) -> tuple[float, float, float]:
     """exp(-rate), its mean over [0, 1] of the exponent, and the derivative of that mean."""
     e = np.exp(-rate)
@@ -313,7 +333,7 @@ def fade(rate: float) -> tuple[float, float, float]:
     return e, mean, slope
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def slack(reach: float) -> tuple[float, float]:
     """1 - R with its derivative, kept positive at R near and above 1."""
     gap = 1.0 - reach
@@ -323,7 +343,7 @@ def slack(reach: float) -> tuple[float, float]:
     return SLACK * ratio, -ratio * ratio
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _day(
     n: int,
     background: float,
@@ -383,7 +403,7 @@ def _day(
     return value, -one, max(shift + three, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _day_back(
     n: int,
     seeds: tuple[float, float],
@@ -499,7 +519,7 @@ def _day_back(
     return by_background, by_mean, by_variance, by_gain
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def day_filter(
     theta: FloatArray,
     values: FloatArray,
@@ -662,7 +682,7 @@ def day_filter(
     return value, by_theta, by_values
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def day_probabilities(
     theta: FloatArray,
     values: FloatArray,

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.day_filter import SLACK, slack
+from escalation.likelihood.day_filter import SLACK, slack, solve
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -32,7 +32,7 @@ class GapMaps(NamedTuple):
     squares: FloatArray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _add(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
     """Add a @ b to `out`."""
     for i in range(a.shape[0]):
@@ -43,7 +43,7 @@ def _add(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
                     out[i, j] += factor * b[k, j]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _add_left(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
     """Add a.T @ b to `out`."""
     for k in range(a.shape[0]):
@@ -54,7 +54,7 @@ def _add_left(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
                     out[i, j] += factor * b[k, j]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _add_right(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
     """Add a @ b.T to `out`."""
     for i in range(a.shape[0]):
@@ -65,14 +65,14 @@ def _add_right(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
             out[i, j] += total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _simpson(i: int) -> float:
     if i == 0 or i == STEPS:
         return 1.0 / (3.0 * STEPS)
     return (4.0 if i % 2 == 1 else 2.0) / (3.0 * STEPS)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def gap_maps(speed: FloatArray, lift: FloatArray, source: IntArray) -> GapMaps:
     r"""Maps of a day without watch, from the equations of the moments.
 
@@ -122,7 +122,9 @@ def gap_maps(speed: FloatArray, lift: FloatArray, source: IntArray) -> GapMaps:
                 nested[k - 1, i, j] /= k
             nested[k - 1, i, i] += 1.0
     squares = np.zeros((halvings + 1, size, size))
-    squares[0] = nested[0]
+    for i in range(size):
+        for j in range(size):
+            squares[0, i, j] = nested[0, i, j]
     for h in range(halvings):
         _add(squares[h], squares[h], squares[h + 1])
     powers = np.zeros((STEPS + 1, size, size))
@@ -139,7 +141,7 @@ def gap_maps(speed: FloatArray, lift: FloatArray, source: IntArray) -> GapMaps:
     return GapMaps(powers, noise, generator, nested, squares)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _at(
     s: int, powers: FloatArray, lift: FloatArray, source: IntArray
 ) -> tuple[FloatArray, FloatArray]:
@@ -158,7 +160,7 @@ def _at(
     return spike, rate
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def gap_maps_back(
     maps: GapMaps,
     lift: FloatArray,
@@ -175,7 +177,9 @@ def gap_maps_back(
     streams, states = lift.shape
     size = states + streams
     by_powers = np.zeros(maps.powers.shape)
-    by_powers[STEPS, :states] += by_map
+    for c in range(states):
+        for i in range(size):
+            by_powers[STEPS, c, i] = by_map[c, i]
     for s in range(STEPS + 1):
         spike, rate = _at(s, maps.powers, lift, source)
         squared = spike * spike
@@ -218,32 +222,36 @@ def gap_maps_back(
                 by_lift[source[c], d] += by_generator[c, d] * length
 
 
-@njit(cache=True, nogil=True)
-def settle(maps: GapMaps, rate: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Means and variances (C,) that a day without watch leaves as they are."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def settle(maps: GapMaps, rate: FloatArray, mean: FloatArray, variance: FloatArray) -> None:
+    """Means and variances that a day without watch leaves as they are.
+
+    At the rates of row 0 of `rate` (D, K); written to row 0 of `mean` and `variance`.
+    """
     states = maps.noise.shape[0]
-    streams = rate.size
-    whole = maps.powers[STEPS]
-    mean = np.zeros(states)
-    system = np.eye(states)
+    streams = rate.shape[1]
+    one = np.zeros((states, 1))
+    system = np.zeros((states, states))
     for c in range(states):
-        for d in range(states):
-            system[c, d] -= whole[c, d]
+        for i in range(states):
+            system[c, i] = (1.0 if c == i else 0.0) - maps.powers[STEPS, c, i]
         for k in range(streams):
-            mean[c] += whole[c, states + k] * rate[k]
-    mean = np.linalg.solve(system, mean)
-    variance = np.zeros(states)
-    system = np.eye(states)
+            one[c, 0] += maps.powers[STEPS, c, states + k] * rate[0, k]
+    solve(system, one)
+    two = np.zeros((states, 1))
     for c in range(states):
-        for d in range(states):
-            system[c, d] -= whole[c, d] * whole[c, d]
-            variance[c] += maps.noise[c, d] * mean[d]
+        for i in range(states):
+            system[c, i] = (1.0 if c == i else 0.0) - maps.powers[STEPS, c, i] ** 2
+            two[c, 0] += maps.noise[c, i] * one[i, 0]
         for k in range(streams):
-            variance[c] += maps.noise[c, states + k] * rate[k]
-    return mean, np.linalg.solve(system, variance)
+            two[c, 0] += maps.noise[c, states + k] * rate[0, k]
+    solve(system, two)
+    for c in range(states):
+        mean[0, c] = one[c, 0]
+        variance[0, c] = two[c, 0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def settle_back(
     maps: GapMaps,
     rate: FloatArray,
@@ -255,36 +263,37 @@ def settle_back(
     by_map: FloatArray,
     by_noise: FloatArray,
 ) -> None:
-    """Adjoint of `settle`: adds to the last three arguments."""
+    """Adjoint of `settle`: adds to row 0 of `by_rate` and to the maps (C, C + K)."""
     states = maps.noise.shape[0]
-    streams = rate.size
-    whole = maps.powers[STEPS]
-    system = np.eye(states)
-    other = np.eye(states)
+    streams = rate.shape[1]
+    second = np.zeros((states, 1))
+    first = np.zeros((states, 1))
+    system = np.zeros((states, states))
     for c in range(states):
-        for d in range(states):
-            system[c, d] -= whole[d, c] * whole[d, c]
-            other[c, d] -= whole[d, c]
-    second = np.linalg.solve(system, by_variance)
-    total = by_mean.copy()
+        second[c, 0] = by_variance[c]
+        first[c, 0] = by_mean[c]
+        for i in range(states):
+            system[c, i] = (1.0 if c == i else 0.0) - maps.powers[STEPS, i, c] ** 2
+    solve(system, second)
     for c in range(states):
-        for d in range(states):
-            by_noise[c, d] += second[c] * mean[d]
-            by_map[c, d] += 2.0 * whole[c, d] * second[c] * variance[d]
-            total[d] += maps.noise[c, d] * second[c]
+        for i in range(states):
+            by_noise[c, i] += second[c, 0] * mean[0, i]
+            by_map[c, i] += 2.0 * maps.powers[STEPS, c, i] * second[c, 0] * variance[0, i]
+            first[i, 0] += maps.noise[c, i] * second[c, 0]
+            system[c, i] = (1.0 if c == i else 0.0) - maps.powers[STEPS, i, c]
         for k in range(streams):
-            by_noise[c, states + k] += second[c] * rate[k]
-            by_rate[k] += maps.noise[c, states + k] * second[c]
-    first = np.linalg.solve(other, total)
+            by_noise[c, states + k] += second[c, 0] * rate[0, k]
+            by_rate[0, k] += maps.noise[c, states + k] * second[c, 0]
+    solve(system, first)
     for c in range(states):
-        for d in range(states):
-            by_map[c, d] += first[c] * mean[d]
+        for i in range(states):
+            by_map[c, i] += first[c, 0] * mean[0, i]
         for k in range(streams):
-            by_map[c, states + k] += first[c] * rate[k]
-            by_rate[k] += whole[c, states + k] * first[c]
+            by_map[c, states + k] += first[c, 0] * rate[0, k]
+            by_rate[0, k] += maps.powers[STEPS, c, states + k] * first[c, 0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def tamed(reach: FloatArray) -> tuple[float, FloatArray]:
     """Factor that brings the spectral radius of R (K, K) below one, with its slope by R.
 
@@ -295,21 +304,33 @@ def tamed(reach: FloatArray) -> tuple[float, FloatArray]:
     rows = 0.0
     columns = 0.0
     for k in range(streams):
-        rows = max(rows, reach[k].sum())
-        columns = max(columns, reach[:, k].sum())
+        out = 0.0
+        into = 0.0
+        for j in range(streams):
+            into += reach[k, j]
+            out += reach[j, k]
+        rows = max(rows, into)
+        columns = max(columns, out)
     if min(rows, columns) <= 1.0 - SLACK:
         return 1.0, slope
     right = np.ones(streams)
     left = np.ones(streams)
     for _ in range(2000):
+        # The shift keeps a periodic R from making the iteration go round.
         new_right = rows * right
         new_left = rows * left
         for k in range(streams):
             for j in range(streams):
                 new_right[k] += reach[k, j] * right[j]
                 new_left[j] += reach[k, j] * left[k]
-        right = new_right / new_right.sum()
-        left = new_left / new_left.sum()
+        sum_right = 0.0
+        sum_left = 0.0
+        for k in range(streams):
+            sum_right += new_right[k]
+            sum_left += new_left[k]
+        for k in range(streams):
+            right[k] = new_right[k] / sum_right
+            left[k] = new_left[k] / sum_left
     radius = 0.0
     both = 0.0
     for k in range(streams):
