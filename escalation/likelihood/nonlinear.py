@@ -97,6 +97,7 @@ def hawkes_nonlinear(
     decay = np.zeros(sources * terms)
     by_amplitude = np.zeros(sources * terms)
     by_decay = np.zeros(sources * terms)
+    work = np.empty((3 + sources * terms, 16))
     value = 0.0
     now = 0.0
     d = 0
@@ -120,7 +121,7 @@ def hawkes_nonlinear(
                         decay[c * terms + m] = b
                 area, by_level = integrate(
                     level[d, k], amplitude, decay, step, scale[k], link, halvings,
-                    by_amplitude, by_decay,
+                    by_amplitude, by_decay, work,
                 )  # fmt: skip
                 if not area < 1e15:
                     return none

@@ -167,7 +167,7 @@ def test_integrals_hold_whatever_the_scale_the_decay_and_the_length(link, terms,
         def rate(u, predictor=predictor, scale=scale):
             return RATE[link](predictor(u), scale)
 
-        slopes = np.zeros(terms), np.zeros(terms)
+        slopes = np.zeros(terms), np.zeros(terms), np.empty((3 + terms, 16))
         value, _ = integrate(level, amplitude, decay, length, scale, link, 0, *slopes)
         wanted = panels(rate, predictor, length, min(length, 1e-3 / decay.max()))
         np.testing.assert_allclose(value, wanted, rtol=1e-9, atol=1e-11 * scale * length)
@@ -193,7 +193,7 @@ def test_no_jump_of_the_value_where_the_panels_change():
         values = np.empty(grid.size)
         for i, size in enumerate(grid):
             amplitude, decay = np.full(terms, size), np.array([1.0, 7.0][:terms])
-            scratch = np.zeros(terms), np.zeros(terms)
+            scratch = np.zeros(terms), np.zeros(terms), np.empty((3 + terms, 16))
             values[i], _ = integrate(0.3, amplitude, decay, 3.0, 0.1, SOFTPLUS, 0, *scratch)
         curvature = np.diff(values, 2) / (grid[1] - grid[0]) ** 2
         # Rounding of the values alone is 1e-15 / 1e-8 = 1e-7.
