@@ -80,8 +80,10 @@ class Cascade:
     def most_likely(self) -> IntArray:
         """The most likely parent (n,) of each incident, -1 for the background.
 
-        Of two incidents of one day whose order is not known, the one that comes first in the
-        series is taken for the earlier, with the probability that either set off the other.
+        An incident is background if that is as probable as not; otherwise its parent is the most
+        probable one, however improbable that one is by itself. Of two incidents of one day whose
+        order is not known, the one that comes first in the series is taken for the earlier, with
+        the probability that either set off the other.
         """
         place = np.empty(len(self.times), np.int64)
         place[self._order] = np.arange(len(self.times))
@@ -91,7 +93,7 @@ class Cascade:
         pair, share = _summed(child * len(self.times) + parent, self.probability)
         child, parent = np.divmod(pair, len(self.times))
         out = np.full(len(self.times), -1)
-        best = self.background.copy()
+        best = np.where(self.background < 0.5, 0.0, np.inf)
         for c, p, s in zip(child, parent, share, strict=True):
             if s > best[c]:
                 best[c], out[c] = s, p

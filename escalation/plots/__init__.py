@@ -13,6 +13,14 @@ from escalation.plots.dynamics import (
     shares,
 )
 from escalation.plots.forecast import cumulative, fan
+from escalation.plots.hawkes import (
+    cascade,
+    delays,
+    intensity,
+    network,
+    residual_counts,
+    residual_quantiles,
+)
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
 from escalation.plots.style import figure, style, svg
@@ -21,14 +29,20 @@ __all__ = [
     "autocorrelation",
     "branching_by_background",
     "calibration",
+    "cascade",
     "counts",
     "cumulative",
+    "delays",
     "fan",
     "figure",
+    "intensity",
+    "network",
     "pit",
     "predictive",
     "reproduction",
     "reproduction_by_background",
+    "residual_counts",
+    "residual_quantiles",
     "responses",
     "shares",
     "skill",
