@@ -212,8 +212,8 @@ class NonlinearHawkes(Model):
         Returns
         -------
         float
-            Absolute difference of the two log-likelihoods. By the quadrature's bound it cannot
-            exceed 1e-11 times the sum over streams of the scale times the days watched.
+            Absolute difference of the two log-likelihoods. Its bound, see `hawkes_nonlinear`, is
+            below 1e-6 unless the scale times the days watched, or the events, exceed 10,000.
         """
         problem = self.problem(series)
         column, place, group = problem.structure

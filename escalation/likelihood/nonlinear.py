@@ -33,9 +33,11 @@ def hawkes_nonlinear(
 
     Within a stream a tie is a delay rounded to zero; events of different streams at the very same
     time do not affect one another. The compensator is a quadrature (`integrate`) from each event
-    or edge to the next; its error over the window is at most about ``10 * TOLERANCE`` times the
-    sum over streams of scale x length. Its panels depend on the parameters, but a change of
-    panels moves the value by no more than that error, which is of the order of rounding.
+    or edge to the next. Under softplus its error is at most ``10 * TOLERANCE`` times the sum over
+    streams of scale x length, or for one exponential of the absolute influence of all events;
+    under exp, ``100 * TOLERANCE`` times the expected number of events. The panels depend on the
+    parameters, but a change of panels moves the value by no more than that error, which is of the
+    order of rounding, so that an optimiser sees a smooth function.
     Cost O((n + D) K (K + nodes) M).
 
     Parameters

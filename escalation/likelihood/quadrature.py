@@ -11,7 +11,7 @@ from escalation.parameters import FloatArray
 #: Codes of the link functions.
 IDENTITY, SOFTPLUS, EXP = 0, 1, 2
 
-#: What a panel's error may be, relative to scale x length of the panel, up to a factor of 20.
+#: Factor of the bound on a panel's error, see `integrate`.
 TOLERANCE = 1e-12
 #: In the ellipse of convergence the predictor moves by at most so many scales off the real line;
 #: the singularities of softplus are at pi.
