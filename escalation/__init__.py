@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from escalation.actors import Actor as Actor
     from escalation.actors import Actors as Actors
     from escalation.background import Background as Background
+    from escalation.background import Covariates as Covariates
     from escalation.backtest import Backtest as Backtest
     from escalation.backtest import run_backtest as run_backtest
     from escalation.baselines import Climatology as Climatology
@@ -27,9 +28,23 @@ if TYPE_CHECKING:
     from escalation.fit import Fit as Fit
     from escalation.forecast import Forecast as Forecast
     from escalation.hawkes import Hawkes as Hawkes
+    from escalation.hawkes import Marks as Marks
+    from escalation.hawkes import NonlinearHawkes as NonlinearHawkes
+    from escalation.hawkes import Shrinkage as Shrinkage
+    from escalation.hawkes import cascade as cascade
+    from escalation.hawkes import era_table as era_table
+    from escalation.hawkes import excitation_test as excitation_test
+    from escalation.hawkes import profile_interval as profile_interval
+    from escalation.hawkes import residuals as residuals
+    from escalation.hawkes import same_day_test as same_day_test
+    from escalation.hawkes import trend_test as trend_test
     from escalation.incidents import Incidents as Incidents
     from escalation.kernels import Exponential as Exponential
+    from escalation.kernels import Histogram as Histogram
+    from escalation.kernels import Lomax as Lomax
+    from escalation.kernels import Mixture as Mixture
     from escalation.kernels import OneLag as OneLag
+    from escalation.kernels import Weibull as Weibull
     from escalation.parameters import Parameter as Parameter
     from escalation.report import write_report as write_report
     from escalation.results import Results as Results
@@ -66,10 +81,26 @@ _HOMES = {
     "Exponential": "escalation.kernels",
     # All of the effect in the next period: plain autoregression.
     "OneLag": "escalation.kernels",
+    # A delay density made of several exponentials.
+    "Mixture": "escalation.kernels",
+    # A delay density that falls like a power of the delay.
+    "Lomax": "escalation.kernels",
+    # A delay density that rises or falls like a power, then exponentially.
+    "Weibull": "escalation.kernels",
+    # A delay density in steps, smoothed: no form assumed.
+    "Histogram": "escalation.kernels",
     # What happens without earlier incidents: level, season and trend.
     "Background": "escalation.background",
+    # Daily values of what may move the background.
+    "Covariates": "escalation.background",
     # A process of exact times in which incidents set off further ones.
     "Hawkes": "escalation.hawkes",
+    # How the size of an incident scales what it sets off.
+    "Marks": "escalation.hawkes",
+    # A pull of the arrows between streams towards zero.
+    "Shrinkage": "escalation.hawkes",
+    # A process whose incidents may also lower the rate: signed influence.
+    "NonlinearHawkes": "escalation.hawkes",
     # The same idea for counts per period, Poisson or negative binomial.
     "EndemicEpidemic": "escalation.counts",
     # The engine that maximises the likelihood and draws around the maximum.
@@ -98,6 +129,20 @@ _HOMES = {
     "run_backtest": "escalation.backtest",
     # Ask a fit whether its figures may be trusted.
     "check": "escalation.checks",
+    # What the fitted rate leaves of the events, with tests.
+    "residuals": "escalation.hawkes",
+    # Whether a slow change of the background looks like excitation.
+    "trend_test": "escalation.hawkes",
+    # Whether more incidents share a day than the model allows.
+    "same_day_test": "escalation.hawkes",
+    # Whether one stream sets another one off at all.
+    "excitation_test": "escalation.hawkes",
+    # An interval from the profile of the likelihood.
+    "profile_interval": "escalation.hawkes",
+    # Who set off whom: the probability of each parent.
+    "cascade": "escalation.hawkes",
+    # R of each era, and what changed between them.
+    "era_table": "escalation.hawkes",
     # One study file: data, window, streams, model, forecast, report.
     "Study": "escalation.study",
     # What a study found, saved and loaded.

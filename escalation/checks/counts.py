@@ -1,0 +1,161 @@
+"""Checks of a count model: delay, residuals, replicated series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from escalation.checks.finding import WARN, Finding, percent, status_of
+from escalation.counts import EndemicEpidemic
+from escalation.fit import Fit
+from escalation.kernels import ContinuousKernel
+from escalation.parameters import FloatArray
+
+
+def delay(fit: Fit) -> Finding:
+    """Whether the periods are short enough to see the delay."""
+    kernel, period = _counted(fit).kernel, fit.series.period
+    name = "Delay against period"
+    if not isinstance(kernel, ContinuousKernel):
+        return Finding(name, "passed", f"All offspring falls in the next {period} by definition.")
+    own = len(kernel.parameters(period))
+    theta = fit.theta[:, -own:]
+    median = float(np.median(kernel.median(theta)))
+    lost = float(np.median(kernel.same_period(theta)))
+    text = f"The median delay is {median:.2g} {period}s"
+    if median < 1:
+        return Finding(
+            name,
+            "warned",
+            f"{text}, shorter than the {period}: some {percent(lost)} of the offspring falls in "
+            f"the incident's own {period}, which R leaves out and the overdispersion takes up.",
+        )
+    return Finding(name, "passed", f"{text}, longer than the {period}.")
+
+
+def pearson(fit: Fit) -> FloatArray:
+    """Pearson residuals (T, K) at the estimate; NaN where the period is not in the likelihood."""
+    series, model = fit.series, _counted(fit)
+    mean = model.means(fit)[0]
+    psi = fit.estimate.get("dispersion", np.zeros(()))
+    used = model.used(series)
+    # A period that nobody watched has a mean of zero.
+    spread = np.where(used[:, None], np.sqrt(mean * (1 + psi * mean)), np.nan)
+    out = (series.counts - mean) / spread
+    return np.asarray(out, float)
+
+
+def residuals(fit: Fit) -> list[Finding]:
+    """Whether the one-step residuals are free of memory, and of each other."""
+    from statsmodels.stats.diagnostic import acorr_ljungbox
+
+    values = pearson(fit)
+    values = values[~np.isnan(values).any(axis=1)]
+    names = fit.series.names
+    lags = min(10, len(values) // 5)
+    if lags < 1:
+        return [Finding("Memory left over", "warned", "The series is too short to tell.")]
+    p = [
+        1.0 if np.ptp(column) == 0 else float(acorr_ljungbox(column, [lags])["lb_pvalue"].iloc[0])
+        for column in values.T
+    ]
+    worst = int(np.argmin(p))
+    table = pl.DataFrame({"stream": list(names), "p_value": p})
+    text = (
+        f"Ljung–Box test of the residuals over {lags} {fit.series.period}s: "
+        f"smallest p {p[worst]:.2g} ({names[worst]})"
+    )
+    status = status_of(min(1.0, p[worst] * len(p)))
+    meaning = {
+        "passed": ": no memory is left over.",
+        "warned": ": some memory is left over, R or its delay may be off.",
+        "failed": ": the model misses memory in this stream; R and the forecast may be wrong.",
+    }
+    found = [Finding("Memory left over", status, text + meaning[status], table)]
+    if len(names) > 1:
+        found.append(_together(values, names, fit.series.period))
+    return found
+
+
+def _together(values: FloatArray, names: tuple[str, ...], period: str) -> Finding:
+    with np.errstate(invalid="ignore"):
+        correlation: FloatArray = np.nan_to_num(np.corrcoef(values.T))
+    upper = np.triu_indices(len(names), 1)
+    strength = np.abs(correlation[upper])
+    at = int(strength.argmax())
+    i, j = upper[0][at], upper[1][at]
+    # Fisher's z, with a Bonferroni correction for the number of pairs.
+    z = np.arctanh(min(strength[at], 1 - 1e-12)) * np.sqrt(max(len(values) - 3, 1))
+    p = min(1.0, float(_normal_tail(z)) * len(strength))
+    text = (
+        f"Strongest correlation of the residuals within a {period}: {correlation[i, j]:.2f} "
+        f"({names[i]}; {names[j]})"
+    )
+    status = "passed" if p >= WARN else "warned"
+    meaning = {
+        "passed": ": the streams do not move together beyond what R says.",
+        "warned": (
+            f": streams move together within the {period}, which R cannot say; intervals of sums "
+            "are too narrow."
+        ),
+    }
+    return Finding("Shared shocks", status, text + meaning[status])
+
+
+def _normal_tail(z: float) -> float:
+    from math import erfc, sqrt
+
+    return erfc(z / sqrt(2))
+
+
+def predictive(fit: Fit, rng: np.random.Generator, draws: int = 1000) -> list[Finding]:
+    """Posterior predictive checks: quiet periods, largest count and spread of each stream."""
+    series = fit.series
+    used = _counted(fit).used(series)
+    copies = fit.replicate(rng, draws)[:, used]
+    copies = copies[np.isfinite(copies).all(axis=(1, 2))]
+    rows = []
+    for label, statistic in STATISTICS.items():
+        seen, copied = statistic(series.counts[None, used])[0], statistic(copies)
+        above, below = (copied >= seen).mean(axis=0), (copied <= seen).mean(axis=0)
+        for k, name in enumerate(series.names):
+            low, middle, high = np.quantile(copied[:, k], [0.05, 0.5, 0.95])
+            rows.append(
+                {
+                    "stream": name,
+                    "statistic": label,
+                    "observed": float(seen[k]),
+                    "replicated": float(middle),
+                    "lower": float(low),
+                    "upper": float(high),
+                    "p_value": min(1.0, 2 * float(min(above[k], below[k])) + 1 / len(copies)),
+                }
+            )
+    table = pl.DataFrame(rows)
+    odd = table.filter(pl.col("p_value") * len(rows) < 0.05)
+    name = "Replicated series"
+    if odd.is_empty():
+        text = "Series drawn from the fit have as many quiet periods, as high peaks and as much "
+        return [Finding(name, "passed", f"{text}spread as the one observed.", table)]
+    first = odd.sort("p_value").row(0, named=True)
+    text = (
+        f"{len(odd)} of {len(rows)} figures of the observed series are unusual for the fit; most "
+        f"of all the {first['statistic']} of {first['stream']}: {first['observed']:.3g}, "
+        f"replicated {first['lower']:.3g} to {first['upper']:.3g}. Forecasts share this fault."
+    )
+    return [Finding(name, "warned", text, table)]
+
+
+STATISTICS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "share of quiet periods": lambda counts: (counts == 0).mean(axis=1),
+    "largest count": lambda counts: counts.max(axis=1),
+    "standard deviation": lambda counts: counts.std(axis=1),
+}
+
+
+def _counted(fit: Fit) -> EndemicEpidemic:
+    if not isinstance(fit.model, EndemicEpidemic):
+        raise ValueError(f"this check needs a count model, got {fit.model.name}")
+    return fit.model
