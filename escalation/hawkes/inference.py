@@ -203,7 +203,8 @@ class _Nested:
             level = here["level"].copy()
             level[target] += np.log1p(-reach * (target == source))
             theta = layout.pack({**here, "reproduction": matrix, "level": level})
-            out.append(theta)
+            if not lost:
+                out.append(theta)
             for delay in DELAYS if lost else ():
                 other = theta.copy()
                 other[places[group]] = kernel.start(min(delay, series.duration / 4))

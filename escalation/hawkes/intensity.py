@@ -22,6 +22,8 @@ IntArray = NDArray[np.int64]
 
 #: Pairs of events held at once where a kernel is no mixture of exponentials.
 BLOCK = 4_000_000
+#: Days that stand for a delay of zero.
+SOON = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,7 +366,8 @@ def _blocks(
     for start in range(0, len(query), step):
         rows = slice(start, min(start + step, len(query)))
         counts = np.arange(len(times)) < known[rows, None]
-        yield rows, np.maximum(query[rows, None] - times, 0.0), counts
+        # A tie within a stream is a delay of zero: the density's limit from the right.
+        yield rows, np.maximum(query[rows, None] - times, SOON), counts
 
 
 def _joined(

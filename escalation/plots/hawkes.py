@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from escalation.plots.dynamics import CLEAR_OF_ZERO
@@ -45,8 +44,8 @@ POINTS = 1500
 """Least number of points that a curve in time is drawn with."""
 RADIUS = 0.16
 """Of a node of the network, in the units of its axes."""
-HALO = (Stroke(linewidth=2.2, foreground="white"), Normal())
-"""Letters over arrows."""
+BACK = {"facecolor": "white", "linewidth": 0, "pad": 0.6, "alpha": 0.8}
+"""Behind letters over arrows; a halo would turn letters into outlines."""
 
 
 def intensity(
@@ -175,7 +174,7 @@ def network(ax: Axes, dynamics: Dynamics, *, level: float = 0.9) -> Axes:
     """Streams in a circle with an arrow for each entry of R, its width by the median of R.
 
     Arrows have the colour of their source; grey, dashed and without a number where the interval
-    touches zero. Those that are ruled out are not drawn.
+    touches zero. Those that are ruled out are not drawn. Give it a figure's whole width.
     """
     size = len(dynamics.names)
     lower, upper = dynamics.interval(level)
@@ -203,21 +202,21 @@ def network(ax: Axes, dynamics: Dynamics, *, level: float = 0.9) -> Axes:
         )  # fmt: skip
         if clear:
             ax.text(
-                at[0], at[1], label, ha="center", va="center", fontsize=7.5, linespacing=0.95, color=INK,
-                zorder=4, path_effects=HALO,
+                at[0], at[1], label, ha="center", va="center", fontsize=7.5, linespacing=0.95,
+                color=INK, zorder=4, bbox=BACK,
             )  # fmt: skip
     for k, name in enumerate(dynamics.names):
         ax.plot(*place[k], "o", markersize=16, color=colour(k), markeredgewidth=0, zorder=5)
         ax.text(
-            *place[k], f"{k + 1}", ha="center", va="center_baseline", zorder=6, fontsize=9,
-            color=ink_on(colour(k)), weight="bold",
+            place[k, 0], place[k, 1], f"{k + 1}", ha="center", va="center_baseline", zorder=6,
+            fontsize=9, color=ink_on(colour(k)), weight="bold",
         )  # fmt: skip
         below = place[k, 1] < 0.3
         ax.text(
-            place[k, 0], place[k, 1] + (-0.23 if below else 0.2),
+            place[k, 0], place[k, 1] + (-0.3 if below else 0.2),
             wrapped(name, 24 if size > 2 else 16, 3),
             ha="center", va="top" if below else "bottom", fontsize=8.5, zorder=6, parse_math=False,
-            path_effects=HALO,
+            bbox=BACK,
         )  # fmt: skip
     ax.set_xlim(-2.35, 2.35)
     ax.set_ylim(*((-0.75, 0.75) if size <= 2 else (-1.55, 1.5)))
