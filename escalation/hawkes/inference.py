@@ -11,6 +11,7 @@ import numpy as np
 
 from escalation.dynamics import arrow_mask
 from escalation.engines.objective import Objective, inverse
+from escalation.hawkes.intensity import require_additive
 from escalation.parameters import BoolArray, FloatArray
 
 if TYPE_CHECKING:
@@ -109,8 +110,10 @@ def excitation_test(
     Raises
     ------
     ValueError
-        For an unknown stream, or an arrow that the model does not have.
+        For an unknown stream, an arrow that the model does not have, or a model that is not
+        additive.
     """
+    require_additive(model)
     rng = np.random.default_rng(0) if rng is None else rng
     j, k = _place(series, source), _place(series, target)
     mask = arrow_mask(model.arrows, len(series.names))

@@ -285,7 +285,8 @@ def _curve(fit: Fit, name: str) -> _Curve:
     if name in labels:
         return _Curve(objective, top, place=labels.index(name))
     streams = len(fit.series.names)
-    eras = next(p for p in layout.parameters if p.name == "reproduction").size // streams**2
+    sizes = [p.size // streams**2 for p in layout.parameters if p.name == "reproduction"]
+    eras = sizes[0] if sizes else 0
     wanted = ["branching_ratio"] if eras == 1 else [f"branching_ratio[{e}]" for e in range(eras)]
     if name not in wanted:
         known = ", ".join([*wanted, *labels])

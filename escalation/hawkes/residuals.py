@@ -19,6 +19,7 @@ from escalation.parameters import FloatArray
 if TYPE_CHECKING:
     from escalation.fit import Fit
     from escalation.hawkes.model import Hawkes
+    from escalation.hawkes.nonlinear import NonlinearHawkes
     from escalation.series import EventSeries
 
 IntArray = NDArray[np.int64]
@@ -172,10 +173,10 @@ def residuals(
     progress : callable, optional
         Told (done, samples) after each simulated series.
 
-    Raises
-    ------
-    ValueError
-        If the model is not additive.
+    Notes
+    -----
+    The compensator of a process with a link is a quadrature of 56 nodes between events, finer
+    after each: its relative error is below 1e-6 for delays above a thousandth of the waits.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     found = residuals_at(fit.model, fit.series, fit.estimate, rng)  # type: ignore[arg-type]
@@ -202,6 +203,8 @@ def residuals_at(
     model: Hawkes, series: EventSeries, values: Mapping[str, FloatArray], rng: np.random.Generator
 ) -> Residuals:
     """Residuals of a series under a model with given parameters, without p-values."""
+    if not getattr(model, "additive", True):
+        return _linked(model, series, values)  # type: ignore[arg-type]
     series = model.prepared(series)
     if series.resolution == "day":
         return _daily(model, series, values, rng)
@@ -218,6 +221,60 @@ def residuals_at(
         series.names, tuple(increments), edges, np.array(observed, float).T, np.array(expected).T,
         "exact",
     )  # fmt: skip
+
+
+def _linked(
+    model: NonlinearHawkes, series: EventSeries, values: Mapping[str, FloatArray]
+) -> Residuals:
+    """Of a process with a link: the rate is integrated by quadrature between events."""
+    frame = without_link(model)
+    linear = {**values, "reproduction": values["influence"]}
+    parts = Intensity.of(frame, series, linear)
+    scales = model.scales(len(series.names))
+    edges = np.linspace(0.0, series.duration, BLOCKS + 1)
+    breaks = np.unique(np.concatenate([*series.times, parts.edges, parts.gaps.ravel(), edges]))
+    query, weight = _between(breaks)
+    middle = (breaks[:-1] + breaks[1:]) / 2
+    watched = ~((middle[:, None] > parts.gaps[:, 0]) & (middle[:, None] < parts.gaps[:, 1])).any(1)
+    increments, observed, expected = [], [], []
+    for k, times in enumerate(series.times):
+        terms = parts.rate(query.ravel(), k)
+        rate = linked_rate(model.link, terms, float(scales[k])).reshape(query.shape)
+        passed = np.append(0.0, np.cumsum((rate * weight).sum(axis=1) * watched))
+        increments.append(np.diff(passed[np.searchsorted(breaks, times)], prepend=0.0))
+        observed.append(np.histogram(times, edges)[0])
+        expected.append(np.diff(passed[np.searchsorted(breaks, edges)]))
+    return Residuals.of(
+        series.names, tuple(increments), edges, np.array(observed, float).T, np.array(expected).T,
+        "exact",
+    )  # fmt: skip
+
+
+def without_link(model: NonlinearHawkes) -> Hawkes:
+    """The linear process with the terms of one with a link."""
+    from escalation.hawkes.model import Hawkes
+
+    return Hawkes(model.kernel, model.background, model.arrows, model.kernel_per)
+
+
+def linked_rate(link: str, terms: FloatArray, scale: float) -> FloatArray:
+    """Rate (q,) of a process with a link from background and influences (q, 1 + K)."""
+    background, influence = terms[:, 0], terms[:, 1:].sum(axis=1)
+    if link == "exp":
+        return np.asarray(background * np.exp(influence))
+    predictor = background + scale * np.log(-np.expm1(-background / scale)) + influence
+    return np.asarray(scale * np.logaddexp(0.0, predictor / scale))
+
+
+def _between(breaks: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights (m, n) of a quadrature over each stretch, finer towards its start."""
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    # Panels that grow by four: a rate that falls within a hundredth of the stretch is followed.
+    ends = np.append(0.0, 4.0 ** np.arange(-6, 1))
+    unit = (ends[:-1, None] + np.diff(ends)[:, None] * (1 + nodes) / 2).ravel()
+    share = (np.diff(ends)[:, None] * weights / 2).ravel()
+    length = np.diff(breaks)[:, None]
+    return breaks[:-1, None] + length * unit, length * share
 
 
 def _daily(

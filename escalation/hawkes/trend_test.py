@@ -12,7 +12,7 @@ import polars as pl
 from escalation.engines.objective import Objective
 from escalation.hawkes.exact import watched_spans
 from escalation.hawkes.inference import Progress, exceeded, simulated_series
-from escalation.hawkes.intensity import Intensity
+from escalation.hawkes.intensity import Intensity, require_additive
 from escalation.parameters import FloatArray, Layout
 
 if TYPE_CHECKING:
@@ -133,12 +133,18 @@ def trend_test(
     progress : callable, optional
         Told (done, samples) after each series.
 
+    Raises
+    ------
+    ValueError
+        If the model is not additive.
+
     References
     ----------
     Filimonov & Sornette (2015), Quantitative Finance 15(8), on the trap.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     model: Hawkes = fit.model  # type: ignore[assignment]
+    require_additive(model)
     pair = _Backgrounds.of(model, fit.series)
     stiff, flexible, statistic = pair.compare(fit.series, dict(fit.estimate), None)
     degrees = pair.degrees(fit.series)

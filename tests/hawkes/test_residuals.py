@@ -11,7 +11,15 @@ from escalation.background import Background
 from escalation.engines import MaximumLikelihood
 from escalation.hawkes import Hawkes, Marks
 from escalation.hawkes.intensity import Intensity
-from escalation.hawkes.residuals import Residuals, exponential_distances, residuals, residuals_at
+from escalation.hawkes.nonlinear import NonlinearHawkes
+from escalation.hawkes.residuals import (
+    Residuals,
+    exponential_distances,
+    linked_rate,
+    residuals,
+    residuals_at,
+    without_link,
+)
 from escalation.hawkes.same_day import same_day_test
 from escalation.hawkes.trend_test import trend_test
 from escalation.kernels import Exponential, Lomax, Mixture, Weibull
@@ -162,6 +170,23 @@ def test_too_few_events_have_no_distance():
     )
     assert found.table()["kolmogorov_smirnov"].to_list() == [None]
     assert np.isnan(found.standardised).all()
+
+
+@pytest.mark.parametrize("link", ["softplus", "exp"])
+def test_a_link_is_integrated_like_the_likelihood(rng, link):
+    series = replace(marked(rng), marks=None)
+    model = NonlinearHawkes(link=link, background=Background(harmonics=1), kernel_per="target")
+    problem = model.problem(series)
+    values = {name: one[0] for name, one in problem.layout.sample_prior(rng, 1).items()}
+    found = residuals_at(model, series, values, rng)
+    linear = {**values, "reproduction": values["influence"]}
+    parts = Intensity.of(without_link(model), series, linear)
+    total = -found.expected.sum()
+    for k in range(2):
+        rate = linked_rate(link, parts.at_events(k)[0], float(model.scales(2)[k]))
+        total += np.log(rate).sum()
+    wanted = problem.evaluate(problem.layout.pack(values))[0]
+    np.testing.assert_allclose(total, wanted, rtol=0, atol=1e-5)
 
 
 def daily(times, duration):
