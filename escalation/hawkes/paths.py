@@ -108,10 +108,13 @@ def _simulated(
     watched = np.append(like.window.mask(), True)
     times, marks = [], []
     for time, size in zip(*found.by_stream(len(like.names)), strict=True):
-        seen = time >= 0
-        seen[seen] = watched[np.floor(time[seen]).astype(int)]
-        times.append(np.floor(time[seen]) if days else time[seen])
-        marks.append(_marks(model, size[seen] if size.size else size))
+        seen = np.searchsorted(time, 0.0)
+        time, size = time[seen:], size[seen:]
+        if like.window.gaps:
+            inside = watched[np.floor(time).astype(int)]
+            time, size = time[inside], size[inside] if size.size else size
+        times.append(np.floor(time) if days else time)
+        marks.append(_marks(model, size))
     kept = tuple(marks) if like.marks is not None else None
     return replace(like, times=tuple(times), marks=kept, dropped="")
 

@@ -104,7 +104,9 @@ class Paths:
                 times.append(self.time[ordered])
                 sizes.append(self.size[ordered])
             else:
-                times.append(np.sort(self.time[own]))
+                picked = self.time[own]
+                picked.sort()
+                times.append(picked)
                 sizes.append(self.size)
         return tuple(times), tuple(sizes)
 

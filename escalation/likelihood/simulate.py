@@ -152,10 +152,9 @@ def _background(
         while to_come < mean:
             if total == times.size or total > limit:
                 return total, cell, to_come
+            time = days[d] + width * (to_come / mean)
             # Rounding may put the last one of a stretch on its end.
-            times[total] = min(
-                days[d] + width * (to_come / mean), np.nextafter(days[d + 1], days[d])
-            )
+            times[total] = time if time < days[d + 1] else days[d]
             streams[total] = k
             total += 1
             to_come += wait(source)
@@ -295,6 +294,63 @@ def _generations(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _plain_generations(
+    source: Source,
+    segments: tuple[FloatArray, IntArray, FloatArray],
+    eras: FloatArray,
+    stretch: tuple[float, float, float],
+    room: Room,
+    total: int,
+    state: tuple[int, float],
+    limit: int,
+) -> tuple[int, int, float]:
+    """The same without marks, three times as fast.
+
+    Candidates come along the line of events at the rate of the most fertile ones; where between
+    two events a candidate falls tells its segment, or that there is none.
+    """
+    reached, target, rate = segments
+    _, end, reach = stretch
+    times, streams, _ = room
+    _, waits, used = source
+    at = used[0]
+    last = target.size - 1
+    most = 0.0
+    for e in range(reached.shape[0]):
+        for j in range(reached.shape[1]):
+            most = max(most, reached[e, j, last])
+    if most == 0.0:
+        return total, total, 0.0
+    i, to_come = state
+    scale = 1.0 / most
+    while True:
+        step = int(to_come * scale)
+        i += step
+        to_come -= step * most
+        if i >= total or total == times.size or total > limit:
+            break
+        if at > waits.size - 2:
+            refill(source)
+            at = 0
+        here, j = times[i], streams[i]
+        era = 0
+        while era < eras.size and here >= eras[era]:
+            era += 1
+        s = 0
+        for m in range(last):
+            s += 1 if to_come >= reached[era, j, m] else 0
+        delay = waits[at] / rate[j, s]
+        if to_come < reached[era, j, last] and here + delay < end and delay <= reach:
+            times[total] = here + delay
+            streams[total] = target[s]
+            total += 1
+        to_come += waits[at + 1]
+        at += 2
+    used[0] = at
+    return total, min(i, total), to_come
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _path(
     source: Source,
     background: FloatArray,
@@ -337,9 +393,14 @@ def _path(
         new_sizes(source, room, begin, total, marking)
     i, to_come = begin, wait(source)
     while total <= limit:
-        total, i, to_come = _generations(
-            source, segments, eras, stretch, marking, room, total, (i, to_come), limit
-        )
+        if room[2].size > 0:
+            total, i, to_come = _generations(
+                source, segments, eras, stretch, marking, room, total, (i, to_come), limit
+            )
+        else:
+            total, i, to_come = _plain_generations(
+                source, segments, eras, stretch, room, total, (i, to_come), limit
+            )
         if i == total:
             break
         room = wider(room)

@@ -1,7 +1,7 @@
 """Run one task in another library and print what it took as JSON.
 
 Run by the peer's own interpreter, which may be as old as Python 3.8: this file imports nothing of
-the package. ``python bench_hawkes_peer.py PEER TASK FILE REPEATS`` prints ``{"seconds": [...]}`` and
+the package. ``python bench_hawkes_peer.py PEER TASK FILE REPEATS`` prints ``{"seconds": []}`` and
 more; parameters learned come as ``level`` (K,), ``reproduction`` [target, source] and ``decay``.
 """
 
