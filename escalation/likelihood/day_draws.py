@@ -18,6 +18,7 @@ from escalation.likelihood.day_gap import (
     settle_back,
     tamed,
 )
+from escalation.likelihood.day_times import day_data as day_data
 from escalation.likelihood.exponential import fade as exponential
 from escalation.likelihood.exponential import logarithm
 from escalation.parameters import FloatArray
@@ -71,8 +72,8 @@ class Room(NamedTuple):
         The streams with events, first.
     mine : ndarray (K, n, draws)
         1 where the event is of the stream in this place of `present`.
-    spread : ndarray (C,)
-        Spread of the states' logarithms.
+    shape : ndarray (C,)
+        Of the states' gamma laws; 0 for a state that is known.
     path : ndarray (n + 1, C, draws)
         States before each event and at last, each divided by its decay since midnight.
     intensity : ndarray (n, draws)
@@ -86,7 +87,7 @@ class Room(NamedTuple):
     mark: FloatArray
     present: IntArray
     mine: FloatArray
-    spread: FloatArray
+    shape: FloatArray
     path: FloatArray
     intensity: FloatArray
     weight: FloatArray
@@ -120,6 +121,9 @@ class Draws(NamedTuple):
     when: FloatArray
     which: IntArray
     normal: FloatArray
+    decline: FloatArray
+    share: FloatArray
+    offset: FloatArray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -276,25 +280,32 @@ def _begin(
     variance: FloatArray,
     room: Room,
 ) -> None:
-    """Draws of the states at the start of a day: log-normal, with the exact mean."""
+    """Draws of the states at the start of a day: gamma, with the exact mean.
+
+    By the transform of `day_times.gamma_factor`, which is smooth in the moments.
+    """
     size = room.weight.size
     streams, width = model.lift.shape[1], model.lift.shape[2]
     terms = width // streams
     for c in range(used):
         m, v = mean[c], variance[c]
         if m <= EMPTY or v <= KNOWN * m * m:
-            room.spread[c] = 0.0
+            room.shape[c] = 0.0
             for p in range(size):
                 room.path[0, c, p] = m
             continue
         source = (c % width) // terms
-        spread = np.sqrt(np.log1p(v / (m * m)))
-        room.spread[c] = spread
+        shape = m * m / v
+        room.shape[c] = shape
+        root = 1.0 / (3.0 * np.sqrt(shape + 1.0))
+        middle = 1.0 - root * root
+        slow = -1.0 / shape
         for p in range(size):
-            room.path[0, c, p] = exponential(spread * draws.normal[row, source, p])
+            h = max(middle + root * draws.normal[row, source, p], 1e-3)
+            room.path[0, c, p] = h * h * h * exponential(slow * draws.decline[row, source, p])
         total = 0.0
         for p in range(size):
-            total += room.path[0, c, p]
+            total += draws.share[row, source, p] * room.path[0, c, p]
         factor = m * size / total
         for p in range(size):
             room.path[0, c, p] *= factor
@@ -321,24 +332,32 @@ def _begin_back(
         m, v = mean[c], variance[c]
         by_mean[c] = 0.0
         by_variance[c] = 0.0
-        if room.spread[c] == 0.0:
+        if room.shape[c] == 0.0:
             for p in range(size):
                 by_mean[c] += by_state[c, p]
             continue
         source = (c % width) // terms
-        middle = 0.0
+        shape = room.shape[c]
+        root = 1.0 / (3.0 * np.sqrt(shape + 1.0))
+        middle = 1.0 - root * root
+        turn = -0.5 * root / (shape + 1.0)
+        inverse = 1.0 / (shape * shape)
+        average = 0.0
         along = 0.0
         level = 0.0
         for p in range(size):
             z = draws.normal[row, source, p]
+            h = middle + root * z
+            slope = draws.decline[row, source, p] * inverse
+            if h > 1e-3:
+                slope += 3.0 * turn * (z - 2.0 * root) / h
             state = room.path[0, c, p]
-            middle += state * z
-            along += by_state[c, p] * state * z
+            average += draws.share[row, source, p] * state * slope
+            along += by_state[c, p] * state * slope
             level += by_state[c, p] * state
-        by_spread = along - level * middle / (m * size)
-        slope = by_spread / (2.0 * room.spread[c] * (m * m + v))
-        by_variance[c] = slope
-        by_mean[c] = level / m - 2.0 * slope * v / m
+        by_shape = along - level * average / (m * size)
+        by_variance[c] = -by_shape * shape / v
+        by_mean[c] = level / m + 2.0 * by_shape * shape / m
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -378,6 +397,8 @@ def _day(
     rate: FloatArray,
     day: int,
     model: Structure,
+    draws: Draws,
+    row: int,
     room: Room,
     mean: FloatArray,
     variance: FloatArray,
@@ -393,7 +414,7 @@ def _day(
     terms = width // streams
     used = (now + 1) * targets * width
     for p in range(size):
-        room.weight[p] = 0.0
+        room.weight[p] = draws.offset[row, p]
     for s in range(n):
         for p in range(size):
             room.intensity[s, p] = 0.0
@@ -657,6 +678,9 @@ def day_draws(
     when: FloatArray,
     which: IntArray,
     normal: FloatArray,
+    decline: FloatArray,
+    share: FloatArray,
+    offset: FloatArray,
     watched: FloatArray,
     design: FloatArray,
     era: IntArray,
@@ -685,8 +709,9 @@ def day_draws(
         All parameters; the kernel's places are not read.
     values : ndarray (G, 2 M)
         Weights, then rates (a day), of the exponentials of each group.
-    first, stream, size, when, which, normal, watched, design, era
-        From `day_data`.
+    first, stream, size, when, which, normal, decline, share, offset, watched,
+    design, era
+        From `day_times.day_data`.
     group : ndarray of int (K, K)
         Row of `values` for [target, source].
     start : ndarray of int (1,)
@@ -779,7 +804,7 @@ def day_draws(
         for i in range(first[d], first[d + 1]):
             same = same + 1 if i > first[d] and stream[i] == stream[i - 1] else 1
             value -= np.log(same)
-    draws = Draws(stream, when, which, normal)
+    draws = Draws(stream, when, which, normal, decline, share, offset)
     lanes = normal.shape[2]
     room = _room(largest, model, lanes)
 
@@ -805,7 +830,7 @@ def day_draws(
         else:
             _begin(used, row[d], model, draws, m, v, room)
             number = _sort_out(n, first[d], mark, model, draws, room)
-            value += _day(n, number, now, rate, d, model, room, m, v)
+            value += _day(n, number, now, rate, d, model, draws, row[d], room, m, v)
         for c in range(states):
             mean[d + 1, c] = m[c]
             variance[d + 1, c] = v[c]
@@ -853,7 +878,7 @@ def day_draws(
         else:
             _begin(used, row[d], model, draws, m, v, room)
             number = _sort_out(n, first[d], mark, model, draws, room)
-            _day(n, number, now, rate, d, model, room, end_mean, end_variance)
+            _day(n, number, now, rate, d, model, draws, row[d], room, end_mean, end_variance)
             _day_back(
                 n, first[d], number, now, rate, d, model, draws, room, end_mean, end_variance,
                 by_mean, by_variance, by_state, by_rate, slopes,
@@ -1057,93 +1082,3 @@ def _to_parameters(
         for m in range(terms):
             if values[g, terms + m] < FASTEST:
                 by_values[g, terms + m] += by_speed[g * terms + m]
-
-
-def day_data(
-    counts: IntArray,
-    watched: FloatArray,
-    design: FloatArray,
-    marks: tuple[FloatArray, ...] | None = None,
-    era: IntArray | None = None,
-    draws: int = 32,
-    seed: int = 0,
-) -> dict[str, FloatArray | IntArray]:
-    """The arrays that `day_draws` takes after the kernel's values, in its order.
-
-    Parameters
-    ----------
-    counts : ndarray of int (D, K)
-        Incidents of each day and stream; what stands in a gap is not read.
-    watched : ndarray (D,)
-        1 where the day was watched, else 0.
-    design : ndarray (D, P)
-        Rows at the days' middles.
-    marks : tuple of K ndarray, optional
-        What multiplies the exponent of each watched event in day order: the mark for the
-        exponential form, the logarithm of one plus it for the power form.
-    era : ndarray of int (D,), optional
-        Which R holds for the parents of each day; the first by default.
-    draws : int
-        Draws of each day's times and states, a multiple of four.
-    seed : int
-        The random numbers are data: the same for the same counts and seed.
-
-    Raises
-    ------
-    ValueError
-        For marks that do not fit the counts, or another number of draws.
-    """
-    if draws < 4 or draws % 4:
-        raise ValueError(f"the number of draws must be a multiple of four, got {draws}")
-    days, streams = counts.shape
-    seen = np.where(np.asarray(watched)[:, None] > 0, counts, 0).astype(np.int64)
-    number = seen.sum(axis=1)
-    first = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
-    stream = np.repeat(np.tile(np.arange(streams), days), seen.ravel()).astype(np.int64)
-    size = np.zeros(len(stream))
-    if marks is not None:
-        for k, each in enumerate(marks):
-            mine = stream == k
-            if len(each) != mine.sum():
-                raise ValueError(f"stream {k}: {len(each)} marks for {mine.sum()} watched events")
-            size[mine] = each
-
-    when, which, normal = _random_numbers(number, first, streams, draws, seed)
-    return {
-        "first": first,
-        "stream": stream,
-        "size": size,
-        "when": when,
-        "which": which,
-        "normal": normal,
-        "watched": np.asarray(watched, float),
-        "design": np.ascontiguousarray(design, float),
-        "era": np.zeros(days, np.int64) if era is None else np.asarray(era, np.int64),
-    }
-
-
-def _random_numbers(
-    number: IntArray, first: IntArray, streams: int, draws: int, seed: int
-) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Stratified times (sorted by draw, with their events) and normal numbers of each day."""
-    from scipy.special import ndtri
-
-    rng = np.random.default_rng([20, seed])
-    busy = np.flatnonzero(number)
-    cell = rng.permuted(np.tile(np.arange(draws), (first[-1], 1)), axis=1)
-    jitter = rng.random((first[-1], draws))
-    jitter[np.repeat(number, number) == 1] = 0.5
-    uniform = (cell + jitter) / draws
-    when = np.empty(first[-1] * draws)
-    which = np.empty(first[-1] * draws, np.int64)
-    for n in np.unique(number[busy]):
-        at = first[:-1][number == n]
-        times = uniform[at[:, None] + np.arange(n)]
-        order = np.argsort(times, axis=1, kind="stable")
-        places = at[:, None] * draws + np.arange(n * draws)
-        when[places] = np.take_along_axis(times, order, axis=1).reshape(len(at), -1)
-        which[places] = (at[:, None, None] + order).reshape(len(at), -1)
-    middle = ndtri((np.arange(draws) + 0.5) / draws)
-    middle /= np.sqrt((middle**2).mean())
-    normal = rng.permuted(np.tile(middle, (len(busy), streams, 1)), axis=2)
-    return when, which, normal

@@ -1,0 +1,433 @@
+"""Fixed draws of the times within days, clustered as the counts themselves suggest."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from escalation.likelihood.day_filter import day_filter, filter_data
+from escalation.parameters import FloatArray
+
+IntArray = NDArray[np.int64]
+
+#: Decays and R among which the pilot looks.
+DECAYS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0)
+REACHES = (0.15, 0.35, 0.55, 0.75, 0.9)
+#: The pilot reads no more watched days than these.
+ENOUGH = 1500
+
+
+def pilot(counts: IntArray, watched: FloatArray) -> tuple[float, FloatArray]:
+    """Decay, the same for all, and R (K,) of each stream as if it were alone.
+
+    The best of a coarse grid by the closed-form likelihood at a constant background.
+    """
+    days = np.flatnonzero(watched > 0)[:ENOUGH]
+    seen = counts[: days[-1] + 1] if len(days) else counts[:0]
+    best = np.full((len(DECAYS), counts.shape[1]), -np.inf)
+    reach = np.full(best.shape, REACHES[0])
+    start, column, place = np.zeros(1, np.int64), np.zeros((1, 1), np.int64), np.ones(1, np.int64)
+    for k in range(counts.shape[1]):
+        mean = seen[days, k].mean() if len(days) else 0.0
+        if mean == 0.0:
+            best[:, k] = 0.0
+            continue
+        data = filter_data(seen[:, k].astype(float), watched[: len(seen)], np.ones((len(seen), 1)))
+        for i, decay in enumerate(DECAYS):
+            for share in REACHES:
+                theta = np.array([np.log(mean * (1 - share)), share])
+                value = day_filter(
+                    theta, np.array([[1.0, decay]]), *data.values(), start, column, place
+                )[0]  # fmt: skip
+                if value > best[i, k]:
+                    best[i, k] = value
+                    reach[i, k] = share
+    chosen = int(np.argmax(best.sum(axis=1)))
+    return DECAYS[chosen], reach[chosen]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gamma_factor(shape: float, normal: float, decline: float) -> float:
+    r"""A gamma variable of mean one, up to a factor, from a normal and an exponential number.
+
+    A gamma variable of shape a is one of shape a + 1 times :math:`U^{1/a}` (Stuart 1962); that of
+    shape a + 1 is close to the cube of a normal (Wilson & Hilferty 1931, PNAS 17).
+    """
+    more = shape + 1.0
+    root = 1.0 - 1.0 / (9.0 * more) + normal / (3.0 * np.sqrt(more))
+    root = max(root, 1e-3)
+    return more / shape * root * root * root * np.exp(-decline / shape)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _share(time: float, now: float, pull: float, rate: float, decay: float) -> tuple[float, float]:
+    """Density and distribution function at `time` of an event that follows one at `now`.
+
+    On (now, 1), proportional to rate + pull * exp(-decay * (time - now)).
+    """
+    whole = rate * (1.0 - now) - pull * np.expm1(-decay * (1.0 - now)) / decay
+    part = rate * (time - now) - pull * np.expm1(-decay * (time - now)) / decay
+    return (rate + pull * np.exp(-decay * (time - now))) / whole, part / whole
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _next(
+    time: float,
+    now: float,
+    pull: FloatArray,
+    rate: FloatArray,
+    left: IntArray,
+    decay: float,
+    reach: FloatArray,
+    hazard: FloatArray,
+) -> float:
+    """Log-probability of no event in (now, time); the streams' hazards at `time` are written."""
+    value = 0.0
+    for k in range(rate.size):
+        hazard[k] = 0.0
+        if left[k] > 0:
+            # Of the events left, so many are not set off by others that are left.
+            roots = 1.0 + (left[k] - 1) * (1.0 - reach[k])
+            density, passed = _share(time, now, pull[k], rate[k], decay)
+            rest = max(1.0 - passed, 1e-300)
+            value += roots * np.log(rest)
+            hazard[k] = roots * density / rest
+    return value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def clustered(
+    when: FloatArray,
+    label: IntArray,
+    left: IntArray,
+    rate: FloatArray,
+    begin: FloatArray,
+    decay: float,
+    reach: FloatArray,
+    uniform: FloatArray,
+    draw: bool,
+) -> float:
+    """Log-density of a day's times and labels in order, by a sequence of conditional densities.
+
+    Each event comes next by hazards of the pilot's form, so scaled that all events find room in
+    the day. With `draw`, `when` and `label` are written, by the inverse of the distribution
+    function at `uniform` (2, n); else they are read.
+
+    Parameters
+    ----------
+    when, label : ndarray (n,)
+    left : ndarray of int (K,)
+        The day's counts; used up.
+    rate, begin : ndarray (K,)
+        Background, and what the past adds at midnight.
+    """
+    streams = rate.size
+    hazard = np.empty(streams)
+    pull = begin.copy()
+    now = 0.0
+    value = 0.0
+    for s in range(when.size):
+        if draw:
+            target = np.log(uniform[0, s])
+            low, high = now, 1.0
+            time = now + (1.0 - now) * (1.0 - uniform[0, s])
+            for _ in range(60):
+                gap = _next(time, now, pull, rate, left, decay, reach, hazard) - target
+                if abs(gap) < 1e-10 or high - low < 1e-14:
+                    break
+                if gap > 0.0:
+                    low = time
+                else:
+                    high = time
+                total = 0.0
+                for k in range(streams):
+                    total += hazard[k]
+                step = time + gap / total
+                time = step if low < step < high else 0.5 * (low + high)
+            when[s] = min(time, 1.0 - 1e-12)
+        value += _next(when[s], now, pull, rate, left, decay, reach, hazard)
+        if draw:
+            total = 0.0
+            for k in range(streams):
+                total += hazard[k]
+            aim = uniform[1, s] * total
+            chosen = -1
+            for k in range(streams):
+                if left[k] > 0 and (chosen < 0 or aim > 0.0):
+                    chosen = k
+                aim -= hazard[k]
+            label[s] = chosen
+        mine = label[s]
+        value += np.log(hazard[mine])
+        left[mine] -= 1
+        fade = np.exp(-decay * (when[s] - now))
+        for k in range(streams):
+            pull[k] *= fade
+        pull[mine] += reach[mine] * decay
+        now = when[s]
+    return value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _past(counts: IntArray, decay: float, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the pilot knows of the states at each midnight: mean and gamma shape, (D, K)."""
+    days, streams = counts.shape
+    level = np.zeros((days, streams))
+    shape = np.full((days, streams), np.inf)
+    kept = np.exp(-decay)
+    first = (1.0 - kept) / decay
+    second = (1.0 - kept * kept) / (2.0 * decay) - first * first
+    for k in range(streams):
+        mean, variance = 0.0, 0.0
+        for d in range(days):
+            level[d, k] = mean
+            if mean > 1e-3:
+                shape[d, k] = mean * mean / variance
+            n = counts[d, k]
+            mean = kept * mean + n * first
+            # Events of one cluster come together: their places are not independent.
+            variance = kept * kept * variance
+            if n > 0:
+                variance += n * second * (1.0 + reach[k] * (n - 1))
+    return level, shape
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shift(
+    number: IntArray,
+    counts: IntArray,
+    shape: FloatArray,
+    strata: FloatArray,
+    normal: FloatArray,
+    decline: FloatArray,
+    share: FloatArray,
+    offset: FloatArray,
+) -> None:
+    """Make the states' random numbers, half of them for a state that many events tell of.
+
+    `normal` and `decline` come in as ranks, and leave as normal and exponential numbers; `share`
+    is their density over that of the mixture they are drawn from, and `offset` its logarithm.
+    """
+    size = offset.shape[1]
+    row = -1
+    for d in range(counts.shape[0]):
+        if number[d] == 0:
+            continue
+        row += 1
+        for k in range(counts.shape[1]):
+            # A gamma law of shape a tilted by the power c has the shape a + c.
+            power = 0.5 * counts[d, k] if counts[d, k] > 1 else 0.0
+            move = min(1.5, power / np.sqrt(shape[d, k] + 1.0))
+            speed = 1.0 + power / (shape[d, k] + 0.5)
+            for p in range(size):
+                one, two = int(normal[row, k, p]), int(decline[row, k, p])
+                if power == 0.0 or speed < 1.1:
+                    normal[row, k, p] = strata[0, one]
+                    decline[row, k, p] = strata[2, two]
+                    continue
+                # The lower ranks are plain draws, the upper ones moved.
+                half = size // 2
+                moved = one >= half
+                z = strata[1, one - half] + move if moved else strata[1, one]
+                e = strata[3, two // 2] / (speed if moved else 1.0)
+                normal[row, k, p] = z
+                decline[row, k, p] = e
+                other = np.log(speed) + move * (z - 0.5 * move) - (speed - 1.0) * e
+                share[row, k, p] = 2.0 / (1.0 + np.exp(other))
+                offset[row, p] += np.log(share[row, k, p])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill(
+    first: IntArray,
+    stream: IntArray,
+    counts: IntArray,
+    rate: FloatArray,
+    decay: float,
+    reach: FloatArray,
+    level: FloatArray,
+    shape: FloatArray,
+    uniform: FloatArray,
+    normal: FloatArray,
+    decline: FloatArray,
+    when: FloatArray,
+    which: IntArray,
+    offset: FloatArray,
+) -> None:
+    """Replace every other draw of the days with several events by a clustered one."""
+    days, streams = counts.shape
+    size = offset.shape[1]
+    begin = np.zeros(streams)
+    left = np.empty(streams, np.int64)
+    taken = np.empty(streams, np.int64)
+    row = -1
+    for d in range(days):
+        n = first[d + 1] - first[d]
+        if n > 0:
+            row += 1
+        if n < 2:
+            continue
+        times = np.empty(n)
+        label = np.empty(n, np.int64)
+        even = 0.0
+        for k in range(streams):
+            for i in range(1, counts[d, k] + 1):
+                even += np.log(i)
+        for p in range(size):
+            for k in range(streams):
+                left[k] = counts[d, k]
+                taken[k] = 0
+                begin[k] = reach[k] * decay * level[d, k]
+                if shape[d, k] < 1e6:
+                    begin[k] *= gamma_factor(shape[d, k], normal[row, k, p], decline[row, k, p])
+            draw = p % 2 == 1
+            if not draw:
+                for s in range(n):
+                    times[s] = when[first[d] * size + s * size + p]
+                    label[s] = stream[which[first[d] * size + s * size + p]]
+            own = clustered(
+                times, label, left, rate, begin, decay, reach,
+                uniform[:, first[d] : first[d + 1], p // 2], draw,
+            )  # fmt: skip
+            # Half of the draws have the one density, half the other.
+            top = max(own, even)
+            mixed = top + np.log(0.5 * np.exp(own - top) + 0.5 * np.exp(even - top))
+            offset[row, p] += even - mixed
+            if draw:
+                # A stream's events of a day are one after another in `stream`, in any order.
+                for s in range(n):
+                    k = label[s]
+                    place = first[d] + taken[k]
+                    for j in range(k):
+                        place += counts[d, j]
+                    taken[k] += 1
+                    when[first[d] * size + s * size + p] = times[s]
+                    which[first[d] * size + s * size + p] = place
+
+
+def day_data(
+    counts: IntArray,
+    watched: FloatArray,
+    design: FloatArray,
+    marks: tuple[FloatArray, ...] | None = None,
+    era: IntArray | None = None,
+    draws: int = 32,
+    seed: int = 0,
+) -> dict[str, FloatArray | IntArray]:
+    """The arrays that `day_draws` takes after the kernel's values, in its order.
+
+    Half of the draws of a day's times are uniform, half clustered as a pilot fit of the counts
+    suggests; each draw is weighted by the mixture of both densities, so that whatever the decay
+    no weight is more than twice that of the better half.
+
+    Parameters
+    ----------
+    counts : ndarray of int (D, K)
+        Incidents of each day and stream; what stands in a gap is not read.
+    watched : ndarray (D,)
+        1 where the day was watched, else 0.
+    design : ndarray (D, P)
+        Rows at the days' middles.
+    marks : tuple of K ndarray, optional
+        What multiplies the exponent of each watched event in day order: the mark for the
+        exponential form, the logarithm of one plus it for the power form.
+    era : ndarray of int (D,), optional
+        Which R holds for the parents of each day; the first by default.
+    draws : int
+        Draws of each day's times and states, a multiple of four.
+    seed : int
+        The random numbers are data: the same for the same counts and seed.
+
+    Raises
+    ------
+    ValueError
+        For marks that do not fit the counts, or another number of draws.
+    """
+    if draws < 4 or draws % 4:
+        raise ValueError(f"the number of draws must be a multiple of four, got {draws}")
+    days, streams = counts.shape
+    watched = np.asarray(watched, float)
+    seen = np.where(watched[:, None] > 0, counts, 0).astype(np.int64)
+    number = seen.sum(axis=1)
+    first = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
+    stream = np.repeat(np.tile(np.arange(streams), days), seen.ravel()).astype(np.int64)
+    size = np.zeros(len(stream))
+    if marks is not None:
+        for k, each in enumerate(marks):
+            mine = stream == k
+            if len(each) != mine.sum():
+                raise ValueError(f"stream {k}: {len(each)} marks for {mine.sum()} watched events")
+            size[mine] = each
+
+    rng = np.random.default_rng([20, seed])
+    when, which = _uniform_times(number, first, draws, rng)
+    busy = int((number > 0).sum())
+    rank = np.tile(np.arange(draws), (2, busy, streams, 1))
+    normal, decline = rng.permuted(rank, axis=3).astype(float)
+    share = np.ones((busy, streams, draws))
+    offset = np.zeros((busy, draws))
+    decay, reach = pilot(seen, watched)
+    level, shape = _past(seen, decay, reach)
+    _shift(number, seen, shape, _strata(draws), normal, decline, share, offset)
+    cell = rng.permuted(np.tile(np.arange(draws // 2), (2, first[-1], 1)), axis=2)
+    uniform = (cell + rng.random(cell.shape)) / (draws // 2)
+    mean = np.maximum(seen.sum(axis=0) / max(watched.sum(), 1.0), 1e-6)
+    _fill(
+        first, stream, seen, mean * (1 - reach), decay, reach, level, shape, uniform, normal,
+        decline, when, which, offset,
+    )  # fmt: skip
+    return {
+        "first": first,
+        "stream": stream,
+        "size": size,
+        "when": when,
+        "which": which,
+        "normal": normal,
+        "decline": decline,
+        "share": share,
+        "offset": offset,
+        "watched": watched,
+        "design": np.ascontiguousarray(design, float),
+        "era": np.zeros(days, np.int64) if era is None else np.asarray(era, np.int64),
+    }
+
+
+def _strata(draws: int) -> FloatArray:
+    """Normal and exponential quantiles at the middles of equal strata, (4, draws).
+
+    Of all draws and of half as many; variance and mean of them are one.
+    """
+    from scipy.special import ndtri
+
+    out = np.zeros((4, draws))
+    for i, size in enumerate((draws, draws // 2)):
+        middle = (np.arange(size) + 0.5) / size
+        normal, exponential = ndtri(middle), -np.log(middle)
+        out[i, :size] = normal / np.sqrt((normal**2).mean())
+        out[2 + i, :size] = exponential / exponential.mean()
+    return out
+
+
+def _uniform_times(
+    number: IntArray, first: IntArray, draws: int, rng: np.random.Generator
+) -> tuple[FloatArray, IntArray]:
+    """Stratified times of each day, sorted by draw, with their events."""
+    # The uniform half and, in between, the half that clustered draws will replace.
+    half = draws // 2
+    alone = (np.repeat(number, number) == 1)[:, None]
+    whole = np.argsort(rng.random((first[-1], draws)), axis=1)
+    split = np.argsort(rng.random((first[-1], 2, half)), axis=2)
+    cell = np.where(alone, whole, split.transpose(0, 2, 1).reshape(-1, draws))
+    jitter = np.where(alone, 0.5, rng.random((first[-1], draws)))
+    uniform = (cell + jitter) / np.where(alone, draws, half)
+    when = np.empty(first[-1] * draws)
+    which = np.empty(first[-1] * draws, np.int64)
+    for n in np.unique(number[number > 0]):
+        at = first[:-1][number == n]
+        times = uniform[at[:, None] + np.arange(n)]
+        ranks = np.argsort(times, axis=1, kind="stable")
+        places = at[:, None] * draws + np.arange(n * draws)
+        when[places] = np.take_along_axis(times, ranks, axis=1).reshape(len(at), -1)
+        which[places] = (at[:, None, None] + ranks).reshape(len(at), -1)
+    return when, which
