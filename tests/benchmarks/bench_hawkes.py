@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+
+# Found by its neighbours, whether it is run or collected.
+sys.path.insert(0, str(Path(__file__).parent))
+
 from bench_hawkes_own import cost, days, nuts
 from bench_hawkes_peer import PEERS
 from bench_hawkes_tuned import plain, tuned
