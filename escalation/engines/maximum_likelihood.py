@@ -109,14 +109,15 @@ def _limit_law(
 ) -> FloatArray:
     """Draws (draws, f) of the free entries on their own scale; silent entries stay."""
     zero = scale.nonnegative
-    stuck = (best.bound & ~zero) | silent
+    vanishing = best.vanishing
+    stuck = (best.bound & ~zero) | silent | vanishing
     x, information = best.x, best.information.copy()
     # An entry stuck at a bound of the optimiser that is not one of the model stays where it is,
-    # and the diagnostics name it. At zero, an information that is not positive is replaced by the
-    # squared slope, which bounds how far the entry can move.
+    # and the diagnostics name it. At zero, an information that is small beside the squared slope
+    # is replaced by it, which bounds how far the entry can move.
     keep = np.flatnonzero(~stuck)
     for i in np.flatnonzero(best.bound & zero):
-        if information[i, i] <= 0:
+        if information[i, i] < 0.05 * best.gradient[i] ** 2:
             information[i, :] = information[:, i] = 0.0
             information[i, i] = max(best.gradient[i] ** 2, 1e-8)
     covariance = inverse(information[np.ix_(keep, keep)])
@@ -135,6 +136,9 @@ def _limit_law(
     out = np.tile(centre, (draws, 1))
     out[:, keep] = moved
     lower, upper = np.array([LIMITS[support] for support in scale.supports]).T
+    # The likelihood of a rate without an event falls exponentially in the rate.
+    waiting = rng.standard_exponential((draws, int(vanishing.sum())))
+    out[:, vanishing] = x[vanishing] + np.log(waiting / -best.gradient[vanishing])
     free = ~zero
     out[:, free] = np.clip(out[:, free], lower[free], upper[free])
     out[:, log_scale] = np.exp(out[:, log_scale])

@@ -42,6 +42,8 @@ class Optimum:
         Minus the Hessian on the working scale.
     bound : ndarray of bool (f,)
         Entries that sit on a bound.
+    silent : ndarray of bool (f,)
+        Entries that the function does not depend on at the maximum.
     converged : bool
     """
 
@@ -50,19 +52,24 @@ class Optimum:
     gradient: FloatArray
     information: FloatArray
     bound: BoolArray
+    silent: BoolArray
     converged: bool
 
     @property
-    def silent(self) -> BoolArray:
-        """Entries (f,) off the bounds that the function does not depend on at the maximum."""
-        inner = ~self.bound
-        largest = np.abs(self.information[:, inner]).max(axis=1, initial=0.0)
-        return np.asarray(inner & (largest < SILENT) & (np.abs(self.gradient) < SILENT))
+    def vanishing(self) -> BoolArray:
+        """Entries (f,) that the function would send to minus infinity, on a log scale.
+
+        The log of a rate without a single event: the function falls like the rate itself.
+        """
+        curvature = np.diag(self.information)
+        slope = -self.gradient
+        falling = (slope > 0) & (slope < 1e-2) & (self.x < 0) & ~self.silent
+        return np.asarray(falling & (curvature < 3 * slope + SILENT))
 
     @property
     def singular(self) -> bool:
         """Whether some direction off the bounds carries no information, silent entries apart."""
-        inner = ~self.bound & ~self.silent
+        inner = ~self.bound & ~self.silent & ~self.vanishing
         information = self.information[np.ix_(inner, inner)]
         diagonal = np.diag(information)
         if not np.all(diagonal > 0):
@@ -116,7 +123,12 @@ class Objective:
     def limits(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds (f,)."""
         ends = np.array([LIMITS[s] for s in self.scale.supports])
-        return ends[:, 0], ends[:, 1]
+        lower = ends[:, 0].copy()
+        for i, label in enumerate(self.problem.layout.labels):
+            floor = self.problem.floors.get(label.partition("[")[0])
+            if floor is not None:
+                lower[i] = np.log(floor) if self.scale.positive[i] else floor
+        return lower, ends[:, 1]
 
     def theta(self, x: FloatArray) -> FloatArray:
         """All parameters (..., size) of working vectors (..., f)."""
@@ -333,7 +345,22 @@ class Objective:
                 information = None
         if information is None:
             information = self.information(x)
-        return Optimum(x, value, gradient, information, self._bound(x, gradient), converged)
+        bound = self._bound(x, gradient)
+        silent = self._silent(x, value, gradient, information)
+        return Optimum(x, value, gradient, information, bound & ~silent, silent, converged)
+
+    def _silent(
+        self, x: FloatArray, value: float, gradient: FloatArray, information: FloatArray
+    ) -> BoolArray:
+        """Entries (f,) without slope and curvature, which may be moved far without any change."""
+        flat = np.abs(gradient) < SILENT
+        flat &= np.abs(information).max(axis=1, initial=0.0) < SILENT
+        usual = self.start(self.problem.starts[0])
+        for i in np.flatnonzero(flat):
+            moved = x.copy()
+            moved[i] = usual[i]
+            flat[i] = abs(self(moved)[0] - value) < SILENT
+        return flat
 
     def maximise(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
         """The best maximum over starting vectors (f,), and the values reached from each.

@@ -183,10 +183,12 @@ def _linear_system(reproduction: FloatArray, decay: FloatArray) -> FloatArray:
     step = expm(block * 7.0)
     out = np.empty((draws, WEEKS, streams, streams))
     power = step
-    for h in range(WEEKS):
-        out[:, h] = power[:, :streams, streams:]
-        power = power @ step
-    return out
+    # Far above a branching ratio of 1 half a year is enough to overflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for h in range(WEEKS):
+            out[:, h] = power[:, :streams, streams:]
+            power = power @ step
+    return np.where(np.isfinite(out), out, np.inf)
 
 
 def _delay_median(

@@ -306,6 +306,13 @@ class Hawkes(Model):
             out.append(theta)
         return tuple(out)
 
+    def floors(self, series: EventSeries) -> dict[str, float]:
+        """Lowest values an optimiser may go to: no delay is longer than the window.
+
+        A slower one cannot be told from a drift of the background, and R would have no bound.
+        """
+        return {"decay": 1 / series.duration}
+
     def mean_rates(self, series: EventSeries) -> FloatArray:
         """Events a watched day of each stream, half an event where there is none."""
         unwatched = series.window.days - series.window.watched_days

@@ -131,18 +131,18 @@ def _fill_block(  # type: ignore[no-untyped-def]
                 for i in range(size):
                     fading[i] = fade(-rate * gaps[i])
             known = g
-        for e in range(eras):
-            row = (j * eras + e) * terms
-            for m in range(terms):
-                for i in range(size):
-                    sums[row + m, i] = 0.0
-                if vary:
-                    for i in range(size):
-                        ages[row + m, i] = 0.0
-                if marked:
-                    for i in range(size):
-                        marks[row + m, i] = 0.0
         if j != k:
+            for e in range(eras):
+                row = (j * eras + e) * terms
+                for m in range(terms):
+                    for i in range(size):
+                        sums[row + m, i] = 0.0
+                    if vary:
+                        for i in range(size):
+                            ages[row + m, i] = 0.0
+                    if marked:
+                        for i in range(size):
+                            marks[row + m, i] = 0.0
             last = times[stop - 1]
             at = pointer[j]
             end = first[j + 1]
@@ -412,11 +412,11 @@ def hawkes_exponential(
             early = max(scored - start, 0)
             for i in range(early):
                 intensity[i] = 1.0
-            lowest, highest = np.inf, 0.0
+            # A count of what is out of range vectorises, a smallest and a largest do not.
+            wrong = 0
             for i in range(size):
-                lowest = min(lowest, intensity[i])
-                highest = max(highest, intensity[i])
-            if not (lowest > 1e-250 and highest < 1e15):
+                wrong += 0 if (intensity[i] > 1e-250) & (intensity[i] < 1e15) else 1
+            if wrong > 0:
                 return -np.inf, np.zeros(theta.size), np.zeros(values.shape)
             for i in range(size):
                 inverse[i] = 1.0 / intensity[i]
