@@ -115,9 +115,28 @@ class Slopes(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """The fixed random numbers, and what is known of the events."""
+    """The fixed random numbers of `day_times.day_data`.
+
+    Attributes
+    ----------
+    stream : ndarray of int (N,)
+        Of each event, day after day.
+    lanes : ndarray of int (rows,)
+        Draws of each day with events.
+    origin : ndarray of int (rows, 3)
+        Where a day begins in `when` and `which`, in `normal` to `share`, and in `offset`.
+    when, which : ndarray
+        Times in order and their events, (n, lanes) of each day.
+    normal, decline, share : ndarray
+        Normal and exponential numbers of the states at midnight, and the density of their law
+        over that of the mixture they are drawn from, (K, lanes) of each day.
+    offset : ndarray
+        Log of the density of the times and numbers over that of their mixture, (lanes,).
+    """
 
     stream: IntArray
+    lanes: IntArray
+    origin: IntArray
     when: FloatArray
     which: IntArray
     normal: FloatArray
@@ -209,10 +228,10 @@ def _room(largest: int, model: Structure, draws: int) -> Room:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _dot(a: FloatArray, i: int, b: FloatArray, j: int) -> float:
+def _dot(a: FloatArray, i: int, b: FloatArray, j: int, size: int) -> float:
     """Sum of products of two rows, in four lanes; their length is a multiple of four."""
     one, two, three, four = 0.0, 0.0, 0.0, 0.0
-    for p in range(0, a.shape[1], 4):
+    for p in range(0, size, 4):
         one += a[i, p] * b[j, p]
         two += a[i, p + 1] * b[j, p + 1]
         three += a[i, p + 2] * b[j, p + 2]
@@ -284,7 +303,7 @@ def _begin(
 
     By the transform of `day_times.gamma_factor`, which is smooth in the moments.
     """
-    size = room.weight.size
+    size = draws.lanes[row]
     streams, width = model.lift.shape[1], model.lift.shape[2]
     terms = width // streams
     for c in range(used):
@@ -294,18 +313,18 @@ def _begin(
             for p in range(size):
                 room.path[0, c, p] = m
             continue
-        source = (c % width) // terms
+        mine = draws.origin[row, 1] + (c % width) // terms * size
         shape = m * m / v
         room.shape[c] = shape
         root = 1.0 / (3.0 * np.sqrt(shape + 1.0))
         middle = 1.0 - root * root
         slow = -1.0 / shape
         for p in range(size):
-            h = max(middle + root * draws.normal[row, source, p], 1e-3)
-            room.path[0, c, p] = h * h * h * exponential(slow * draws.decline[row, source, p])
+            h = max(middle + root * draws.normal[mine + p], 1e-3)
+            room.path[0, c, p] = h * h * h * exponential(slow * draws.decline[mine + p])
         total = 0.0
         for p in range(size):
-            total += draws.share[row, source, p] * room.path[0, c, p]
+            total += draws.share[mine + p] * room.path[0, c, p]
         factor = m * size / total
         for p in range(size):
             room.path[0, c, p] *= factor
@@ -325,7 +344,7 @@ def _begin_back(
     by_variance: FloatArray,
 ) -> None:
     """Adjoint of `_begin`: `by_state` (C, draws) into `by_mean` and `by_variance`, set anew."""
-    size = room.weight.size
+    size = draws.lanes[row]
     streams, width = model.lift.shape[1], model.lift.shape[2]
     terms = width // streams
     for c in range(used):
@@ -336,7 +355,7 @@ def _begin_back(
             for p in range(size):
                 by_mean[c] += by_state[c, p]
             continue
-        source = (c % width) // terms
+        mine = draws.origin[row, 1] + (c % width) // terms * size
         shape = room.shape[c]
         root = 1.0 / (3.0 * np.sqrt(shape + 1.0))
         middle = 1.0 - root * root
@@ -346,13 +365,13 @@ def _begin_back(
         along = 0.0
         level = 0.0
         for p in range(size):
-            z = draws.normal[row, source, p]
+            z = draws.normal[mine + p]
             h = middle + root * z
-            slope = draws.decline[row, source, p] * inverse
+            slope = draws.decline[mine + p] * inverse
             if h > 1e-3:
                 slope += 3.0 * turn * (z - 2.0 * root) / h
             state = room.path[0, c, p]
-            average += draws.share[row, source, p] * state * slope
+            average += draws.share[mine + p] * state * slope
             along += by_state[c, p] * state * slope
             level += by_state[c, p] * state
         by_shape = along - level * average / (m * size)
@@ -361,9 +380,11 @@ def _begin_back(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sort_out(n: int, at: int, mark: FloatArray, model: Structure, draws: Draws, room: Room) -> int:
+def _sort_out(
+    n: int, at: int, row: int, mark: FloatArray, model: Structure, draws: Draws, room: Room
+) -> int:
     """What `_day` needs of its events; returns how many streams have any."""
-    size = room.weight.size
+    size = draws.lanes[row]
     number = 0
     for i in range(at, at + n):
         seen = False
@@ -373,7 +394,7 @@ def _sort_out(n: int, at: int, mark: FloatArray, model: Structure, draws: Draws,
             room.present[number] = draws.stream[i]
             number += 1
     for s in range(n):
-        base = (at + s) * size
+        base = draws.origin[row, 0] + s * size
         for p in range(size):
             event = draws.which[base + p]
             room.mark[s, p] = mark[event]
@@ -408,13 +429,13 @@ def _day(
     `mean` and `variance` (C,) receive the states' at the end of the day. The weights' own variance
     corrects the logarithm's bias.
     """
-    size = room.weight.size
+    size = draws.lanes[row]
     streams, width = model.lift.shape[1], model.lift.shape[2]
     targets = model.leave.shape[1]
     terms = width // streams
     used = (now + 1) * targets * width
     for p in range(size):
-        room.weight[p] = draws.offset[row, p]
+        room.weight[p] = draws.offset[draws.origin[row, 2] + p]
     for s in range(n):
         for p in range(size):
             room.intensity[s, p] = 0.0
@@ -470,11 +491,11 @@ def _day(
         uneven += room.weight[p] * room.weight[p]
     last = room.path[n]
     for c in range(used):
-        first = _dot(room.scratch, 1, last, c)
+        first = _dot(room.scratch, 1, last, c, size)
         for p in range(size):
             off = last[c, p] - first
             room.scratch[2, p] = off * off
-        second = _dot(room.scratch, 1, room.scratch, 2)
+        second = _dot(room.scratch, 1, room.scratch, 2, size)
         mean[c] = model.fade[c] * first
         variance[c] = model.fade[c] * model.fade[c] * second
     return float(top + np.log(total / size) + 0.5 * (uneven - 1.0 / size))
@@ -483,13 +504,13 @@ def _day(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _day_back(
     n: int,
-    at: int,
     number: int,
     now: int,
     rate: FloatArray,
     day: int,
     model: Structure,
     draws: Draws,
+    row: int,
     room: Room,
     mean: FloatArray,
     variance: FloatArray,
@@ -503,7 +524,7 @@ def _day_back(
 
     `by_state` (C, draws) is set, row `day` of `by_rate` and the other sums are added to.
     """
-    size = room.weight.size
+    size = draws.lanes[row]
     streams, width = model.lift.shape[1], model.lift.shape[2]
     targets = model.leave.shape[1]
     terms = width // streams
@@ -532,7 +553,7 @@ def _day_back(
 
     # Rows of scratch: pull on the log-weights, one stream's marks or pull, pull per intensity.
     for s in range(n - 1, -1, -1):
-        first = (at + s) * size
+        first = draws.origin[row, 0] + s * size
         for place in range(number):
             k = room.present[place]
             for p in range(size):
@@ -675,6 +696,8 @@ def day_draws(
     first: IntArray,
     stream: IntArray,
     size: FloatArray,
+    lanes: IntArray,
+    origin: IntArray,
     when: FloatArray,
     which: IntArray,
     normal: FloatArray,
@@ -709,8 +732,8 @@ def day_draws(
         All parameters; the kernel's places are not read.
     values : ndarray (G, 2 M)
         Weights, then rates (a day), of the exponentials of each group.
-    first, stream, size, when, which, normal, decline, share, offset, watched,
-    design, era
+    first, stream, size, lanes, origin, when, which, normal, decline, share, offset,
+    watched, design, era
         From `day_times.day_data`.
     group : ndarray of int (K, K)
         Row of `values` for [target, source].
@@ -804,9 +827,11 @@ def day_draws(
         for i in range(first[d], first[d + 1]):
             same = same + 1 if i > first[d] and stream[i] == stream[i - 1] else 1
             value -= np.log(same)
-    draws = Draws(stream, when, which, normal, decline, share, offset)
-    lanes = normal.shape[2]
-    room = _room(largest, model, lanes)
+    draws = Draws(stream, lanes, origin, when, which, normal, decline, share, offset)
+    widest = 4
+    for i in range(lanes.size):
+        widest = max(widest, lanes[i])
+    room = _room(largest, model, widest)
 
     m = np.empty(states)
     v = np.empty(states)
@@ -829,7 +854,7 @@ def day_draws(
                 v[c] *= model.fade[c] * model.fade[c]
         else:
             _begin(used, row[d], model, draws, m, v, room)
-            number = _sort_out(n, first[d], mark, model, draws, room)
+            number = _sort_out(n, first[d], row[d], mark, model, draws, room)
             value += _day(n, number, now, rate, d, model, draws, row[d], room, m, v)
         for c in range(states):
             mean[d + 1, c] = m[c]
@@ -841,10 +866,10 @@ def day_draws(
 
     by_rate = np.zeros((days, streams))
     slopes = Slopes(
-        np.zeros((eras, streams, model.lift.shape[2], lanes)),
-        np.zeros((eras, model.leave.shape[1], model.lift.shape[2], lanes)),
-        np.zeros((states, lanes)),
-        np.zeros((model.speed.size, lanes)),
+        np.zeros((eras, streams, model.lift.shape[2], widest)),
+        np.zeros((eras, model.leave.shape[1], model.lift.shape[2], widest)),
+        np.zeros((states, widest)),
+        np.zeros((model.speed.size, widest)),
         np.zeros(_marked(exponent) * stream.size),
     )
     by_leave = np.zeros(states)
@@ -852,7 +877,7 @@ def day_draws(
     by_speed = np.zeros(model.speed.size)
     by_lift = np.zeros(model.lift.shape)
     by_through = np.zeros(through.shape)
-    by_state = np.empty((states, lanes))
+    by_state = np.empty((states, widest))
     by_mean = np.zeros(states)
     by_variance = np.zeros(states)
     end_mean = np.empty(states)
@@ -877,10 +902,10 @@ def day_draws(
                 by_variance[c] *= model.fade[c] * model.fade[c]
         else:
             _begin(used, row[d], model, draws, m, v, room)
-            number = _sort_out(n, first[d], mark, model, draws, room)
+            number = _sort_out(n, first[d], row[d], mark, model, draws, room)
             _day(n, number, now, rate, d, model, draws, row[d], room, end_mean, end_variance)
             _day_back(
-                n, first[d], number, now, rate, d, model, draws, room, end_mean, end_variance,
+                n, number, now, rate, d, model, draws, row[d], room, end_mean, end_variance,
                 by_mean, by_variance, by_state, by_rate, slopes,
             )  # fmt: skip
             _begin_back(used, row[d], model, draws, m, v, room, by_state, by_mean, by_variance)

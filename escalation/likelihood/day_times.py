@@ -195,9 +195,10 @@ def _past(counts: IntArray, decay: float, reach: FloatArray) -> tuple[FloatArray
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _shift(
-    number: IntArray,
     counts: IntArray,
     shape: FloatArray,
+    lanes: IntArray,
+    origin: IntArray,
     strata: FloatArray,
     normal: FloatArray,
     decline: FloatArray,
@@ -209,33 +210,37 @@ def _shift(
     `normal` and `decline` come in as ranks, and leave as normal and exponential numbers; `share`
     is their density over that of the mixture they are drawn from, and `offset` its logarithm.
     """
-    size = offset.shape[1]
     row = -1
     for d in range(counts.shape[0]):
-        if number[d] == 0:
+        total = 0
+        for k in range(counts.shape[1]):
+            total += counts[d, k]
+        if total == 0:
             continue
         row += 1
+        size = lanes[row]
+        half = size // 2
         for k in range(counts.shape[1]):
             # A gamma law of shape a tilted by the power c has the shape a + c.
             power = 0.5 * counts[d, k] if counts[d, k] > 1 else 0.0
             move = min(1.5, power / np.sqrt(shape[d, k] + 1.0))
             speed = 1.0 + power / (shape[d, k] + 0.5)
             for p in range(size):
-                one, two = int(normal[row, k, p]), int(decline[row, k, p])
+                i = origin[row, 1] + k * size + p
+                one, two = int(normal[i]), int(decline[i])
                 if power == 0.0 or speed < 1.1:
-                    normal[row, k, p] = strata[0, one]
-                    decline[row, k, p] = strata[2, two]
+                    normal[i] = strata[0, size, one]
+                    decline[i] = strata[1, size, two]
                     continue
                 # The lower ranks are plain draws, the upper ones moved.
-                half = size // 2
                 moved = one >= half
-                z = strata[1, one - half] + move if moved else strata[1, one]
-                e = strata[3, two // 2] / (speed if moved else 1.0)
-                normal[row, k, p] = z
-                decline[row, k, p] = e
+                z = strata[0, half, one - half] + move if moved else strata[0, half, one]
+                e = strata[1, half, two // 2] / (speed if moved else 1.0)
+                normal[i] = z
+                decline[i] = e
                 other = np.log(speed) + move * (z - 0.5 * move) - (speed - 1.0) * e
-                share[row, k, p] = 2.0 / (1.0 + np.exp(other))
-                offset[row, p] += np.log(share[row, k, p])
+                share[i] = 2.0 / (1.0 + np.exp(other))
+                offset[origin[row, 2] + p] += np.log(share[i])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -248,6 +253,8 @@ def _fill(
     reach: FloatArray,
     level: FloatArray,
     shape: FloatArray,
+    lanes: IntArray,
+    origin: IntArray,
     uniform: FloatArray,
     normal: FloatArray,
     decline: FloatArray,
@@ -257,7 +264,6 @@ def _fill(
 ) -> None:
     """Replace every other draw of the days with several events by a clustered one."""
     days, streams = counts.shape
-    size = offset.shape[1]
     begin = np.zeros(streams)
     left = np.empty(streams, np.int64)
     taken = np.empty(streams, np.int64)
@@ -268,6 +274,9 @@ def _fill(
             row += 1
         if n < 2:
             continue
+        size = lanes[row]
+        base = origin[row, 0]
+        numbers = np.empty((2, n))
         times = np.empty(n)
         label = np.empty(n, np.int64)
         even = 0.0
@@ -280,20 +289,24 @@ def _fill(
                 taken[k] = 0
                 begin[k] = reach[k] * decay * level[d, k]
                 if shape[d, k] < 1e6:
-                    begin[k] *= gamma_factor(shape[d, k], normal[row, k, p], decline[row, k, p])
+                    i = origin[row, 1] + k * size + p
+                    begin[k] *= gamma_factor(shape[d, k], normal[i], decline[i])
             draw = p % 2 == 1
+            for s in range(n):
+                numbers[0, s] = uniform[0, base + s * size + p]
+                numbers[1, s] = uniform[1, base + s * size + p]
             if not draw:
                 for s in range(n):
-                    times[s] = when[first[d] * size + s * size + p]
-                    label[s] = stream[which[first[d] * size + s * size + p]]
+                    times[s] = when[base + s * size + p]
+                    label[s] = stream[which[base + s * size + p]]
             own = clustered(
                 times, label, left, rate, begin, decay, reach,
-                uniform[:, first[d] : first[d + 1], p // 2], draw,
+                numbers, draw,
             )  # fmt: skip
             # Half of the draws have the one density, half the other.
             top = max(own, even)
             mixed = top + np.log(0.5 * np.exp(own - top) + 0.5 * np.exp(even - top))
-            offset[row, p] += even - mixed
+            offset[origin[row, 2] + p] += even - mixed
             if draw:
                 # A stream's events of a day are one after another in `stream`, in any order.
                 for s in range(n):
@@ -302,8 +315,8 @@ def _fill(
                     for j in range(k):
                         place += counts[d, j]
                     taken[k] += 1
-                    when[first[d] * size + s * size + p] = times[s]
-                    which[first[d] * size + s * size + p] = place
+                    when[base + s * size + p] = times[s]
+                    which[base + s * size + p] = place
 
 
 def day_data(
@@ -361,26 +374,28 @@ def day_data(
             size[mine] = each
 
     rng = np.random.default_rng([20, seed])
-    when, which = _uniform_times(number, first, draws, rng)
-    busy = int((number > 0).sum())
-    rank = np.tile(np.arange(draws), (2, busy, streams, 1))
-    normal, decline = rng.permuted(rank, axis=3).astype(float)
-    share = np.ones((busy, streams, draws))
-    offset = np.zeros((busy, draws))
     decay, reach = pilot(seen, watched)
+    events = number[number > 0]
+    lanes = _lanes(events, draws, decay)
+    parts = np.stack([events * lanes, streams * lanes, lanes], axis=1)
+    origin = np.cumsum(parts, axis=0) - parts
+    when, which, uniform = _uniform_times(events, lanes, rng)
+    normal = _ranks(lanes, streams, rng)
+    decline = _ranks(lanes, streams, rng)
+    share, offset = np.ones(len(normal)), np.zeros(int(lanes.sum()))
     level, shape = _past(seen, decay, reach)
-    _shift(number, seen, shape, _strata(draws), normal, decline, share, offset)
-    cell = rng.permuted(np.tile(np.arange(draws // 2), (2, first[-1], 1)), axis=2)
-    uniform = (cell + rng.random(cell.shape)) / (draws // 2)
+    _shift(seen, shape, lanes, origin, _strata(lanes), normal, decline, share, offset)
     mean = np.maximum(seen.sum(axis=0) / max(watched.sum(), 1.0), 1e-6)
     _fill(
-        first, stream, seen, mean * (1 - reach), decay, reach, level, shape, uniform, normal,
-        decline, when, which, offset,
+        first, stream, seen, mean * (1 - reach), decay, reach, level, shape, lanes, origin,
+        uniform, normal, decline, when, which, offset,
     )  # fmt: skip
     return {
         "first": first,
         "stream": stream,
         "size": size,
+        "lanes": lanes,
+        "origin": origin,
         "when": when,
         "which": which,
         "normal": normal,
@@ -393,41 +408,71 @@ def day_data(
     }
 
 
-def _strata(draws: int) -> FloatArray:
-    """Normal and exponential quantiles at the middles of equal strata, (4, draws).
+def _lanes(events: IntArray, draws: int, decay: float) -> IntArray:
+    """Draws of each day by its number of events: busy days need more, with fast kernels most."""
+    factor = np.where(events > 1, 1.0, 0.5)
+    if decay >= 2:
+        factor[events > 4] = 2.0
+    if decay >= 4:
+        factor[events > 2] = 2.0
+        factor[events > 4] = 4.0
+        factor[events > 9] = 8.0
+    return np.asarray(4 * np.ceil(factor * draws / 4), np.int64)
 
-    Of all draws and of half as many; variance and mean of them are one.
+
+def _strata(lanes: IntArray) -> FloatArray:
+    """Normal and exponential quantiles at the middles of equal strata, (2, number, number).
+
+    Row s holds those of s strata, with variance or mean one, for the numbers in `lanes` and for
+    half of them.
     """
     from scipy.special import ndtri
 
-    out = np.zeros((4, draws))
-    for i, size in enumerate((draws, draws // 2)):
+    out = np.zeros((2, int(lanes.max(initial=0)) + 1, int(lanes.max(initial=0))))
+    for size in np.unique(np.concatenate([lanes, lanes // 2])):
         middle = (np.arange(size) + 0.5) / size
         normal, exponential = ndtri(middle), -np.log(middle)
-        out[i, :size] = normal / np.sqrt((normal**2).mean())
-        out[2 + i, :size] = exponential / exponential.mean()
+        out[0, size, :size] = normal / np.sqrt((normal**2).mean())
+        out[1, size, :size] = exponential / exponential.mean()
+    return out
+
+
+def _ranks(lanes: IntArray, streams: int, rng: np.random.Generator) -> FloatArray:
+    """Random orders of 0, ..., lanes - 1, one a day and stream, flat."""
+    out = np.empty(int(lanes.sum()) * streams)
+    origin = streams * (np.cumsum(lanes) - lanes)
+    for size in np.unique(lanes):
+        at = origin[lanes == size]
+        ranks = rng.permuted(np.tile(np.arange(size), (len(at) * streams, 1)), axis=1)
+        out[at[:, None] + np.arange(streams * size)] = ranks.reshape(len(at), -1)
     return out
 
 
 def _uniform_times(
-    number: IntArray, first: IntArray, draws: int, rng: np.random.Generator
-) -> tuple[FloatArray, IntArray]:
-    """Stratified times of each day, sorted by draw, with their events."""
-    # The uniform half and, in between, the half that clustered draws will replace.
-    half = draws // 2
-    alone = (np.repeat(number, number) == 1)[:, None]
-    whole = np.argsort(rng.random((first[-1], draws)), axis=1)
-    split = np.argsort(rng.random((first[-1], 2, half)), axis=2)
-    cell = np.where(alone, whole, split.transpose(0, 2, 1).reshape(-1, draws))
-    jitter = np.where(alone, 0.5, rng.random((first[-1], draws)))
-    uniform = (cell + jitter) / np.where(alone, draws, half)
-    when = np.empty(first[-1] * draws)
-    which = np.empty(first[-1] * draws, np.int64)
-    for n in np.unique(number[number > 0]):
-        at = first[:-1][number == n]
-        times = uniform[at[:, None] + np.arange(n)]
+    events: IntArray, lanes: IntArray, rng: np.random.Generator
+) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Stratified times of each day, sorted by draw, with their events; and other uniform numbers.
+
+    Even draws are strata of their own, where there are several events: clustered draws will
+    replace the odd ones, by the other numbers (2, ...).
+    """
+    total = int((events * lanes).sum())
+    when, which, other = np.empty(total), np.empty(total, np.int64), np.empty((2, total))
+    origin = np.cumsum(events * lanes) - events * lanes
+    first = np.cumsum(events) - events
+    for n, size in sorted({(int(n), int(m)) for n, m in zip(events, lanes, strict=True)}):
+        chosen = (events == n) & (lanes == size)
+        rows = (int(chosen.sum()), n, size)
+        if n == 1:
+            times = (np.argsort(rng.random(rows), axis=2) + 0.5) / size
+        else:
+            split = rng.random((*rows[:2], size // 2, 2))
+            times = (np.argsort(split, axis=2).reshape(rows) + rng.random(rows)) / (size // 2)
         ranks = np.argsort(times, axis=1, kind="stable")
-        places = at[:, None] * draws + np.arange(n * draws)
-        when[places] = np.take_along_axis(times, ranks, axis=1).reshape(len(at), -1)
-        which[places] = (at[:, None, None] + ranks).reshape(len(at), -1)
-    return when, which
+        places = origin[chosen, None] + np.arange(n * size)
+        when[places] = np.take_along_axis(times, ranks, axis=1).reshape(rows[0], -1)
+        which[places] = (first[chosen, None, None] + ranks).reshape(rows[0], -1)
+        for one in other:
+            split = np.argsort(rng.random((*rows[:2], size // 2, 2)), axis=2).reshape(rows)
+            one[places] = ((split + rng.random(rows)) / (size // 2)).reshape(rows[0], -1)
+    return when, which, other
