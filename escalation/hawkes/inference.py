@@ -312,6 +312,7 @@ def bootstrap(
     samples: int,
     rng: np.random.Generator,
     progress: Progress | None = None,
+    refit: bool = True,
 ) -> tuple[FloatArray, int]:
     """A statistic of series simulated from a fit, each with the model refitted to it.
 
@@ -325,6 +326,8 @@ def bootstrap(
     rng : numpy.random.Generator
     progress : callable, optional
         Told (done, samples) after each series.
+    refit : bool
+        If not, the statistic is given the fit's own estimate.
 
     Returns
     -------
@@ -340,6 +343,9 @@ def bootstrap(
             progress(done + 1, samples)
         if series is None:
             failures += 1
+            continue
+        if not refit:
+            found.append(statistic(series, dict(fit.estimate)))
             continue
         objective = Objective(fit.model.problem(series))
         layout = objective.problem.layout

@@ -66,7 +66,7 @@ def test_rate_and_compensator_are_those_of_the_definition(times, kernel, theta):
     breaks = np.sort(np.concatenate([*times, [0.0, 31.1]]))
     breaks = breaks[breaks <= 31.1]
     area = sum(
-        quad(lambda t: naive_rate(times, 1, t, kernel, theta), a, b, epsabs=1e-10)[0]
+        quad(lambda t: naive_rate(times, 1, t, kernel, theta), a, b, epsabs=1e-7, epsrel=1e-7)[0]
         for a, b in pairwise(breaks)
     )
     passed = found.compensator(np.array([31.1]), 1).sum()
@@ -152,6 +152,10 @@ def test_a_fit_leaves_as_many_events_as_it_expects(rng):
     # Nine in ten order statistics lie in the pointwise band, which are far from independent.
     assert np.mean((seen > low) & (seen < high)) > 0.5
     assert "no p-values" not in repr(found)
+    assert "no p-values" in repr(residuals(fit))
+    assert found.p_value >= np.fmin(found.p_kolmogorov_smirnov, found.p_anderson_darling).min()
+    known = residuals(fit, rng, samples=19, refit=False)
+    assert known.p_value >= 0.05
     assert "<table>" in found._repr_html_()
 
 
@@ -217,6 +221,30 @@ def test_doubled_days_are_flagged_and_others_are_not(rng):
     assert [one.flagged for one in found] == [False, True]
     assert "copy" in found[1].text
     assert found[1].table()["doubled"][0] > 0.1
+
+
+def test_another_kernel_is_judged_by_series_from_the_fit(rng):
+    times, _ = branch([0.5], [[0.5]], 30.0, 400.0, rng)
+    model = Hawkes(kernel=Mixture(scales=(0.03, 1.0)))
+    fit = model.fit(EventSeries.from_times(times, 0.0, 400.0), QUICK)
+    found = same_day_test(fit, rng, samples=9)
+    assert found.samples == 9
+    # Half of the incidents follow another within the hour, which this kernel allows.
+    assert found.p_value > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "least", "most"), [(0.2, 16, 20), (0.0, 0, 4)])
+def test_doubling_is_found_in_most_sets_and_in_few_others(share, least, most):
+    # At 5 % more than 4 of 20 are flagged once in four hundred times.
+    flagged = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        times = branch([0.64], [[0.6]], 1.5, 2500.0, rng)[0][0]
+        copies = times[rng.random(len(times)) < share]
+        series = daily([np.sort(np.concatenate([times, copies]))], 2500.0)
+        flagged += same_day_test(Hawkes().fit(series, QUICK)).flagged
+    assert least <= flagged <= most
 
 
 def test_too_few_busy_days_say_nothing(rng):
