@@ -29,19 +29,20 @@ def rescaled(fit: Fit, rng: np.random.Generator, samples: int = SAMPLES) -> Find
 
     p-values are corrected for the estimated parameters by simulation and refits.
     """
-    told = residuals(fit, rng, samples)
-    p = np.fmin(told.p_kolmogorov_smirnov, told.p_anderson_darling)
+    # Refits of the filter with fixed draws would take minutes; without them p is a little large.
+    quick = fit.series.resolution == "day" and len(fit.series.names) > 1
+    told = residuals(fit, rng, samples, refit=not quick)
     name = "Residuals"
-    if np.isnan(p).all():
+    if not np.isfinite(told.p_value):
         return Finding(name, "warned", "Too few events to tell.", told.table())
-    worst = int(np.nanargmin(p))
-    # Two tests a stream; a bootstrap of this size cannot tell smaller p-values than 1 in 100.
-    corrected = min(1.0, 2 * np.isfinite(p).sum() * float(p[worst]))
+    distances = np.fmin(told.p_kolmogorov_smirnov, told.p_anderson_darling)
+    worst = int(np.nanargmin(distances))
     text = (
-        f"Residuals by time rescaling, {told.samples} series simulated and refitted: smallest p "
-        f"{p[worst]:.2g} ({told.names[worst]})"
+        f"Residuals by time rescaling, {told.samples} series simulated"
+        f"{'' if quick else ' and refitted'}: p {told.p_value:.2g} for all streams, smallest of "
+        f"one {distances[worst]:.2g} ({told.names[worst]})"
     )
-    status = "passed" if corrected > 0.05 else "warned"
+    status = "passed" if told.p_value > 0.05 else "warned"
     meaning = {
         "passed": ": the events come as the model says.",
         "warned": ": the model misses something in this stream; see the residual counts in time.",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from escalation.dynamics import Dynamics
 from escalation.hawkes.exact import watched_spans
@@ -15,6 +17,8 @@ from escalation.parameters import FloatArray, Layout, nonnegative_interval
 if TYPE_CHECKING:
     from escalation.fit import Fit
     from escalation.hawkes.model import Hawkes
+
+ComplexArray = NDArray[np.complex128]
 
 #: Weeks that responses reach.
 WEEKS = 26
@@ -125,14 +129,15 @@ def responses(
     out = np.full((draws, WEEKS, streams, streams), np.inf)
     identity = np.eye(streams)
     settled = np.flatnonzero(radius < 1)
+    nodes = EULER * np.log(10) / 3 + 1j * np.pi * np.arange(len(weights))
     for rows in np.array_split(settled, len(settled) // 200 + 1):
         if not len(rows):
             continue
+        transform = _transform(kernel, inner[rows])
         for week in range(1, WEEKS + 1):
             t = 7.0 * week
-            s = (EULER * np.log(10) / 3 + 1j * np.pi * np.arange(len(weights))) / t
-            transform = _transform(kernel, inner[rows], s)
-            matrix = reproduction[rows][:, None] * transform[:, :, groups]
+            s = nodes / t
+            matrix = reproduction[rows][:, None] * transform(s)[:, :, groups]
             solved = np.linalg.solve(identity - matrix, matrix) / s[:, None, None]
             value = np.einsum("s,nskj->nkj", weights, solved.real) / t
             out[rows, week - 1] = np.maximum(value, 0.0)
@@ -152,22 +157,28 @@ def _euler_weights() -> FloatArray:
     return np.asarray(10 ** (order / 3) * signs * xi, float)
 
 
-def _transform(kernel: ContinuousKernel, inner: FloatArray, s: FloatArray) -> FloatArray:
-    """Laplace transforms (n, S, G) of the delay densities."""
+def _transform(
+    kernel: ContinuousKernel, inner: FloatArray
+) -> Callable[[ComplexArray], ComplexArray]:
+    """Laplace transforms of the delay densities: a function (S,) -> (n, S, G)."""
     draws, groups, _ = inner.shape
-    out = np.empty((draws, len(s), groups), complex)
     if isinstance(kernel, ExponentialFamily):
         shape, nodes = kernel.as_exponentials(), kernel.nodes()
-        for n in range(draws):
-            for g in range(groups):
-                weights, rates = np.split(shape(inner[n, g], nodes)[0], 2)
-                out[n, :, g] = (weights * rates / (rates + s[:, None])).sum(axis=1)
-        return out
+        values = [[shape(inner[n, g], nodes)[0] for g in range(groups)] for n in range(draws)]
+        weights, rates = np.split(np.array(values), 2, axis=2)
+        height = weights * rates
+
+        def transform(s: ComplexArray) -> ComplexArray:
+            return (height[:, None] / (rates[:, None] + s[:, None, None])).sum(axis=3)
+
+        return transform
     share = (np.arange(ATOMS) + 0.5) / ATOMS
     delay = kernel.quantile(share, inner[:, :, None, :])
-    for g in range(groups):
-        out[:, :, g] = np.exp(-s[:, None] * delay[:, g][:, None, :]).mean(axis=2)
-    return out
+
+    def by_atoms(s: ComplexArray) -> ComplexArray:
+        return np.exp(-s[:, None, None] * delay[:, None]).mean(axis=3)
+
+    return by_atoms
 
 
 def _linear_system(reproduction: FloatArray, decay: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from escalation.hawkes import Hawkes
 from escalation.kernels import Exponential, Histogram, Kernel, Lomax, Mixture, Weibull
+from escalation.parameters import nonnegative_interval
 from escalation.series import EventSeries
 
 LEVEL = 0.9
@@ -100,7 +101,7 @@ def one(name: str, events: int, seed: int) -> dict[str, np.ndarray]:
         "median delay": float(bound.median(theta)),
     }
     ends = {key: np.quantile(value, [0.05, 0.95]) for key, value in draws.items()}
-    lower, upper = fit.dynamics().interval(LEVEL)
+    lower, upper = nonnegative_interval(fit.draws["reproduction"], LEVEL)
     for key, place in (("R 1←1", (0, 0)), ("R 1←2", (0, 1)), ("R 2←2", (1, 1))):
         ends[key] = np.array([lower[place], upper[place]])
     return {
