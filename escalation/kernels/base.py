@@ -163,14 +163,11 @@ class ContinuousKernel(Kernel):
     def same_period(self, theta: FloatArray) -> FloatArray:
         # The integral over one period of the probability of a delay of at most the time left in
         # it; halving intervals towards zero, where the density may be steep or unbounded.
-        theta = np.asarray(theta, float)
-        nodes, weights = np.polynomial.legendre.leggauss(12)
-        out = np.zeros(theta.shape[:-1])
-        for halving in range(60):
-            upper = 0.5**halving
-            for node, weight in zip(nodes, weights, strict=True):
-                age = upper * (3 + node) / 4
-                out += upper / 4 * weight * self.cdf(np.asarray(age), theta)
+        theta = np.asarray(theta, float)[..., None, :]
+        upper = 0.5 ** np.arange(60.0)
+        out = np.zeros(theta.shape[:-2])
+        for node, weight in zip(*np.polynomial.legendre.leggauss(12), strict=True):
+            out += weight / 4 * (self.cdf(upper * (3 + node) / 4, theta) @ upper)
         return out
 
 

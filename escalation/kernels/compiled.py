@@ -89,7 +89,8 @@ def learned_mixture(theta: FloatArray, constants: FloatArray) -> Values:
     fall = 0.0
     for m in range(terms):
         if m > 0:
-            fall += theta[m]
+            # Far below any use, but no rate may vanish.
+            fall = min(fall + theta[m], 200.0)
         ratio = np.exp(-fall)
         rate = theta[0] * ratio
         values[terms + m] = rate
@@ -113,8 +114,15 @@ def chain(by_values: FloatArray, jacobian: FloatArray) -> FloatArray:
 
 @njit(cache=True, nogil=True)
 def normalise(weights: FloatArray, jacobian: FloatArray) -> None:
-    """Divide weights by their sum, in place, with their Jacobian."""
+    """Divide weights by their sum, in place, with their Jacobian.
+
+    Where all of them underflow, the delays are beyond the last lag: it takes all weight.
+    """
     total = weights.sum()
+    if not total > 0.0:
+        weights[-1] = 1.0
+        jacobian[:] = 0.0
+        return
     for q in range(jacobian.shape[1]):
         slope = 0.0
         for lag in range(weights.size):

@@ -50,9 +50,9 @@ def lomax_exponentials(theta: FloatArray, constants: FloatArray) -> Values:
         ]
     )
     for k in range(3):
-        less = np.expm1((exponent + k) * step)
-        total = np.exp(exponent * slowest - level) / less
-        slope = total * (slowest - step * (1.0 + less) / less)
+        left = -np.expm1(-(exponent + k) * step)
+        total = np.exp(exponent * slowest - level - (exponent + k) * step) / left
+        slope = total * (slowest - step / left)
         for m in range(3):
             fade = 1.0 if m == 0 else np.exp(-scale * rates[m])
             part = parts[k, m] * fade

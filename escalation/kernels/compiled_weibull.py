@@ -29,7 +29,7 @@ def weibull_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     whole, whole_shape, whole_scale = 1.0, 0.0, 0.0
     if reach < np.inf:
         log = log_reach - log_scale
-        power = np.exp(min(shape * log, 700.0))
+        power = np.exp(min(max(shape * log, -700.0), 600.0))
         whole = -np.expm1(-power)
         slope = power * np.exp(-power) / whole
         whole_shape, whole_scale = slope * log, -slope * shape / scale
@@ -41,7 +41,7 @@ def weibull_pairs(theta: FloatArray, constants: FloatArray) -> Values:
             jacobian[i, 1] = 0.0
             continue
         log = log_age - log_scale
-        power = np.exp(min(shape * log, 700.0))
+        power = np.exp(min(shape * log, 600.0))
         density = shape * np.exp(shape * log - log_age - power) / whole
         values[i] = density
         jacobian[i, 0] = density * (1.0 / shape + log * (1.0 - power) - whole_shape)
@@ -54,7 +54,7 @@ def weibull_pairs(theta: FloatArray, constants: FloatArray) -> Values:
             jacobian[i, 1] = 0.0
             continue
         log = log_age - log_scale
-        power = np.exp(min(shape * log, 700.0))
+        power = np.exp(min(shape * log, 600.0))
         share = -np.expm1(-power) / whole
         slope = power * np.exp(-power) / whole
         values[i] = share
@@ -90,7 +90,7 @@ def weibull_lags(theta: FloatArray, constants: FloatArray) -> Values:
                     age = lower + width * (piece + PLACES[node])
                     log_age = np.log(age)
                     log = log_age - log_scale
-                    power = np.exp(min(shape * log, 700.0))
+                    power = np.exp(min(shape * log, 600.0))
                     density = width * SHARES[node] * shape * np.exp(shape * log - log_age - power)
                     by_shape = density * (1.0 / shape + log * (1.0 - power))
                     by_scale = density * shape / scale * (power - 1.0)

@@ -112,7 +112,7 @@ class Mixture(ExponentialFamily):
         weights = left * np.concatenate([share, one], axis=-1)
         if self.scales is not None:
             return weights, np.broadcast_to(1 / np.array(self.scales), weights.shape)
-        fall = np.cumsum(theta[..., 1 : self.terms], axis=-1)
+        fall = np.minimum(np.cumsum(theta[..., 1 : self.terms], axis=-1), 200.0)
         ratios = np.concatenate([one, np.exp(-fall)], axis=-1)
         return weights, theta[..., :1] * ratios
 

@@ -63,29 +63,38 @@ class Weibull(ContinuousKernel):
     def start(self, delay: float) -> FloatArray:
         return np.array([1.0, delay / math.log(2)])
 
+    def _power(self, age: FloatArray, theta: FloatArray) -> FloatArray:
+        """The age over the scale, to the power of the shape, kept within range."""
+        log = np.log(np.maximum(age, 1e-300)) - np.log(theta[..., 1])
+        power = np.exp(np.clip(theta[..., 0] * log, -700.0, 600.0))
+        return np.where(age > 0, power, 0.0)
+
     def _whole(self, theta: FloatArray) -> FloatArray:
         """Probability, untruncated, of a delay within the truncation."""
-        return np.asarray(-np.expm1(-((self.reach / theta[..., 1]) ** theta[..., 0])))
+        if self.truncation is None:
+            return np.ones(theta.shape[:-1])
+        return np.asarray(-np.expm1(-self._power(np.asarray(self.reach), theta)))
 
     @override
     def density(self, age: FloatArray, theta: FloatArray) -> FloatArray:
         age = np.asarray(age, float)
         inside = (age > 0) & (age <= self.reach)
-        ratio = np.where(inside, age, 1.0) / theta[..., 1]
-        shape = theta[..., 0]
-        free = shape / theta[..., 1] * ratio ** (shape - 1) * np.exp(-(ratio**shape))
+        age = np.where(inside, age, 1.0)
+        power = self._power(age, theta)
+        free = theta[..., 0] / age * power * np.exp(-power)
         return np.where(inside, free / self._whole(theta), 0.0)
 
     @override
     def cdf(self, age: FloatArray, theta: FloatArray) -> FloatArray:
         age = np.clip(np.asarray(age, float), 0.0, self.reach)
-        free = -np.expm1(-((age / theta[..., 1]) ** theta[..., 0]))
-        return np.asarray(free / self._whole(theta))
+        return np.asarray(-np.expm1(-self._power(age, theta)) / self._whole(theta))
 
     @override
     def quantile(self, probability: FloatArray, theta: FloatArray) -> FloatArray:
-        free = np.asarray(probability) * self._whole(theta)
-        return np.asarray(theta[..., 1] * (-np.log1p(-free)) ** (1 / theta[..., 0]))
+        hazard = -np.log1p(-np.asarray(probability) * self._whole(theta))
+        log = np.log(np.maximum(hazard, 1e-300)) / theta[..., 0]
+        delay = theta[..., 1] * np.exp(np.clip(log, -690.0, 690.0))
+        return np.where(hazard > 0, np.minimum(delay, self.reach), 0.0)
 
     @override
     def lag_weights(self) -> Shape:
