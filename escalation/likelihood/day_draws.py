@@ -269,8 +269,12 @@ def _tilt_back(
     by_variance: FloatArray,
     by_leave: FloatArray,
     by_fade: FloatArray,
+    seed: float,
 ) -> None:
-    """Adjoint of `_tilt` at its inputs; `by_mean` and `by_variance` are changed in place."""
+    """Adjoint of `_tilt` at its inputs, `seed` that of its value.
+
+    `by_mean` and `by_variance` are changed in place.
+    """
     targets, width = model.leave.shape[1], model.leave.shape[2]
     for c in range(used):
         m, v = mean[c], variance[c]
@@ -281,10 +285,12 @@ def _tilt_back(
         x = rate * v / m
         f, slope = log_term(-x)
         q = 1.0 / (1.0 + x)
-        by_x = m * rate * slope - by_mean[c] * m * q * q - 2.0 * by_variance[c] * v * q * q * q
-        by_mean[c] = by_mean[c] * q - rate * f - by_x * x / m
+        by_x = (
+            seed * m * rate * slope - by_mean[c] * m * q * q - 2.0 * by_variance[c] * v * q * q * q
+        )
+        by_mean[c] = by_mean[c] * q - seed * rate * f - by_x * x / m
         by_variance[c] = by_variance[c] * q * q + by_x * rate / m
-        by_rate = by_x * v / m - m * f
+        by_rate = by_x * v / m - seed * m * f
         by_leave[c] += by_rate * (1.0 - model.fade[c])
         by_fade[c] -= by_rate * leave
 
@@ -519,8 +525,9 @@ def _day_back(
     by_state: FloatArray,
     by_rate: FloatArray,
     slopes: Slopes,
+    seed: float,
 ) -> None:
-    """Adjoint of `_day` with seed one for its value; mean and variance are those at the end.
+    """Adjoint of `_day`, `seed` that of its value; mean and variance are those at the end.
 
     `by_state` (C, draws) is set, row `day` of `by_rate` and the other sums are added to.
     """
@@ -534,7 +541,7 @@ def _day_back(
     for p in range(size):
         uneven += room.weight[p] * room.weight[p]
     for p in range(size):
-        room.scratch[0, p] = 1.0 + room.weight[p] - uneven
+        room.scratch[0, p] = seed * (1.0 + room.weight[p] - uneven)
     for c in range(used):
         one, two, fade = by_mean[c], by_variance[c], model.fade[c]
         m, v = mean[c], variance[c]
@@ -906,13 +913,13 @@ def day_draws(
             _day(n, number, now, rate, d, model, draws, row[d], room, end_mean, end_variance)
             _day_back(
                 n, number, now, rate, d, model, draws, row[d], room, end_mean, end_variance,
-                by_mean, by_variance, by_state, by_rate, slopes,
+                by_mean, by_variance, by_state, by_rate, slopes, 1.0,
             )  # fmt: skip
             _begin_back(used, row[d], model, draws, m, v, room, by_state, by_mean, by_variance)
         for c in range(states):
             m[c] = mean[d, c]
             v[c] = variance[d, c]
-        _tilt_back(used, model, m, v, by_mean, by_variance, by_leave, by_fade)
+        _tilt_back(used, model, m, v, by_mean, by_variance, by_leave, by_fade, 1.0)
         for k in range(streams):
             by_rate[d, k] -= 1.0
 
@@ -956,9 +963,10 @@ def day_draws(
     for i in range(slopes.mark.size):
         if exponent[stream[i]] >= 0:
             by_theta[exponent[stream[i]]] += slopes.mark[i] * mark_slope[i]
+    _reduce(slopes, widest, by_lift, by_leave, by_fade, by_speed)
     _to_parameters(
-        theta, group, place[0], model, slopes, by_lift, by_leave, by_fade, by_speed, values,
-        by_theta, by_values,
+        theta, group, place[0], model, by_lift, by_leave, by_fade, by_speed, values, by_theta,
+        by_values,
     )  # fmt: skip
     return value, by_theta, by_values
 
@@ -1057,12 +1065,43 @@ def _pass_back(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _reduce(
+    slopes: Slopes,
+    size: int,
+    by_lift: FloatArray,
+    by_leave: FloatArray,
+    by_fade: FloatArray,
+    by_speed: FloatArray,
+) -> None:
+    """Add the first lanes of `slopes` to the other arguments, and set them to zero."""
+    eras, streams, width = by_lift.shape
+    targets = slopes.leave.shape[1]
+    for c in range(by_fade.size):
+        for p in range(size):
+            by_fade[c] += slopes.fade[c, p]
+            slopes.fade[c, p] = 0.0
+    for q in range(by_speed.size):
+        for p in range(size):
+            by_speed[q] += slopes.speed[q, p]
+            slopes.speed[q, p] = 0.0
+    for e in range(eras):
+        for i in range(width):
+            for t in range(targets):
+                for p in range(size):
+                    by_leave[(e * targets + t) * width + i] += slopes.leave[e, t, i, p]
+                    slopes.leave[e, t, i, p] = 0.0
+            for k in range(streams):
+                for p in range(size):
+                    by_lift[e, k, i] += slopes.lift[e, k, i, p]
+                    slopes.lift[e, k, i, p] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _to_parameters(
     theta: FloatArray,
     group: IntArray,
     first: int,
     model: Structure,
-    slopes: Slopes,
     by_lift: FloatArray,
     by_leave: FloatArray,
     by_fade: FloatArray,
@@ -1071,24 +1110,14 @@ def _to_parameters(
     by_theta: FloatArray,
     by_values: FloatArray,
 ) -> None:
-    """Adjoint of `_structure`: adds to the last two arguments."""
+    """Adjoint of `_structure`: adds to the last two arguments; `by_speed` is changed."""
     eras, streams, width = model.lift.shape
     targets = model.leave.shape[1]
     terms = width // streams
-    lanes = slopes.fade.shape[1]
     for c in range(by_fade.size):
-        total = by_fade[c]
-        for p in range(lanes):
-            total += slopes.fade[c, p]
-        by_speed[model.pace[(c // width) % targets, c % width]] -= total * model.fade[c]
-    for q in range(by_speed.size):
-        for p in range(lanes):
-            by_speed[q] += slopes.speed[q, p]
+        q = model.pace[(c // width) % targets, c % width]
+        by_speed[q] -= by_fade[c] * model.fade[c]
     for e in range(eras):
-        for t in range(targets):
-            for i in range(width):
-                for p in range(lanes):
-                    by_leave[(e * targets + t) * width + i] += slopes.leave[e, t, i, p]
         for k in range(streams):
             for j in range(streams):
                 g = group[k, j]
@@ -1097,8 +1126,6 @@ def _to_parameters(
                     i = j * terms + m
                     w, b = values[g, m], model.speed[g * terms + m]
                     one = by_lift[e, k, i]
-                    for p in range(lanes):
-                        one += slopes.lift[e, k, i, p]
                     two = by_leave[(e * targets + (k if targets > 1 else 0)) * width + i]
                     by_theta[where] += w * (one * b + two)
                     by_values[g, m] += theta[where] * (one * b + two)
