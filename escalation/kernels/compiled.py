@@ -9,7 +9,7 @@ from escalation.kernels.base import Values
 from escalation.parameters import FloatArray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def geometric_weights(theta: FloatArray, constants: FloatArray) -> Values:
     """Weights proportional to exp(-decay (l - 1)) and their derivative by the decay."""
     lags = int(constants[0])
@@ -28,7 +28,7 @@ def geometric_weights(theta: FloatArray, constants: FloatArray) -> Values:
     return weights, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def next_period(theta: FloatArray, constants: FloatArray) -> Values:
     """All weight on the first lag."""
     lags = int(constants[0])
@@ -37,7 +37,7 @@ def next_period(theta: FloatArray, constants: FloatArray) -> Values:
     return weights, np.zeros((lags, theta.size))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def one_exponential(theta: FloatArray, constants: FloatArray) -> Values:
     """A single exponential: weight one, rate the decay."""
     values = np.array([1.0, theta[0]])
@@ -45,7 +45,7 @@ def one_exponential(theta: FloatArray, constants: FloatArray) -> Values:
     return values, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def stick_weights(
     sticks: FloatArray, values: FloatArray, jacobian: FloatArray, column: int
 ) -> None:
@@ -68,7 +68,7 @@ def stick_weights(
         left *= 1.0 - share
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def given_mixture(theta: FloatArray, constants: FloatArray) -> Values:
     """Exponentials of given rates, the constants; the sticks are learned."""
     terms = constants.size
@@ -79,7 +79,7 @@ def given_mixture(theta: FloatArray, constants: FloatArray) -> Values:
     return values, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learned_mixture(theta: FloatArray, constants: FloatArray) -> Values:
     """Exponentials by the fastest rate, the logs of the ratios down from it, and the sticks."""
     terms = (theta.size + 1) // 2
@@ -100,7 +100,7 @@ def learned_mixture(theta: FloatArray, constants: FloatArray) -> Values:
     return values, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def chain(by_values: FloatArray, jacobian: FloatArray) -> FloatArray:
     """Matrix product; in plain loops, so that no linear algebra is linked in."""
     rows, inner = by_values.shape
@@ -112,7 +112,7 @@ def chain(by_values: FloatArray, jacobian: FloatArray) -> FloatArray:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def normalise(weights: FloatArray, jacobian: FloatArray) -> None:
     """Divide weights by their sum, in place, with their Jacobian.
 
@@ -133,7 +133,7 @@ def normalise(weights: FloatArray, jacobian: FloatArray) -> None:
         weights[lag] /= total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lags_of_exponentials(mixture: FloatArray, jacobian: FloatArray, lags: int) -> Values:
     r"""Lag weights of a mixture: sums of :math:`w e^{-b(l-1)}(1-e^{-b})^2/b`, renormalised."""
     terms = mixture.size // 2
@@ -152,7 +152,7 @@ def lags_of_exponentials(mixture: FloatArray, jacobian: FloatArray, lags: int) -
     return weights, by_theta
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def given_mixture_lags(theta: FloatArray, constants: FloatArray) -> Values:
     """Lag weights of a mixture of given rates; the constants are the lags, then the rates."""
     mixture, jacobian = given_mixture(theta, constants[1:])
@@ -160,7 +160,7 @@ def given_mixture_lags(theta: FloatArray, constants: FloatArray) -> Values:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learned_mixture_lags(theta: FloatArray, constants: FloatArray) -> Values:
     """Lag weights of a mixture whose rates are learned."""
     mixture, jacobian = learned_mixture(theta, constants)
@@ -168,7 +168,7 @@ def learned_mixture_lags(theta: FloatArray, constants: FloatArray) -> Values:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def pairs_of_exponentials(
     mixture: FloatArray, jacobian: FloatArray, constants: FloatArray
 ) -> Values:
@@ -196,7 +196,7 @@ def pairs_of_exponentials(
     return values, by_theta
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def one_exponential_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities and probabilities of one exponential."""
     mixture, jacobian = one_exponential(theta, constants)
@@ -204,7 +204,7 @@ def one_exponential_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def given_mixture_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities and probabilities of a mixture; the rates are the last of the constants."""
     own = 2 + int(constants[0]) + int(constants[1])
@@ -213,7 +213,7 @@ def given_mixture_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learned_mixture_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities and probabilities of a mixture whose rates are learned."""
     mixture, jacobian = learned_mixture(theta, constants)

@@ -10,7 +10,7 @@ from escalation.kernels.compiled import normalise
 from escalation.parameters import FloatArray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def heights_of(theta: FloatArray, edges: FloatArray) -> Values:
     """Density over each bin, by the first step of its logarithm and the changes of the step."""
     bins = edges.size - 1
@@ -40,7 +40,7 @@ def heights_of(theta: FloatArray, edges: FloatArray) -> Values:
     return heights, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def histogram_values(theta: FloatArray, constants: FloatArray) -> Values:
     """Heights (bins,), then probabilities up to each edge (bins + 1,); the constants are edges."""
     bins = constants.size - 1
@@ -57,7 +57,7 @@ def histogram_values(theta: FloatArray, constants: FloatArray) -> Values:
     return values, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def histogram_lags(theta: FloatArray, constants: FloatArray) -> Values:
     """Lag weights; the constants are lags, bins, the edges, and each bin's share in each lag."""
     lags, bins = int(constants[0]), int(constants[1])

@@ -14,7 +14,7 @@ PLACES = (np.polynomial.legendre.leggauss(12)[0] + 1) / 2
 SHARES = np.polynomial.legendre.leggauss(12)[1] / 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lomax_exponentials(theta: FloatArray, constants: FloatArray) -> Values:
     """Exponentials whose mixture is nearly the power law on [0, A], as `Lomax` says.
 
@@ -79,7 +79,7 @@ def lomax_exponentials(theta: FloatArray, constants: FloatArray) -> Values:
     return values, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def moments(tail: float, log: float) -> tuple[float, float]:
     """Integrals over t from 0 to `log` of exp(tail * t) and of t exp(tail * t)."""
     x = tail * log
@@ -94,7 +94,7 @@ def moments(tail: float, log: float) -> tuple[float, float]:
     return zeroth, (log * np.exp(x) - zeroth) / tail
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lomax_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities, then probabilities, at the ages among the constants; the last of them is A."""
     exponent, scale = theta[0], theta[1]
@@ -133,7 +133,7 @@ def lomax_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     return values, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lomax_lags(theta: FloatArray, constants: FloatArray) -> Values:
     """Lag weights by quadrature; the constants are the number of lags and A.
 

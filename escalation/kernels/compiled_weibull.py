@@ -14,7 +14,7 @@ PLACES = (np.polynomial.legendre.leggauss(16)[0] + 1) / 2
 SHARES = np.polynomial.legendre.leggauss(16)[1] / 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def weibull_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     """Densities, then probabilities, at ages whose logs are given; the last constant is A."""
     shape, scale = theta[0], theta[1]
@@ -63,7 +63,7 @@ def weibull_pairs(theta: FloatArray, constants: FloatArray) -> Values:
     return values, jacobian
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def weibull_lags(theta: FloatArray, constants: FloatArray) -> Values:
     """Lag weights by quadrature; the constants are the number of lags and A.
 

@@ -69,11 +69,13 @@ def find_pairs(
     group: IntArray,
     allowed: IntArray,
     cap: int = CAP,
+    apart: bool = False,
 ) -> Pairs:
     """List the pairs of events that a kernel can link.
 
-    Within a stream a tie is a delay rounded to zero: an event follows those before it in the file;
-    events of different streams at the very same time do not set one another off.
+    Within a stream a tie is a delay rounded to zero: an event follows those before it in the file,
+    unless ties are kept apart; events of different streams at the very same time do not set one
+    another off.
 
     Parameters
     ----------
@@ -91,6 +93,8 @@ def find_pairs(
         0 where R is fixed at zero.
     cap : int
         Largest number of pairs.
+    apart : bool
+        Whether events of one stream at the very same time, too, do not set one another off.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def find_pairs(
         If there are more pairs than `cap`, or ties where the density is unbounded at zero.
     """
     streams = len(first) - 1
-    low, number = _rows(kernel.reach, times, first, spans, allowed)
+    low, number = _rows(kernel.reach, times, first, spans, allowed, apart)
     total = int(number.sum())
     if total > cap:
         raise ValueError(
@@ -143,7 +147,12 @@ def find_pairs(
 
 
 def _rows(
-    reach: float, times: FloatArray, first: IntArray, spans: FloatArray, allowed: IntArray
+    reach: float,
+    times: FloatArray,
+    first: IntArray,
+    spans: FloatArray,
+    allowed: IntArray,
+    apart: bool,
 ) -> tuple[IntArray, IntArray]:
     """First source and number of sources of each row, (n K,)."""
     streams = len(first) - 1
@@ -157,7 +166,7 @@ def _rows(
             others = times[first[j] : first[j + 1]]
             low[own, j] = first[j] + np.searchsorted(others, times[own] - reach, side="right")
             high = np.arange(first[k], first[k + 1])
-            if j != k:
+            if j != k or apart:
                 high = first[j] + np.searchsorted(others, times[own], side="left")
             number[own, j] = np.maximum(high - low[own, j], 0)
     number[times < spans[0, 0]] = 0
@@ -195,7 +204,7 @@ def _places(
     return out
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"}, error_model="numpy")
 def _dot(a, at, b, to, size):  # type: ignore[no-untyped-def]
     """Sum of products of two stretches, in an order of the compiler's choice."""
     total = 0.0
@@ -204,7 +213,7 @@ def _dot(a, at, b, to, size):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def hawkes_pairs(
     theta: FloatArray,
     values: FloatArray,
@@ -236,7 +245,8 @@ def hawkes_pairs(
               + \sum_j \sum_{t_i < t, \kappa_i = j} R^{e_i}_{kj}\, y_i\, g_{kj}(t - t_i)
 
     Cost O(pairs). The arguments that are not explained here are those of
-    `escalation.likelihood.hawkes.hawkes_exponential`; `vary` is not read.
+    `escalation.likelihood.hawkes.hawkes_exponential`; `vary` is not read
+    (`find_pairs` has dealt with ties).
 
     Parameters
     ----------
