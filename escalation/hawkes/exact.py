@@ -48,6 +48,10 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
 
         return pairwise_problem(model, series, kernel, data, structure, common)
 
+    from escalation.hawkes.fixed_rates import fixed_rates_problem, keeps
+
+    if keeps(model, series, kernel):
+        return fixed_rates_problem(model, series, kernel, structure, common)
     from escalation.likelihood.hawkes import hawkes_exponential, hawkes_scores
 
     targets = np.arange(streams)

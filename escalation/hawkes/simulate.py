@@ -180,7 +180,7 @@ def branching(
         np.asarray(days, float),
         np.ascontiguousarray(reproduction.reshape(len(background), -1, streams, streams), float),
         kernel,
-        np.asarray(theta, float).reshape(len(background), -1, np.shape(theta)[-1]),
+        np.asarray(theta if np.ndim(theta) == 3 else np.asarray(theta)[:, None, :], float),
         history or (np.empty(0),) * streams,
         (float(span[0]), float(span[1])),
         np.empty(0) if eras is None else np.asarray(eras, float),
@@ -221,7 +221,8 @@ class _Plan:
         if not isinstance(kernel, ExponentialFamily):
             raise TypeError("only exponential kernels are compiled")
         shape, nodes = kernel.as_exponentials(), kernel.nodes()
-        values = np.array([[shape(one, nodes)[0] for one in row] for row in self.theta])
+        groups = np.ascontiguousarray(self.theta)
+        values = np.array([[shape(one, nodes)[0] for one in row] for row in groups])
         none = (np.empty(0),) * len(self.history)
         pool = marks.fitted if marks else none
         sizes = np.concatenate((marks.history if marks else ()) or none)

@@ -1,0 +1,83 @@
+"""The likelihood of exact times where the kernel's rates are given: sums are computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from escalation.engines import Problem
+from escalation.kernels import ExponentialFamily
+from escalation.parameters import FloatArray
+from escalation.series import EventSeries
+
+if TYPE_CHECKING:
+    from escalation.hawkes.model import Hawkes
+
+#: More numbers than this are not kept (160 MB).
+MOST = 20_000_000
+
+
+def keeps(model: Hawkes, series: EventSeries, kernel: ExponentialFamily) -> bool:
+    """Whether the decayed sums at the events depend on the data alone, and fit in memory."""
+    numbers = len(series) * len(series.names) * model.number_of_eras * kernel.terms
+    return not kernel.rates_vary and model.marks is None and numbers <= MOST
+
+
+def fixed_rates_problem(
+    model: Hawkes,
+    series: EventSeries,
+    kernel: ExponentialFamily,
+    structure: tuple[Any, ...],
+    common: Mapping[str, Any],
+) -> Problem:
+    """The problem of `escalation.hawkes.exact.exact_problem` with the sums kept as its data."""
+    from escalation.likelihood.fixed_rates import fixed_rates_scores, hawkes_fixed_rates
+
+    column, place, group, allowed = structure[:4]
+    layout = common["layout"]
+
+    def again(theta: FloatArray, rng: np.random.Generator) -> dict[str, Any]:
+        simulated = model.simulate(layout.unpack(theta), series, rng)
+        return held_arrays(model, simulated, kernel, structure)
+
+    # Starts that differ in the delay alone are the same here.
+    starts = np.unique(np.array(common["starts"]), axis=0)
+    return Problem(
+        core=hawkes_fixed_rates,
+        shape=kernel.as_exponentials(),
+        constants=kernel.nodes(),
+        data=held_arrays(model, series, kernel, structure),
+        structure=(column, place, group, allowed),
+        scores=fixed_rates_scores,
+        **{**common, "resample": again, "starts": tuple(starts)},
+    )
+
+
+def held_arrays(
+    model: Hawkes, series: EventSeries, kernel: ExponentialFamily, structure: tuple[Any, ...]
+) -> dict[str, Any]:
+    """Sums, masses and cells of the events of a series, in the order of the compiled code."""
+    from escalation.hawkes.exact import event_arrays, watched_arrays
+    from escalation.likelihood.fixed_rates import held_sums
+
+    _, _, group, allowed, _, flags = structure
+    given = event_arrays(model, series) | watched_arrays(model, series)
+    first, spans = given["first"], given["spans"]
+    values, _ = kernel.as_exponentials()(kernel.start(1.0), kernel.nodes())
+    groups = np.tile(values, (int(group.max()) + 1, 1))
+    held, gone = held_sums(
+        groups, given["times"], first, given["era"], model.number_of_eras, spans, group, allowed,
+        bool(flags[1]),
+    )  # fmt: skip
+    history = [np.searchsorted(times, spans[0, 0]) for times in series.times]
+    return {
+        "held": held,
+        "gone": gone,
+        "first": first,
+        "scored": first[:-1] + np.array(history, np.int64),
+        "cell": given["cell"],
+        "lengths": given["lengths"],
+        "design": given["design"],
+    }
