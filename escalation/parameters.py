@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import override
 
 import numpy as np
@@ -269,23 +270,23 @@ class Layout:
     parameters: tuple[Parameter, ...]
     joint: Stability | None = None
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Length of `theta`."""
         return sum(p.size for p in self.parameters)
 
-    @property
+    @cached_property
     def free(self) -> NDArray[np.intp]:
         """Positions of the free entries in `theta`."""
         masks = [p.mask.ravel() for p in self.parameters]
         return np.flatnonzero(np.concatenate(masks))
 
-    @property
+    @cached_property
     def supports(self) -> list[str]:
         """Support of each free entry."""
         return [p.support for p in self.parameters for _ in range(int(p.mask.sum()))]
 
-    @property
+    @cached_property
     def labels(self) -> list[str]:
         """Name of each free entry, such as ``reproduction[0, 1]``."""
         return [
@@ -390,17 +391,17 @@ class WorkingScale:
 
     supports: tuple[str, ...]
 
-    @property
+    @cached_property
     def positive(self) -> BoolArray:
         """Which entries are logs."""
         return np.array([s == "positive" for s in self.supports], bool)
 
-    @property
+    @cached_property
     def unit(self) -> BoolArray:
         """Which entries are logits."""
         return np.array([s == "unit" for s in self.supports], bool)
 
-    @property
+    @cached_property
     def nonnegative(self) -> BoolArray:
         """Which entries may sit on zero; their working value is their own."""
         return np.array([s == "nonnegative" for s in self.supports], bool)

@@ -54,7 +54,7 @@ def child(task, folder, environment=None):
 
 def nuts():
     """Wall time of a process that reads a series, samples, and ends."""
-    _, series = seasonal(STREAMS, 0.155, TEN_YEARS)
+    _, series = seasonal(STREAMS, 0.061, TEN_YEARS)
     number = len(series)
     print(f"\nNUTS, {STREAMS} streams, {number:,} events, season: wall time of a whole process")
     with tempfile.TemporaryDirectory() as folder:

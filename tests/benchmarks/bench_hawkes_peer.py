@@ -112,7 +112,7 @@ class Intensify:
         import intensify
 
         times, end, streams = split(data), float(data["end"]), int(data["streams"])
-        pairs = options.pop("pairs")
+        pairs, tolerance = options.pop("pairs"), options.pop("tolerance", None)
         decay = float(data["decay"]) if "decay" in data else 1.0
 
         def kernel():
@@ -122,7 +122,9 @@ class Intensify:
             kernels = [[kernel() for _ in times] for _ in times] if pairs else kernel()
             rate = np.array([0.5 * len(own) / end for own in times])
             process = intensify.MultivariateHawkes(streams, rate, kernels)
-            return process.fit(times, end, **options)
+            if tolerance is None:
+                return process.fit(times, end, **options)
+            return intensify.MLEInference(tol=tolerance).fit(process, times, end, **options)
 
         seconds, found = timed(task, repeats)
         process = found.process
@@ -135,7 +137,11 @@ class Intensify:
         return self._many(data, repeats, pairs=True)
 
     def fit_fixed(self, data, repeats):
-        return self._many(data, repeats, pairs=False, fit_decay=False)
+        # At its usual tolerance it stops short of the maximum.
+        usual = self._many(data, repeats, pairs=False, fit_decay=False)
+        exact = self._many(data, repeats, pairs=False, tolerance=1e-12, fit_decay=False)
+        took = 1e3 * float(np.median(usual["seconds"]))
+        return dict(exact, note=f"tolerance 1e-12; as it comes {took:.0f} ms")
 
     def simulate(self, data, repeats):
         import intensify
