@@ -181,11 +181,10 @@ class _Nested:
         """From the maximum without the arrow, and from other delays, for there may be several."""
         objective = Objective(self.model.problem(series))
         trials = self._trials(objective, series, null)
-        if len(trials) > 1:
-            trials.sort(key=lambda theta: -objective(objective.start(theta))[0])
-        starts = trials[:2]
-        starts += list(objective.problem.starts) if also is None else [also]
-        return _highest(objective, starts)
+        if also is None:
+            return _highest(objective, [*_best(objective, trials), *objective.problem.starts])
+        # One of the data's own delay and the best others: enough, and many series to go.
+        return _highest(objective, _best(objective, [*trials, also]))
 
     def _trials(
         self, objective: Objective, series: EventSeries, null: _Reached
@@ -226,6 +225,11 @@ class _Nested:
         if not (np.isfinite(again.value) and np.isfinite(better.value)):
             return None
         return max(0.0, 2 * (better.value - again.value))
+
+
+def _best(objective: Objective, trials: list[FloatArray]) -> list[FloatArray]:
+    """The two vectors at which the function is highest."""
+    return sorted(trials, key=lambda theta: -objective(objective.start(theta))[0])[:2]
 
 
 def _highest(objective: Objective, starts: Sequence[FloatArray]) -> _Reached:
