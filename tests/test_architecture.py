@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import escalation
-from escalation.background import Background
+from escalation.background import Background, Covariates
 from escalation.counts import EndemicEpidemic
-from escalation.series import CountSeries
+from escalation.hawkes import Hawkes, Marks, NonlinearHawkes
+from escalation.kernels import Exponential, Histogram, Lomax, Mixture, Weibull
+from escalation.series import CountSeries, EventSeries
 from escalation.streams import Stream
 from escalation.study.sections import (
     ActorSection,
@@ -93,10 +95,29 @@ def test_every_table_of_a_study_file_is_described() -> None:
     assert headings == list(SECTIONS)
 
 
+def declared_priors() -> dict[str, str]:
+    """Each prior by the name of its parameter, those of kernels with the kernel before it."""
+    begin, end = date(2024, 1, 1), date(2025, 1, 1)
+    counts = CountSeries.from_counts(np.zeros((60, 1), int), begin, "week")
+    times = EventSeries.from_times([], begin, end)
+    covariates = Covariates(begin, np.zeros((366, 1)), ("price",))
+    background = Background(harmonics=1, trend=100.0, weekday=True, covariates=covariates)
+    out = {}
+    for model, series in (
+        (EndemicEpidemic(), counts),
+        (Hawkes(background=background, marks=Marks()), times),
+        (NonlinearHawkes(), times),
+    ):
+        own = {p.name for p in model.kernel.parameters("day")}
+        out |= {p.name: str(p.prior) for p in model.parameters(series) if p.name not in own}
+    for kernel in (Exponential(), Mixture(), Lomax(), Weibull(), Histogram()):
+        name = type(kernel).__name__
+        out |= {f"{name}.{p.name}": str(p.prior) for p in kernel.parameters("day")}
+    return out
+
+
 def test_the_priors_are_those_of_the_models() -> None:
-    series = CountSeries.from_counts(np.zeros((60, 1), int), date(2024, 1, 1), "week")
-    model = EndemicEpidemic(background=Background(harmonics=1, trend=100.0))
-    declared = {each.name: str(each.prior) for each in model.parameters(series)}
+    declared = declared_priors()
     said = {row[0].strip("`"): row[1] for row in section("Priors", "models.md")}
     assert said.keys() == declared.keys()
     assert {name for name in declared if not said[name].startswith(declared[name])} == set()
