@@ -294,6 +294,8 @@ def _curve(fit: Fit, name: str) -> _Curve:
     first = layout.start("reproduction") + wanted.index(name) * streams**2
     cells = layout.free - first
     places = np.flatnonzero((cells >= 0) & (cells < streams**2))
+    if not places.size:
+        raise ValueError("the model has no arrows: its branching ratio is zero")
     return _Curve(objective, top, matrix=(places, cells[places], streams))
 
 

@@ -162,6 +162,9 @@ def _statistics(
     model: Hawkes, series: EventSeries, values: Mapping[str, FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Statistic and share of doubles (K,) of each stream."""
+    if model.batches:
+        # A day's batch is one event already.
+        series = model.prepared(series)
     counts, rates = daily_counts(series), daily_rates(model, series, values)
     own, decay = own_excitation(model, series, values)
     watched = series.window.mask().astype(float)

@@ -73,11 +73,13 @@ class TrendTest:
     @property
     def flagged(self) -> bool:
         """Whether the background is too stiff, or excitation not identified apart from it."""
-        return bool(self.p_value < LEVEL or np.nanmax(self.shift, initial=-1.0) > SHIFT)
+        return bool(self.p_value < LEVEL or np.nan_to_num(self.shift).max() > SHIFT)
 
     @property
     def text(self) -> str:
         """The result in a sentence or two."""
+        if np.isnan(self.shift).all():
+            return "No incidents, so nothing can be said of the background's trend."
         k = int(np.nanargmax(self.shift))
         moved = (
             f"of the incidents of {self.names[k]} {100 * self.set_off[k]:.0f} % are set off by "

@@ -189,6 +189,9 @@ def test_names_of_eras_and_faults_of_the_call(rng):
     assert found.lower < found.estimate < found.upper
     with pytest.raises(ValueError, match=r"branching_ratio\[0\]"):
         profile_interval(fit, "branching_ratio")
+    with pytest.raises(ValueError, match="no arrows"):
+        still = Hawkes(arrows=((False, False), (False, False))).fit(series, QUICK)
+        profile_interval(still, "branching_ratio")
     with pytest.raises(ValueError, match="level must lie"):
         profile_interval(fit, "decay", 1.0)
 

@@ -247,6 +247,16 @@ def test_doubling_is_found_in_most_sets_and_in_few_others(share, least, most):
     assert least <= flagged <= most
 
 
+def test_no_incidents_and_batches_say_nothing():
+    nothing = Hawkes().fit(EventSeries.from_times([[]], 0, 50), QUICK)
+    assert "No incidents" in trend_test(nothing).text
+    assert not trend_test(nothing).flagged
+    days = np.repeat(np.arange(0.0, 90, 2), 2)
+    batches = EventSeries.from_times([days], 0, 90, resolution="day")
+    fit = Hawkes(batches=True, marks=Marks()).fit(batches, QUICK)
+    assert not same_day_test(fit).flagged
+
+
 def test_too_few_busy_days_say_nothing(rng):
     series = EventSeries.from_times([np.arange(0.5, 300, 3.0)], 0, 300)
     found = same_day_test(Hawkes().fit(series, QUICK))
