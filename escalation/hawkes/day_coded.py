@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LONG = 1600
 #: Draws of the times within a day for a first search.
 COARSE = 8
+#: With more states than these the days' scores would cost more than they save.
+SCORED = 24
 
 
 def day_problem(model: Hawkes, series: EventSeries) -> Problem:
@@ -51,7 +53,7 @@ def day_problem(model: Hawkes, series: EventSeries) -> Problem:
     single = streams == 1 and kernel.terms == 1
     if single and model.marks is None and not model.eras:
         return _closed_form(model, series, layout, common)
-    return _fixed_draws(model, series, layout, common)
+    return _fixed_draws(model, series, layout, kernel.terms, common)
 
 
 def _closed_form(
@@ -59,6 +61,7 @@ def _closed_form(
 ) -> Problem:
     """One unmarked stream with one exponential."""
     from escalation.likelihood.day_filter import day_filter, filter_data
+    from escalation.likelihood.day_scores import day_filter_scores
 
     watched = series.window.mask().astype(float)
     design = day_design(model, series)
@@ -75,6 +78,8 @@ def _closed_form(
         core=day_filter,
         data=data,
         sketch=sketch,
+        scores=day_filter_scores,
+        outer_information=True,
         structure=(
             np.array([int(model.start == "stationary")], np.int64),
             coefficient_places(layout, 1),
@@ -86,10 +91,12 @@ def _closed_form(
 
 
 def _fixed_draws(
-    model: Hawkes, series: EventSeries, layout: Layout, common: dict[str, Any]
+    model: Hawkes, series: EventSeries, layout: Layout, terms: int, common: dict[str, Any]
 ) -> Problem:
     """Several streams, marks, eras or several exponentials."""
-    from escalation.likelihood.day_draws import day_data, day_draws
+    from escalation.likelihood.day_draws import day_draws
+    from escalation.likelihood.day_scores import day_draws_scores
+    from escalation.likelihood.day_times import day_data
 
     streams = len(series.names)
     watched = series.window.mask().astype(float)
@@ -108,18 +115,32 @@ def _fixed_draws(
     def again(theta: FloatArray, rng: np.random.Generator) -> dict[str, Any]:
         return arrays(model.simulate(layout.unpack(theta), series, rng), model.filter_draws)
 
+    # A first search on coarse draws, of the beginning alone where it tells of every parameter.
+    short = len(watched) > LONG and not model.eras and not marked
+    if short and model.background.trend is None and not model.background.covariates:
+        counts = day_counts(series).astype(np.int64)[: LONG // 2]
+        part = slice(LONG // 2)
+        sketch = day_data(counts, watched[part], design[part], None, era[part], COARSE)
+    else:
+        sketch = arrays(series, COARSE)
+    groups = model.kernel_groups(streams)
+    blocks = 1 if (groups == groups[0]).all() else streams
+    states = (len(model.eras) + 1) * blocks * streams * terms
+    scored = states <= SCORED
     return Problem(
         core=day_draws,
         data=arrays(series, model.filter_draws),
         structure=(
-            model.kernel_groups(streams),
+            groups,
             np.array([int(model.start == "stationary")], np.int64),
             exponent.astype(np.int64),
             coefficient_places(layout, streams),
             np.array([layout.start("reproduction")], np.int64),
         ),
         resample=again,
-        sketch=arrays(series, COARSE),
+        sketch=sketch,
+        scores=day_draws_scores if scored else None,
+        outer_information=scored,
         **common,
     )
 

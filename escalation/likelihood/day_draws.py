@@ -18,7 +18,6 @@ from escalation.likelihood.day_gap import (
     settle_back,
     tamed,
 )
-from escalation.likelihood.day_times import day_data as day_data
 from escalation.likelihood.exponential import fade as exponential
 from escalation.likelihood.exponential import logarithm
 from escalation.parameters import FloatArray

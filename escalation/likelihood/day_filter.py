@@ -406,7 +406,7 @@ def _day(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _day_back(
     n: int,
-    seeds: tuple[float, float],
+    seeds: tuple[float, float, float],
     background: float,
     mean: float,
     variance: float,
@@ -417,7 +417,7 @@ def _day_back(
     room: FloatArray,
     by_series: FloatArray,
 ) -> tuple[float, float, float, float]:
-    """Gradient of log-probability + seeds @ (mean, variance) of `_day`.
+    """Gradient of seeds @ (log-probability, mean, variance) of `_day`.
 
     By the background rate, the mean, the variance and the gain; that by the series is added to
     `by_series`.
@@ -429,9 +429,9 @@ def _day_back(
     for i in range(terms):
         one += work[WEIGHT, at + i] * work[FIRST, at + i]
         two += work[WEIGHT, at + i] * work[SECOND, at + i]
-    on_second = seeds[1]
-    on_first = -seeds[0] - 2.0 * on_second * one
-    base = 1.0 - on_first * one - on_second * two
+    on_second = seeds[2]
+    on_first = -seeds[1] - 2.0 * on_second * one
+    base = seeds[0] - on_first * one - on_second * two
 
     # Rows of `room`: adjoints of the exponent, of A_s + ..., of B_s / q and of 1 / q.
     by_background = 0.0
@@ -646,7 +646,7 @@ def day_filter(
         if watched[d] > 0.0:
             n = offset[d + 1] - offset[d] - 1
             by_rate, to_mean, to_variance, gained = _day_back(
-                n, (to_mean, to_variance), rate[d], m, v, gain, series, work, offset[d], room,
+                n, (1.0, to_mean, to_variance), rate[d], m, v, gain, series, work, offset[d], room,
                 by_series,
             )  # fmt: skip
             by_gain += gained

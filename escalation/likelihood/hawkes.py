@@ -95,8 +95,8 @@ def background_rates(theta, design, column):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_block(  # type: ignore[no-untyped-def]
-    k, start, stop, times, era, marked, weight, slope, first, eras, values, group, allowed, vary, apart,
-    state, pointer, sums, ages, marks, scratch,
+    k, start, stop, times, era, marked, weight, slope, first, eras, values, group, allowed, vary,
+    apart, state, pointer, sums, ages, marks, scratch,
 ):  # fmt: skip
     """Decayed sums at the events `start` to `stop` of stream k, for every source and exponential.
 
