@@ -20,6 +20,8 @@ LIMITS = {
     "unit": (-15.0, 15.0),
     "nonnegative": (0.0, 1e6),
 }
+#: Up to so many unknowns a linear system is small.
+FEW = 40
 #: Smallest eigenvalue of the scaled information that still counts as information.
 SINGULAR = 1e-7
 #: Second derivatives below this come from rounding alone.
@@ -437,14 +439,19 @@ class Objective:
 
 def _solve(information: FloatArray, gradient: FloatArray, damping: float) -> FloatArray:
     """Newton step, with negative or vanishing curvature replaced by its size."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
-
     scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-10))
     scaled = information / np.outer(scale, scale)
     try:
-        factor = cho_factor(scaled + (damping + 1e-9) * np.eye(len(scaled)))
-        return np.asarray(cho_solve(factor, gradient / scale) / scale)
-    except LinAlgError:
+        raised = scaled + (damping + 1e-9) * np.eye(len(scaled))
+        # Few entries: three quick calls, where SciPy's two spend most of their time on checks.
+        if len(raised) <= FEW:
+            half = np.linalg.cholesky(raised)
+            found = np.linalg.solve(half.T, np.linalg.solve(half, gradient / scale))
+            return np.asarray(found / scale)
+        from scipy.linalg import cho_factor, cho_solve
+
+        return np.asarray(cho_solve(cho_factor(raised), gradient / scale) / scale)
+    except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(scaled)
         values = np.maximum(np.abs(values), 1e-9) + damping
         return np.asarray(vectors @ ((vectors.T @ (gradient / scale)) / values) / scale)
