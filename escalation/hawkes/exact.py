@@ -55,7 +55,7 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
     from escalation.likelihood.hawkes import hawkes_exponential, hawkes_scores
 
     targets = np.arange(streams)
-    shares = ()
+    shares: tuple[tuple[Any, ...], ...] = ()
     if streams > 1 and len(series) * streams > SHARED:
         order = np.argsort([-len(times) for times in series.times], kind="stable")
         halves = order[::2], order[1::2]
@@ -77,14 +77,18 @@ def event_arrays(model: Hawkes, series: EventSeries) -> dict[str, Any]:
     """Times stream after stream, with the cell, era and size of each event."""
     times = np.concatenate(series.times)
     edges = model.cell_edges(series)
-    cell = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, len(edges) - 2)
+    cell, era = np.zeros(len(times), np.int64), np.zeros(len(times), np.int64)
+    if len(edges) > 2:
+        cell = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, len(edges) - 2)
+    if model.eras:
+        era = model.era_of(series, times)
     sizes = np.concatenate(model.marks.sizes(series)) if model.marks is not None else np.zeros(0)
     first = np.concatenate([[0], np.cumsum([len(one) for one in series.times])])
     return {
         "times": times,
         "first": first.astype(np.int64),
         "cell": cell.astype(np.int64),
-        "era": model.era_of(series, times),
+        "era": era,
         "sizes": sizes,
     }
 
@@ -107,7 +111,7 @@ def watched_spans(series: EventSeries, begin: float = 0.0) -> FloatArray:
     ends.append(series.duration)
     spans = np.array(ends).reshape(-1, 2)
     spans = np.maximum(spans, begin)
-    return spans[spans[:, 1] > spans[:, 0]]
+    return np.asarray(spans[spans[:, 1] > spans[:, 0]], float)
 
 
 def structure_arrays(model: Hawkes, layout: Layout, streams_of: EventSeries) -> tuple[Any, ...]:
@@ -131,14 +135,15 @@ def structure_arrays(model: Hawkes, layout: Layout, streams_of: EventSeries) -> 
 
 def _sketch(data: dict[str, Any], series: EventSeries) -> dict[str, Any]:
     """The beginning of the series: its first events, the watch cut there."""
-    merged = np.sort(data["times"])
-    end = float(merged[LONG // 2])
+    first = data["first"]
+    end = float(np.partition(data["times"], LONG // 2)[LONG // 2])
     spans = np.minimum(data["spans"], end)
-    keep = data["times"] < end
-    first = np.concatenate([[0], np.cumsum(keep)])[data["first"]]
+    early = [np.searchsorted(own, end) for own in series.times]
+    keep = np.concatenate([np.arange(i, i + n) for i, n in zip(first[:-1], early, strict=True)])
     out = data | {name: data[name][keep] for name in ("times", "cell", "era")}
     if data["sizes"].size:
         out["sizes"] = data["sizes"][keep]
+    first = np.concatenate([[0], np.cumsum(early)])
     share = end / series.duration
     lengths = data["lengths"]
     if lengths.size == 1:
