@@ -779,8 +779,8 @@ def day_draws(
         if not (theta[place[0] + i] >= 0.0 and theta[place[0] + i] < 1e6):
             return failed
     for g in range(values.shape[0]):
-        for m in range(terms):
-            if not (values[g, terms + m] > 0.0 and values[g, m] >= 0.0 and values[g, m] < 1e6):
+        for i in range(terms):
+            if not (values[g, terms + i] > 0.0 and values[g, i] >= 0.0 and values[g, i] < 1e6):
                 return failed
     model = _structure(theta, values, group, place[0], eras)
     mark, mark_slope = mark_weights(theta, stream, size, exponent)

@@ -56,7 +56,7 @@ def _fixed(
 ) -> Structure:
     """What does not depend on the counts: constants, maps of unwatched days, start."""
     eras = has_gap.size
-    model = _structure(theta, values, group, first, eras)
+    model: Structure = _structure(theta, values, group, first, eras)
     for e in range(eras):
         if has_gap[e] == 1:
             speed, lift, source = _wide(model, e)

@@ -57,7 +57,7 @@ def gamma_factor(shape: float, normal: float, decline: float) -> float:
     more = shape + 1.0
     root = 1.0 - 1.0 / (9.0 * more) + normal / (3.0 * np.sqrt(more))
     root = max(root, 1e-3)
-    return more / shape * root * root * root * np.exp(-decline / shape)
+    return float(more / shape * root * root * root * np.exp(-decline / shape))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -463,6 +463,7 @@ def _uniform_times(
     for n, size in sorted({(int(n), int(m)) for n, m in zip(events, lanes, strict=True)}):
         chosen = (events == n) & (lanes == size)
         rows = (int(chosen.sum()), n, size)
+        times: FloatArray
         if n == 1:
             times = (np.argsort(rng.random(rows), axis=2) + 0.5) / size
         else:
@@ -473,6 +474,6 @@ def _uniform_times(
         when[places] = np.take_along_axis(times, ranks, axis=1).reshape(rows[0], -1)
         which[places] = (first[chosen, None, None] + ranks).reshape(rows[0], -1)
         for one in other:
-            split = np.argsort(rng.random((*rows[:2], size // 2, 2)), axis=2).reshape(rows)
-            one[places] = ((split + rng.random(rows)) / (size // 2)).reshape(rows[0], -1)
+            order = np.argsort(rng.random((*rows[:2], size // 2, 2)), axis=2).reshape(rows)
+            one[places] = ((order + rng.random(rows)) / (size // 2)).reshape(rows[0], -1)
     return when, which, other

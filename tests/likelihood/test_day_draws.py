@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from escalation.likelihood.day_draws import day_draws
-from escalation.likelihood.day_filter import day_filter, filter_data
+from escalation.likelihood.day_filter import day_filter, day_probabilities, filter_data
 from escalation.likelihood.day_gap import gap_maps, settle, tamed
+from escalation.likelihood.day_predict import day_predictions
+from escalation.likelihood.day_scores import day_draws_scores
 from escalation.likelihood.day_times import clustered, day_data
 
 GROUPS = {
@@ -244,3 +246,53 @@ def test_what_does_not_fit_is_refused():
         day_data(counts, np.ones(3), np.ones((3, 1)), draws=6)
     with pytest.raises(ValueError, match="stream 1: 2 marks for 3 watched events"):
         day_data(counts, np.ones(3), np.ones((3, 1)), marks=(np.ones(3), np.ones(2)))
+
+
+def test_predictions_agree_with_the_closed_form(rng):
+    """Shares of 2,000 simulated days: five standard errors, 120 of them, one in 20,000."""
+    counts = rng.negative_binomial(1, 0.6, 30)
+    watched = np.ones(30)
+    watched[12:14] = 0
+    theta, values, where = np.array([np.log(0.4), 0.6]), np.array([[1.0, 1.5]]), places(1, 1)
+    closed = day_probabilities(
+        theta, values, *filter_data(counts.astype(float), watched, np.ones((30, 1))).values(),
+        np.array([1]), *where,
+    )  # fmt: skip
+    data = day_data(counts[:, None], watched, np.ones((30, 1)), draws=64)
+    drawn = day_predictions(
+        theta, values, *data.values(), np.zeros((1, 1), np.int64), np.array([1]), np.array([-1]),
+        *where, 2000, rng,
+    )  # fmt: skip
+    assert (np.isnan(drawn[:, 0, 0]) == (watched == 0)).all()
+    np.testing.assert_allclose(drawn[:, 0, :2], closed, atol=5 * 0.5 / np.sqrt(2000))
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_scores_are_the_slopes_of_each_days_log_probability(rng, start):
+    """Against differences over growing parts of the series, with marks, a gap and two eras."""
+    days, group = 16, GROUPS["pair"]
+    counts, watched = rng.negative_binomial(1, 0.55, (days, 2)), np.ones(days)
+    watched[[5, 12]] = 0
+    era = (np.arange(days) > 8).astype(int)
+    marks = tuple(rng.exponential(1, n) for n in counts[watched > 0].sum(axis=0))
+    data = day_data(counts, watched, np.ones((days, 1)), marks, era, draws=8)
+    theta = np.concatenate([[-1.0, -0.6], [0.4, 0.1, 0.3, 0.6] * 2, [0.5], [1.0, 0.5, 2.0, 1.5]])
+    groups = np.arange(11, 15)[:, None]
+    rest = group, np.array([start]), np.array([-1, 10]), *places(2, 1)
+    cut = {"first": 1, "watched": 0, "design": 0, "era": 0}
+
+    def steps(x):
+        values = np.hstack([np.ones((4, 1)), x[groups]])
+        whole = [
+            day_draws(x, values, *(data | {k: data[k][: d + e] for k, e in cut.items()}).values(),
+                      *rest)[0]
+            for d in range(1, days + 1)
+        ]  # fmt: skip
+        return np.diff(whole, prepend=0.0)
+
+    scores = np.stack([(steps(theta + h) - steps(theta - h)) / 2e-5 for h in np.eye(15) * 1e-5])
+    jacobians = np.tile([[0.0], [1.0]], (4, 1, 1))
+    values = np.hstack([np.ones((4, 1)), theta[groups]])
+    found = day_draws_scores(theta, values, jacobians, groups, *data.values(), *rest)
+    wanted = scores @ scores.T
+    np.testing.assert_allclose(found, wanted, atol=1e-6 * wanted.max())

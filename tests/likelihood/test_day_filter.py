@@ -13,6 +13,7 @@ from escalation.likelihood.day_filter import (
     slack,
     time_grid,
 )
+from escalation.likelihood.day_scores import day_filter_scores
 
 EMPTY, STATIONARY = np.array([0]), np.array([1])
 
@@ -188,3 +189,28 @@ def test_outside_the_parameters_the_value_is_minus_infinity(series):
     for reach, decay in ((-0.1, 1.0), (np.nan, 1.0), (0.5, 0.0), (0.5, -1.0)):
         value = evaluate(series, np.array([0.0, 0.0, reach]), np.array([[1.0, decay]]), EMPTY)[0]
         assert value == -np.inf
+
+
+@pytest.mark.parametrize("start", [EMPTY, STATIONARY])
+def test_scores_are_the_slopes_of_each_days_log_probability(series, start):
+    """Against differences over growing parts of the series."""
+    part = {name: series[name][:30] for name in ("counts", "watched", "design")}
+    theta = np.array([-1.0, 0.3, 0.5, 1.3])
+    places = np.array([[0, 1]]), np.array([2])
+
+    def steps(x):
+        whole = []
+        for d in range(1, 31):
+            data = series | {name: rows[:d] for name, rows in part.items()}
+            values = np.array([[1.0, x[3]]])
+            whole.append(day_filter(x, values, *data.values(), start, *places)[0])
+        return np.diff(whole, prepend=0.0)
+
+    scores = np.stack([(steps(theta + h) - steps(theta - h)) / 2e-5 for h in np.eye(4) * 1e-5])
+    jacobians = np.array([[[0.0], [1.0]]])
+    found = day_filter_scores(
+        theta, np.array([[1.0, 1.3]]), jacobians, np.array([[3]]), *(series | part).values(), start,
+        *places,
+    )  # fmt: skip
+    wanted = scores @ scores.T
+    np.testing.assert_allclose(found, wanted, atol=1e-6 * wanted.max())
