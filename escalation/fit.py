@@ -13,6 +13,7 @@ import polars as pl
 
 from escalation.dynamics import Dynamics
 from escalation.engines import Engine, MaximumLikelihood, Problem
+from escalation.engines.threads import one_thread
 from escalation.forecast import Forecast
 from escalation.parameters import FloatArray, Layout, Parameter, nonnegative_interval
 from escalation.series import CountSeries, EventSeries
@@ -64,7 +65,8 @@ class Model(ABC):
         """
         engine = engine or MaximumLikelihood()
         rng = np.random.default_rng(0) if rng is None else rng
-        found = engine.run(self.problem(series), rng)
+        with one_thread():
+            found = engine.run(self.problem(series), rng)
         return Fit(
             model=self,
             series=series,

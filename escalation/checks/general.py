@@ -86,6 +86,10 @@ def convergence(fit: Fit) -> Finding:
     if told["singular"]:
         text = "The data do not identify every parameter; intervals come from the bootstrap."
         return Finding("Convergence", "warned", text)
+    unknown = [*told.get("silent", ()), *told.get("vanishing", ())]
+    if unknown:
+        text = f"The data say nothing of, or only bound: {', '.join(unknown)}."
+        return Finding("Convergence", "warned", text)
     if stuck:
         text = f"At a bound, its uncertainty not counted: {', '.join(stuck)}."
         return Finding("Convergence", "warned", text)

@@ -71,6 +71,7 @@ class MaximumLikelihood(Engine):
                 "at_bound": [layout.labels[i] for i in np.flatnonzero(best.bound)],
                 "singular": best.singular,
                 "silent": [layout.labels[i] for i in np.flatnonzero(silent)],
+                "vanishing": [layout.labels[i] for i in np.flatnonzero(best.vanishing)],
                 "intervals": f"parametric bootstrap of {samples}" if samples else "limit law",
                 "bootstrap_failures": failed,
                 "optima": reached,

@@ -105,11 +105,14 @@ class Objective:
         penalised parameters alone.
     data : mapping, optional
         Other data than the problem's, for the bootstrap.
+    exact : bool
+        Take second differences whatever the problem says.
     """
 
     problem: Problem
     posterior: bool = False
     data: Mapping[str, Any] | None = None
+    exact: bool = False
 
     @cached_property
     def free(self) -> Any:
@@ -196,7 +199,7 @@ class Objective:
 
         For problems that say so, the outer products of the scores instead.
         """
-        if self.problem.outer_information:
+        if self.problem.outer_information and not self.exact:
             return self._outer(x)
         size, rows = x.size, self.rows
         above = step * np.maximum(1.0, np.abs(x))
@@ -241,7 +244,7 @@ class Objective:
         """
         lower, upper = self.limits
         begin = np.clip(start, lower, upper)
-        if self.problem.scores is not None:
+        if self.problem.scores is not None and not self.exact:
             x, value, settled = self._score(begin, close)
             if settled:
                 return x, value
@@ -370,6 +373,13 @@ class Objective:
         A long series is climbed from the best maximum of its beginning; the values are then those
         of the beginning.
         """
+        best, reached = self._search(starts)
+        if self.problem.outer_information and not best.converged and not self.exact:
+            # Products of scores mislead where a rate has no event, or nothing is known of an R.
+            best, reached = replace(self, exact=True)._search((*starts, best.x))
+        return best, reached
+
+    def _search(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
         sketch = self.problem.sketch
         if sketch is None or self.data is not None:
             reached = [self.climb(start) for start in starts]
@@ -378,7 +388,7 @@ class Objective:
         early = replace(self, data=sketch)
         reached = [early.climb(start, close=1e-2) for start in starts]
         x = max(reached, key=lambda one: one[1])[0]
-        if self.problem.scores is not None:
+        if self.problem.scores is not None or self.exact:
             x = self.climb(x)[0]
         return self.polish(x), [value for _, value in reached]
 
@@ -411,7 +421,7 @@ class Objective:
             if not free.any():
                 break
             bound = bound & ~free
-        return np.where(zero, np.maximum(step, -x), np.clip(step, -reach, reach))
+        return np.clip(step, np.where(zero, -x, -reach), reach)
 
     def _bound(self, x: FloatArray, gradient: FloatArray) -> BoolArray:
         lower, upper = self.limits

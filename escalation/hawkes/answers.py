@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from escalation.hawkes.model import Hawkes
 
 ComplexArray = NDArray[np.complex128]
+IntArray = NDArray[np.int64]
 
 #: Weeks that responses reach.
 WEEKS = 26
@@ -45,7 +46,7 @@ def dynamics(model: Hawkes, fit: Fit) -> Dynamics:
         reproduction=last,
         shares=_shares(model, fit, kernel, inner, reproduction),
         responses=responses(last, kernel, inner, groups),
-        response_days=7.0 * np.arange(1, WEEKS + 1),
+        response_days=np.arange(7.0, 7.0 * WEEKS + 1, 7.0),
         names=series.names,
         unit="all offspring",
         arrows=model.mask(streams),
@@ -102,7 +103,7 @@ def _shares(
 
 
 def responses(
-    reproduction: FloatArray, kernel: ContinuousKernel, inner: FloatArray, groups: FloatArray
+    reproduction: FloatArray, kernel: ContinuousKernel, inner: FloatArray, groups: IntArray
 ) -> FloatArray:
     """Expected descendants (n, H, K, K) within 7, 14, ... days of one event.
 
@@ -169,14 +170,15 @@ def _transform(
         height = weights * rates
 
         def transform(s: ComplexArray) -> ComplexArray:
-            return (height[:, None] / (rates[:, None] + s[:, None, None])).sum(axis=3)
+            terms = height[:, None] / (rates[:, None] + s[:, None, None])
+            return np.asarray(terms.sum(axis=3), complex)
 
         return transform
     share = (np.arange(ATOMS) + 0.5) / ATOMS
     delay = kernel.quantile(share, inner[:, :, None, :])
 
     def by_atoms(s: ComplexArray) -> ComplexArray:
-        return np.exp(-s[:, None, None] * delay[:, None]).mean(axis=3)
+        return np.asarray(np.exp(-s[:, None, None] * delay[:, None]).mean(axis=3), complex)
 
     return by_atoms
 
@@ -203,14 +205,14 @@ def _linear_system(reproduction: FloatArray, decay: FloatArray) -> FloatArray:
 
 
 def _delay_median(
-    kernel: ContinuousKernel, inner: FloatArray, reproduction: FloatArray, groups: FloatArray
+    kernel: ContinuousKernel, inner: FloatArray, reproduction: FloatArray, groups: IntArray
 ) -> FloatArray:
     """Median delay (n,): of the one kernel, or of the kernels weighted by R."""
     medians = np.stack([kernel.median(inner[:, g]) for g in range(inner.shape[1])], axis=1)
     if medians.shape[1] == 1:
-        return medians[:, 0]
+        return np.asarray(medians[:, 0], float)
     weight = reproduction / np.maximum(reproduction.sum(axis=(1, 2), keepdims=True), 1e-12)
-    return np.einsum("nkj,nkj->n", weight, medians[:, groups])
+    return np.asarray(np.einsum("nkj,nkj->n", weight, medians[:, groups]), float)
 
 
 def era_table(fit: Fit, level: float = 0.9) -> pl.DataFrame:

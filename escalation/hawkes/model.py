@@ -196,7 +196,8 @@ class Hawkes(Model):
         own = self.kernel.parameters("day")
         if self.kernel_per == "all":
             return own
-        lead, dims = ((streams,), ("target",))
+        lead: tuple[int, ...] = (streams,)
+        dims: tuple[str, ...] = ("target",)
         if self.kernel_per == "pair":
             lead, dims = (streams, streams), ("target", "source")
         out = []
@@ -261,12 +262,13 @@ class Hawkes(Model):
         if self.day_coded == "naive":
             return replace(series, resolution="exact")
         rng = np.random.default_rng(0)
-        times, marks = [], []
+        times, marks = [], list[FloatArray]()
         for k, days in enumerate(series.times):
             moved = days + rng.random(len(days))
             order = np.argsort(moved, kind="stable")
             times.append(moved[order])
-            marks.append(series.marks[k][order] if series.marks is not None else order)
+            if series.marks is not None:
+                marks.append(series.marks[k][order])
         kept = tuple(marks) if series.marks is not None else None
         return replace(series, times=tuple(times), marks=kept, resolution="exact")
 
@@ -420,7 +422,7 @@ def _batched(series: EventSeries) -> EventSeries:
     days = [np.unique(np.floor(times), return_counts=True) for times in series.times]
     return replace(
         series,
-        times=tuple(day for day, _ in days),
+        times=tuple(np.asarray(day, float) for day, _ in days),
         marks=tuple(number - 1.0 for _, number in days),
         resolution="day",
     )

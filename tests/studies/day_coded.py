@@ -149,8 +149,10 @@ if __name__ == "__main__":
     parser.add_argument("--method", choices=METHODS, action="append")
     parser.add_argument("--sets", type=int, default=400)
     asked = parser.parse_args()
-    print("| case | method | sets | mean (median) relative bias: R, …, median delay | "
-          "coverage of 90 % intervals: R, …, decay | sd of log decay | failed | s a set |")  # fmt: skip
+    print(
+        "| case | method | sets | mean (median) relative bias: R, …, median delay | "
+        "coverage of 90 % intervals: R, …, decay | sd of log decay | failed | s a set |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for case in asked.case or list(CASES):
         for method in asked.method or METHODS:

@@ -151,8 +151,10 @@ if __name__ == "__main__":
     for name in asked.kernel or list(CASES):
         row = study(name, asked.events, asked.sets)
         cells = [
-            f"{100 * b:+.1f} % ({s:+.2f} sd), {100 * c:.1f} %"
-            for b, s, c in zip(row["bias"], row["share"], row["coverage"], strict=True)
+            f"{100 * b:+.1f} % ({s:+.2f} sd; median {100 * m:+.1f} %), {100 * c:.1f} %"
+            for b, s, m, c in zip(
+                row["bias"], row["share"], row["median"], row["coverage"], strict=True
+            )
         ]
         print(
             f"| {name} | {asked.events} | {asked.sets} | " + " | ".join(cells)
