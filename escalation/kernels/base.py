@@ -69,6 +69,13 @@ class Kernel(ABC):
     def start(self, delay: float) -> FloatArray:
         """Parameters (q,) for an optimiser to start from, with a median delay of about `delay`."""
 
+    def bounds(self, duration: float) -> dict[str, tuple[float, float]]:
+        """Range of a parameter, by name, beyond which a window of this length cannot tell.
+
+        Maximum likelihood stays within; a parameter without an entry has all of its support.
+        """
+        return {}
+
     @abstractmethod
     def pmf(self, theta: FloatArray, lags: int) -> FloatArray:
         """Probabilities (..., lags) of a delay of 1, ..., `lags` periods.

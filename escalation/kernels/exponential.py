@@ -41,6 +41,11 @@ class Exponential(ExponentialFamily):
         return np.array([math.log(2) / delay])
 
     @override
+    def bounds(self, duration: float) -> dict[str, tuple[float, float]]:
+        # A delay longer than the window cannot be told from a drift of the background.
+        return {"decay": (1 / duration, math.inf)}
+
+    @override
     def density(self, age: FloatArray, theta: FloatArray) -> FloatArray:
         rate = theta[..., 0]
         return np.where(age > 0, rate * np.exp(-rate * age), 0.0)

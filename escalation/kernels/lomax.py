@@ -11,9 +11,6 @@ import numpy as np
 from escalation.kernels.base import ExponentialFamily, Shape
 from escalation.parameters import FloatArray, LogNormal, Parameter
 
-#: Exponents up to which the stated error of the mixture of exponentials holds.
-LARGEST_EXPONENT = 2.5
-
 
 @dataclass(frozen=True)
 class Lomax(ExponentialFamily):
@@ -33,10 +30,11 @@ class Lomax(ExponentialFamily):
     that only the weights, :math:`\propto (c\rho_m)^p e^{-c\rho_m}`, depend on the parameters. The
     slow tail of the sum is put on the two slowest rates and an all but constant term, up to the
     second order in the rate; the weights are normalised over [0, A]. The relative error of the
-    density is then below `tolerance` at every age in [0, A], for exponents up to 2.5 and scales
-    between `smallest_scale` and A; the tests measure it. Beyond, the mixture is still a density,
-    with the power law's tail: delays below the smallest scale are not told apart, and at
-    exponent 4 the error is about ten times as large.
+    density is then below `tolerance` at every age in [0, A], for exponents up to
+    `largest_exponent` and scales between `smallest_scale` and A; the tests measure it. Maximum
+    likelihood stays within these bounds. An estimate at the largest exponent says that the delays
+    fall faster than a power law: take another kernel, since the mixture's rates, which stand
+    still, cannot follow a law that is nearly exponential.
 
     Attributes
     ----------
@@ -46,9 +44,11 @@ class Lomax(ExponentialFamily):
         Take the likelihood over all pairs, O(n²), for checking.
     smallest_scale : float
         Smallest scale c, days, that the mixture is made for; smaller ones take more terms.
+    largest_exponent : float
+        Largest exponent p, 2 to 5, that the mixture is made for; larger ones take more terms.
     tolerance : float
-        Wanted bound of the mixture's relative error, 1e-5 to 0.1: 24 terms at 1e-3 and 31 at 1e-4
-        for a window of a thousand days.
+        Wanted bound of the mixture's relative error, 1e-5 to 0.1: 25 terms at 1e-3 and 31 at
+        1e-4 for a window of a thousand days.
     prior_exponent, prior_exponent_sd_log, prior_scale, prior_scale_sd_log : float
         Log-normal priors of p and c: medians, and standard deviations of the logs.
 
@@ -66,6 +66,7 @@ class Lomax(ExponentialFamily):
     truncation: float | None = None
     exact: bool = False
     smallest_scale: float = 0.005
+    largest_exponent: float = 3.0
     tolerance: float = 1e-3
     prior_exponent: float = 1.3
     prior_exponent_sd_log: float = 0.4
@@ -78,6 +79,10 @@ class Lomax(ExponentialFamily):
             raise ValueError(f"truncation must be a positive age, got {self.truncation}")
         if not self.smallest_scale > 0:
             raise ValueError(f"smallest_scale must be positive, got {self.smallest_scale}")
+        if not 2 <= self.largest_exponent <= 5:
+            raise ValueError(
+                f"largest_exponent must lie between 2 and 5, got {self.largest_exponent}"
+            )
         if not 1e-5 <= self.tolerance <= 0.1:
             raise ValueError(f"tolerance must lie between 1e-5 and 0.1, got {self.tolerance}")
 
@@ -108,6 +113,14 @@ class Lomax(ExponentialFamily):
     def start(self, delay: float) -> FloatArray:
         # At exponent 2, without truncation, the median delay is the scale.
         return np.array([2.0, delay])
+
+    @override
+    def bounds(self, duration: float) -> dict[str, tuple[float, float]]:
+        longest = duration if self.truncation is None else self.truncation
+        return {
+            "exponent": (0.0, self.largest_exponent),
+            "scale": (self.smallest_scale, max(longest, 2 * self.smallest_scale)),
+        }
 
     def mass(self, theta: FloatArray) -> FloatArray:
         r"""Integral :math:`\int_0^A (1 + u/c)^{-p}\,du`, (...,), in days."""
@@ -217,7 +230,7 @@ class Lomax(ExponentialFamily):
         The trapezoid rule's relative error is 2 |Γ(p + 2πi/h)| / Γ(p), here by Stirling's formula;
         the cut at the fast end costs Γ(p, s)/Γ(p); the slow end the cube of rate times age.
         """
-        p, rest = LARGEST_EXPONENT, math.lgamma(LARGEST_EXPONENT)
+        p, rest = self.largest_exponent, math.lgamma(self.largest_exponent)
         turn, fastest = 8.0, 8.0
         for _ in range(60):
             aliased = math.log(2 * math.sqrt(2 * math.pi)) + (p - 0.5) * math.log(turn) - rest

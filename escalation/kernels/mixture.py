@@ -102,6 +102,11 @@ class Mixture(ExponentialFamily):
         fastest = math.log(2) / delay * math.exp(steps.sum() / 2)
         return np.concatenate([[fastest], steps, sticks])
 
+    @override
+    def bounds(self, duration: float) -> dict[str, tuple[float, float]]:
+        # A delay longer than the window cannot be told from a drift of the background.
+        return {"decay": (1 / duration, math.inf)} if self.rates_vary else {}
+
     def mixture(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weights and rates, both (..., terms)."""
         theta = np.asarray(theta, float)

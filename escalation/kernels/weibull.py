@@ -63,6 +63,11 @@ class Weibull(ContinuousKernel):
     def start(self, delay: float) -> FloatArray:
         return np.array([1.0, delay / math.log(2)])
 
+    @override
+    def bounds(self, duration: float) -> dict[str, tuple[float, float]]:
+        # A delay longer than the window cannot be told from a drift of the background.
+        return {"scale": (0.0, duration)}
+
     def _power(self, age: FloatArray, theta: FloatArray) -> FloatArray:
         """The age over the scale, to the power of the shape, kept within range."""
         log = np.log(np.maximum(age, 1e-300)) - np.log(theta[..., 1])
