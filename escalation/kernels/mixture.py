@@ -104,8 +104,11 @@ class Mixture(ExponentialFamily):
 
     @override
     def bounds(self, duration: float) -> dict[str, tuple[float, float]]:
-        # A delay longer than the window cannot be told from a drift of the background.
-        return {"decay": (1 / duration, math.inf)} if self.rates_vary else {}
+        # A delay longer than the window cannot be told from a drift of the background; nor, mostly,
+        # one a thousand times as long as the next faster.
+        if not self.rates_vary:
+            return {}
+        return {"decay": (1 / duration, math.inf), "log_ratio": (0.0, math.log(1000))}
 
     def mixture(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weights and rates, both (..., terms)."""

@@ -175,3 +175,11 @@ def test_starts_have_about_the_median_asked_for(kernel):
         assert start.shape == (size,)
         if not isinstance(kernel, Mixture) or kernel.rates_vary:
             assert delay / 3 < kernel.median(start) < 3 * delay
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=label)
+def test_bounds_name_parameters_and_leave_room(kernel):
+    names = {p.name for p in kernel.parameters("day")}
+    for name, (low, high) in kernel.bounds(DURATION).items():
+        assert name in names
+        assert 0 <= low < high
