@@ -84,7 +84,7 @@ def convergence(fit: Fit) -> Finding:
         text = "The optimiser did not reach a maximum: trust neither estimates nor intervals."
         return Finding("Convergence", "failed", text)
     if told["singular"]:
-        text = "The data do not identify every parameter; intervals come from the bootstrap."
+        text = f"The data do not identify every parameter; intervals: {told['intervals']}."
         return Finding("Convergence", "warned", text)
     unknown = [*told.get("silent", ()), *told.get("vanishing", ())]
     if unknown:

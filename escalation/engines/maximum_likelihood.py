@@ -13,6 +13,8 @@ from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: An entry this many standard errors above its bound at zero is drawn on the log scale.
 FAR = 3.0
+#: With more parameters than this a singular information does not call the bootstrap by itself.
+FEW = 60
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,9 @@ class MaximumLikelihood(Engine):
     they are not negative: this is the limit law of the estimator near a boundary (Self & Liang
     1987, Journal of the American Statistical Association 82), and what a parametric bootstrap
     gives in large samples, zeros included. A singular information, or `bootstrap` > 0, calls the
-    parametric bootstrap itself: simulate, refit, keep the estimates. The coefficients of a trend
+    parametric bootstrap itself (unless there are more than 60 parameters: the diagnostics then say
+    that directions without information were kept wide): simulate, refit, keep the estimates. The
+    coefficients of a trend
     are penalised by their prior. What the likelihood does not depend on at the maximum, such as
     the delays of an arrow estimated as zero, is drawn from its prior and named in the diagnostics.
 
@@ -49,7 +53,8 @@ class MaximumLikelihood(Engine):
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
         best, reached = objective.maximise(starts)
         silent = best.silent
-        samples = self.bootstrap or (100 if best.singular else 0)
+        few = len(best.x) <= FEW
+        samples = self.bootstrap or (100 if best.singular and few else 0)
         if samples:
             x, failed = _refit(objective, best, samples, rng)
             values = objective.scale.back(x)

@@ -20,12 +20,14 @@ LIMITS = {
     "unit": (-15.0, 15.0),
     "nonnegative": (0.0, 1e6),
 }
-#: Up to so many unknowns a linear system is small.
-FEW = 40
+#: Up to so many unknowns a linear system is small, and from so many on a fit is large.
+FEW, MANY = 40, 60
 #: Smallest eigenvalue of the scaled information that still counts as information.
 SINGULAR = 1e-7
 #: Second derivatives below this come from rounding alone.
 SILENT = 1e-5
+#: A change of the log-likelihood that says nothing.
+LITTLE = 0.02
 #: A Newton step that rises by less leaves the information as it was.
 CLOSE = 1e-4
 
@@ -351,20 +353,30 @@ class Objective:
         if information is None:
             information = self.information(x)
         bound = self._bound(x, gradient)
-        silent = self._silent(x, value, gradient, information)
+        silent = self._silent(x, value, gradient, information, bound)
         return Optimum(x, value, gradient, information, bound & ~silent, silent, converged)
 
     def _silent(
-        self, x: FloatArray, value: float, gradient: FloatArray, information: FloatArray
+        self,
+        x: FloatArray,
+        value: float,
+        gradient: FloatArray,
+        information: FloatArray,
+        bound: BoolArray,
     ) -> BoolArray:
-        """Entries (f,) without slope and curvature, which may be moved far without any change."""
-        flat = np.abs(gradient) < SILENT
-        flat &= np.abs(information).max(axis=1, initial=0.0) < SILENT
+        """Entries (f,) without slope and curvature, which may be moved far without any change.
+
+        Of many parameters also those that would matter only if an entry at zero were not there, as
+        the delay of an arrow without effect: to bootstrap hundreds of entries would take minutes.
+        """
+        flat = (np.abs(gradient) < 100 * SILENT) & ~self.scale.unit
+        seen = information[:, ~bound] if x.size > MANY else information
+        flat &= np.abs(seen).max(axis=1, initial=0.0) < 1000 * SILENT
         usual = self.start(self.problem.starts[0])
         for i in np.flatnonzero(flat):
             moved = x.copy()
             moved[i] = usual[i]
-            flat[i] = abs(self(moved)[0] - value) < SILENT
+            flat[i] = abs(self(moved)[0] - value) < LITTLE
         return flat
 
     def maximise(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
