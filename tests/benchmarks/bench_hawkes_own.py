@@ -106,10 +106,18 @@ def days():
         print(f"  {label:34} {median(took) * 1e3:15,.0f} ms   {note}")
 
 
+def uniform(rng, number, streams):
+    """A series of so many events, ten a day: dates end after some million days."""
+    from escalation.series import EventSeries
+
+    end = number / 10
+    times = [np.sort(rng.random(number // streams)) * end for _ in range(streams)]
+    return EventSeries.from_times(times, 0.0, end)
+
+
 def cost(quick):
     """Cost against the number of events, and memory in arrays of so many numbers."""
     from escalation.hawkes import Hawkes
-    from escalation.series import EventSeries
 
     rng = np.random.default_rng(0)
     print("\nCost of value and gradient against the number of events: ns an event")
@@ -117,8 +125,7 @@ def cost(quick):
     took = {"one stream": [], "four streams": []}
     for number in sizes:
         for label, streams in (("one stream", 1), ("four streams", 4)):
-            times = [np.sort(rng.random(number // streams)) * number for _ in range(streams)]
-            problem = Hawkes().problem(EventSeries.from_times(times, 0.0, float(number)))
+            problem = Hawkes().problem(uniform(rng, number, streams))
             theta = problem.starts[0]
             problem.evaluate(theta)
             each = []
@@ -156,19 +163,14 @@ def reset():
 
 def memory_child(label):
     from escalation.hawkes import Hawkes
-    from escalation.series import EventSeries
 
     rng = np.random.default_rng(0)
     streams = 1 if label == "one stream" else 4
 
-    def series(number):
-        times = [np.sort(rng.random(number // streams)) * number for _ in range(streams)]
-        return EventSeries.from_times(times, 0.0, float(number))
-
-    small = Hawkes().problem(series(1000))
+    small = Hawkes().problem(uniform(rng, 1000, streams))
     small.evaluate(small.starts[0])
     number = 4 * 10**6
-    given = series(number)
+    given = uniform(rng, number, streams)
     reset()
     before = peak()
     problem = Hawkes().problem(given)
