@@ -51,7 +51,7 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
     from escalation.hawkes.fixed_rates import fixed_rates_problem, keeps
 
     if keeps(model, series, kernel):
-        return fixed_rates_problem(model, series, kernel, structure, common)
+        return fixed_rates_problem(kernel, data, structure, common)
     from escalation.likelihood.hawkes import hawkes_exponential, hawkes_scores
 
     targets = np.arange(streams)

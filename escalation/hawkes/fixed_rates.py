@@ -26,21 +26,27 @@ def keeps(model: Hawkes, series: EventSeries, kernel: ExponentialFamily) -> bool
 
 
 def fixed_rates_problem(
-    model: Hawkes,
-    series: EventSeries,
     kernel: ExponentialFamily,
+    data: Mapping[str, Any],
     structure: tuple[Any, ...],
     common: Mapping[str, Any],
 ) -> Problem:
-    """The problem of `escalation.hawkes.exact.exact_problem` with the sums kept as its data."""
+    """The problem of `escalation.hawkes.exact.exact_problem` with the sums kept as its data.
+
+    Parameters
+    ----------
+    kernel : ExponentialFamily
+    data : dict of arrays
+    structure : tuple of arrays
+    common : dict
+        What the two problems share; its `resample` gives data like those above.
+    """
     from escalation.likelihood.fixed_rates import fixed_rates_scores, hawkes_fixed_rates
 
     column, place, group, allowed = structure[:4]
-    layout = common["layout"]
 
     def again(theta: FloatArray, rng: np.random.Generator) -> dict[str, Any]:
-        simulated = model.simulate(layout.unpack(theta), series, rng)
-        return held_arrays(model, simulated, kernel, structure)
+        return held_arrays(kernel, common["resample"](theta, rng), structure)
 
     # Starts that differ in the delay alone are the same here.
     starts = np.unique(np.array(common["starts"]), axis=0)
@@ -48,7 +54,7 @@ def fixed_rates_problem(
         core=hawkes_fixed_rates,
         shape=kernel.as_exponentials(),
         constants=kernel.nodes(),
-        data=held_arrays(model, series, kernel, structure),
+        data=held_arrays(kernel, data, structure),
         structure=(column, place, group, allowed),
         scores=fixed_rates_scores,
         **{**common, "resample": again, "starts": tuple(starts)},
@@ -56,22 +62,28 @@ def fixed_rates_problem(
 
 
 def held_arrays(
-    model: Hawkes, series: EventSeries, kernel: ExponentialFamily, structure: tuple[Any, ...]
+    kernel: ExponentialFamily, given: Mapping[str, Any], structure: tuple[Any, ...]
 ) -> dict[str, Any]:
-    """Sums, masses and cells of the events of a series, in the order of the compiled code."""
-    from escalation.hawkes.exact import event_arrays, watched_arrays
+    """Sums, masses and cells of the events of a series, in the order of the compiled code.
+
+    Parameters
+    ----------
+    kernel : ExponentialFamily
+    given : dict of arrays
+        The data of `escalation.hawkes.exact.exact_problem`.
+    structure : tuple of arrays
+        Its structure, without the receiving streams.
+    """
     from escalation.likelihood.fixed_rates import held_sums
 
-    _, _, group, allowed, _, flags = structure
-    given = event_arrays(model, series) | watched_arrays(model, series)
-    first, spans = given["first"], given["spans"]
+    _, place, group, allowed, _, flags = structure
+    times, first, spans = given["times"], given["first"], given["spans"]
     values, _ = kernel.as_exponentials()(kernel.start(1.0), kernel.nodes())
     groups = np.tile(values, (int(group.max()) + 1, 1))
     held, gone = held_sums(
-        groups, given["times"], first, given["era"], model.number_of_eras, spans, group, allowed,
-        bool(flags[1]),
-    )  # fmt: skip
-    history = [np.searchsorted(times, spans[0, 0]) for times in series.times]
+        groups, times, first, given["era"], place.size, spans, group, allowed, bool(flags[1])
+    )
+    history = [np.searchsorted(own, spans[0, 0]) for own in np.split(times, first[1:-1])]
     return {
         "held": held,
         "gone": gone,
