@@ -317,3 +317,12 @@ def test_coal_mining_times_fit_their_watch(shared: Path) -> None:
     assert len(series) == 191
     assert series.times[0][0] == 0
     assert series.times[0][-1] == series.duration
+
+
+def test_marks_go_with_their_times() -> None:
+    series = EventSeries.from_times([[3.0, 1.0], [2.0]], 0, 5, marks=[[30.0, 10.0], [20.0]])
+    assert series.marks is not None
+    np.testing.assert_array_equal(series.marks[0], [10.0, 30.0])
+    np.testing.assert_array_equal(series.marks[1], [20.0])
+    with pytest.raises(ValueError, match="one value for each event"):
+        EventSeries.from_times([1.0, 2.0], 0, 5, marks=[1.0])

@@ -122,6 +122,7 @@ class EventSeries:
         end: date | float,
         names: Sequence[str] | None = None,
         resolution: str = "exact",
+        marks: Any = None,
     ) -> "EventSeries":
         """Take plain times, which need not be in order.
 
@@ -137,6 +138,8 @@ class EventSeries:
         names : sequence of str, optional
             "stream 1", "stream 2", ... if not given.
         resolution : {"exact", "day"}
+        marks : array_like like `times`, optional
+            A size of each event, in the order in which the times are given.
 
         Raises
         ------
@@ -149,16 +152,26 @@ class EventSeries:
         EventSeries(1 stream, 2 events, 111.017 days, resolution 'exact')
         """
         origin, duration, window = watch(start, end)
-        arrays = [np.asarray(values) for values in ([times] if is_flat(times) else times)]
+        flat = is_flat(times)
+        arrays = [np.asarray(values) for values in ([times] if flat else times)]
         labels = checked_names(names, len(arrays))
+        sizes = None
+        if marks is not None:
+            sizes = [np.asarray(one, np.float64) for one in ([marks] if flat else marks)]
+            if [len(one) for one in sizes] != [one.size for one in arrays]:
+                raise ValueError("marks must have one value for each event of each stream")
         taken = []
-        for name, given in zip(labels, arrays, strict=True):
+        for k, (name, given) in enumerate(zip(labels, arrays, strict=True)):
             numbers = days_since(given, start) if isinstance(start, date) else given
             numbers = np.asarray(numbers, dtype=np.float64).reshape(-1)
             shown = given.reshape(-1)
             check_times(name, shown, numbers - origin, duration, f"{start} to {end}")
-            taken.append(np.sort(np.clip(numbers - origin, 0.0, duration)))
-        return cls(tuple(taken), labels, window, duration, resolution)
+            order = np.argsort(numbers, kind="stable")
+            taken.append(np.clip(numbers - origin, 0.0, duration)[order])
+            if sizes is not None:
+                sizes[k] = sizes[k][order]
+        kept = tuple(sizes) if sizes is not None else None
+        return cls(tuple(taken), labels, window, duration, resolution, kept)
 
     @property
     def n_streams(self) -> int:
