@@ -49,8 +49,8 @@ class Problem:
     scores : callable, optional
         Compiled (theta, values, Jacobians (G, m, q), groups, *data, *structure) -> (p, p), the sum
         of the outer products of the observations' scores: an approximate information, for steps.
-    floors : dict of float
-        Lowest value of a parameter, by name, that an optimiser may go to.
+    bounds : dict of (float, float)
+        Lowest and highest value of a positive parameter, by name, that an optimiser may go to.
     outer_information : bool
         Take that sum for the information itself, where second differences would cost too much.
     rows : ndarray of int (p,), optional
@@ -73,7 +73,7 @@ class Problem:
     starts: tuple[FloatArray, ...]
     resample: Callable[[FloatArray, np.random.Generator], Mapping[str, Any]]
     scores: Callable[..., FloatArray] | None = None
-    floors: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     outer_information: bool = False
     rows: IntArray | None = None
     shares: tuple[Arrays, ...] = ()
@@ -85,12 +85,13 @@ class Problem:
         """Values (G, m) of each kernel and their Jacobians (G, m, q)."""
         given = self.constants if constants is None else constants
         own = given.ndim == 2
+        if len(self.groups) == 1:
+            one, jacobian = self.shape(theta[self.groups[0]], given[0] if own else given)
+            return one[None], jacobian[None]
         found = [
             self.shape(theta[places], given[g] if own else given)
             for g, places in enumerate(self.groups)
         ]
-        if len(found) == 1:
-            return found[0][0][None], found[0][1][None]
         return np.stack([one[0] for one in found]), np.stack([one[1] for one in found])
 
     def evaluate(
@@ -114,7 +115,10 @@ class Problem:
                 gradient, by_values = gradient + part[1], by_values + part[2]
         else:
             value, gradient, by_values = self.core(theta, values, *arrays, *self.structure)
-        np.add.at(gradient, self.groups, np.einsum("gm,gmq->gq", by_values, jacobians))
+        if len(self.groups) == 1:
+            gradient[self.groups[0]] += by_values[0] @ jacobians[0]
+        else:
+            np.add.at(gradient, self.groups, np.einsum("gm,gmq->gq", by_values, jacobians))
         return value, gradient
 
     def outer_scores(

@@ -130,12 +130,13 @@ class Objective:
     def limits(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds (f,)."""
         ends = np.array([LIMITS[s] for s in self.scale.supports])
-        lower = ends[:, 0].copy()
+        lower, upper = ends[:, 0].copy(), ends[:, 1].copy()
         for i, label in enumerate(self.problem.layout.labels):
-            floor = self.problem.floors.get(label.partition("[")[0])
-            if floor is not None:
-                lower[i] = np.log(floor) if self.scale.positive[i] else floor
-        return lower, ends[:, 1]
+            low, high = self.problem.bounds.get(label.partition("[")[0], (0.0, np.inf))
+            if self.scale.positive[i]:
+                lower[i] = max(lower[i], np.log(low)) if low > 0 else lower[i]
+                upper[i] = min(upper[i], np.log(high))
+        return lower, upper
 
     def theta(self, x: FloatArray) -> FloatArray:
         """All parameters (..., size) of working vectors (..., f)."""

@@ -47,7 +47,7 @@ def day_problem(model: Hawkes, series: EventSeries) -> Problem:
         "groups": model.kernel_places(layout, streams),
         "rates": model.mean_rates(series),
         "starts": model.starts(layout, series),
-        "floors": model.floors(series),
+        "bounds": model.bounds(series),
         "rows": None,
     }
     single = streams == 1 and kernel.terms == 1

@@ -38,7 +38,7 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
         "groups": model.kernel_places(layout, streams),
         "rates": model.mean_rates(series),
         "starts": model.starts(layout, series),
-        "floors": model.floors(series),
+        "bounds": model.bounds(series),
         "resample": again,
         "rows": layout.rows(streams),
     }

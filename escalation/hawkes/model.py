@@ -308,12 +308,12 @@ class Hawkes(Model):
             out.append(theta)
         return tuple(out)
 
-    def floors(self, series: EventSeries) -> dict[str, float]:
-        """Lowest values an optimiser may go to: no delay is longer than the window.
+    def bounds(self, series: EventSeries) -> dict[str, tuple[float, float]]:
+        """How far an optimiser may go: no delay is longer than the window, say.
 
         A slower one cannot be told from a drift of the background, and R would have no bound.
         """
-        return {"decay": 1 / series.duration}
+        return self.bound_kernel(series).bounds(series.duration)
 
     def mean_rates(self, series: EventSeries) -> FloatArray:
         """Events a watched day of each stream, half an event where there is none."""
