@@ -49,8 +49,8 @@ class Problem:
     scores : callable, optional
         Compiled (theta, values, Jacobians (G, m, q), groups, *data, *structure) -> (p, p), the sum
         of the outer products of the observations' scores: an approximate information, for steps.
-    floors : dict of float
-        Lowest value of a parameter, by name, that an optimiser may go to.
+    bounds : dict of (float, float)
+        Lowest and highest value of a positive parameter, by name, that an optimiser may go to.
     outer_information : bool
         Take that sum for the information itself, where second differences would cost too much.
     rows : ndarray of int (p,), optional
@@ -73,7 +73,7 @@ class Problem:
     starts: tuple[FloatArray, ...]
     resample: Callable[[FloatArray, np.random.Generator], Mapping[str, Any]]
     scores: Callable[..., FloatArray] | None = None
-    floors: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     outer_information: bool = False
     rows: IntArray | None = None
     shares: tuple[Arrays, ...] = ()

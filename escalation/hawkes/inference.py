@@ -65,7 +65,7 @@ class ExcitationTest:
         """The result in a sentence."""
         who = "itself" if self.source == self.target else self.target
         told = f"p {_shown(self.p_value)}, R {self.estimate:.2f}; {self.method}"
-        if self.p_value < 0.05:
+        if self.p_value <= 0.05:
             return f"{self.source} is followed by more of {who} ({told})."
         return f"No sign that {self.source} is followed by more of {who} ({told})."
 

@@ -31,6 +31,8 @@ IntArray = NDArray[np.int64]
 KERNEL_PER = ("all", "target", "pair")
 DAY_CODED = ("filter", "jitter", "naive")
 STARTS = ("stationary", "empty")
+#: Share of days with incidents up to which a day's batch may stand for one event.
+BUSY = 0.4
 TIES = ("ordered", "apart")
 
 
@@ -103,7 +105,8 @@ class Hawkes(Model):
         given. A kernel whose R is 1 or more starts empty.
     batches : bool
         Take the incidents of a stream on one day as one event, whose mark is the number of
-        incidents beyond the first; forecasts count incidents all the same.
+        incidents beyond the first; forecasts count incidents all the same. R then counts batches
+        that follow a batch on other days; for streams that are quiet on most days.
     filter_draws : int
         Fixed draws of the times within a day, where the filter has no closed form.
 
@@ -280,6 +283,13 @@ class Hawkes(Model):
                 raise ValueError(f"the era from {day} does not begin inside {series.window}")
         if self.warmup >= series.duration:
             raise ValueError(f"a warm-up of {self.warmup:g} days leaves nothing to fit")
+        if self.warmup and series.resolution == "day" and self.day_coded == "filter":
+            raise ValueError(
+                "a warm-up is for exact times; of times known to the day give start='stationary', "
+                "or split the series"
+            )
+        if self.batches:
+            self._accept_batches(series)
         if series.resolution == "exact" and not self.batches:
             for name, times in zip(series.names, series.times, strict=True):
                 tied = int((np.diff(times) == 0).sum())
@@ -288,6 +298,17 @@ class Hawkes(Model):
                         f"stream {name!r}: {tied} of {len(times)} events share their time with "
                         "another; are these days? Say resolution='day'"
                     )
+
+    def _accept_batches(self, series: EventSeries) -> None:
+        if series.marks is not None:
+            raise ValueError("batches make marks of their own; the series has marks already")
+        for name, times in zip(series.names, series.times, strict=True):
+            share = len(np.unique(np.floor(times))) / series.window.watched_days
+            if share > BUSY:
+                raise ValueError(
+                    f"stream {name!r} has incidents on {100 * share:.0f} % of its days: batches of "
+                    f"a day are for streams with incidents on less than {100 * BUSY:.0f} % of them"
+                )
 
     def starts(self, layout: Layout, series: EventSeries) -> tuple[FloatArray, ...]:
         """Vectors `theta` to start an optimiser from."""

@@ -182,3 +182,16 @@ def test_marks_that_cannot_be(marks, model, message):
 def test_day_coded_times_want_exponentials(scattered, kernel):
     with pytest.raises(ValueError, match="want a kernel made of exponentials"):
         Hawkes(kernel=kernel).fit(days(np.floor(scattered)))
+
+
+def test_a_warm_up_is_for_exact_times(scattered):
+    with pytest.raises(ValueError, match="a warm-up is for exact times"):
+        Hawkes(warmup=10.0).fit(days(np.floor(scattered)))
+
+
+def test_batches_are_for_quiet_streams():
+    with pytest.raises(ValueError, match="incidents on 100 % of its days"):
+        Hawkes(batches=True).fit(days(np.arange(366.0)))
+    marked = replace(days([1.0, 2.0]), marks=(np.ones(2),))
+    with pytest.raises(ValueError, match="the series has marks already"):
+        Hawkes(batches=True, marks=Marks()).fit(marked)
