@@ -17,6 +17,7 @@ from escalation.parameters import FloatArray
 def delay(fit: Fit) -> Finding:
     """Whether the periods are short enough to see the delay."""
     kernel, period = _counted(fit).kernel, fit.series.period
+    kernel = kernel.within(float(len(fit.series.counts)))
     name = "Delay against period"
     if not isinstance(kernel, ContinuousKernel):
         return Finding(name, "passed", f"All offspring falls in the next {period} by definition.")

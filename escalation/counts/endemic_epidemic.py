@@ -233,6 +233,7 @@ class EndemicEpidemic(Model):
         kernel = self._kernel_draws(fit)
         weights = np.broadcast_to(self.kernel.pmf(kernel, self.lags), (len(kernel), self.lags))
         days = PERIOD_DAYS[series.period]
+        whole = self.kernel.within(float(len(series.counts)))
         median = 1 + (np.cumsum(weights, axis=1) < 0.5 - 1e-12).sum(axis=1)
         return Dynamics(
             reproduction=np.array(reproduction),
@@ -243,7 +244,7 @@ class EndemicEpidemic(Model):
             unit=f"offspring in later {series.period}s",
             arrows=arrow_mask(self.arrows, series.n_streams),
             delay_median=days * median.astype(float),
-            same_period=np.broadcast_to(self.kernel.same_period(kernel), (len(kernel),)).copy(),
+            same_period=np.broadcast_to(whole.same_period(kernel), (len(kernel),)).copy(),
         )
 
     def forecast(

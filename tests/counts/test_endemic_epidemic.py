@@ -10,7 +10,7 @@ from scipy import stats
 from escalation.background import Background
 from escalation.counts import EndemicEpidemic
 from escalation.engines import Laplace, MaximumLikelihood
-from escalation.kernels import Exponential, OneLag
+from escalation.kernels import Exponential, Lomax, OneLag
 from escalation.series import CountSeries
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "references/published.json").read_text("utf-8"))
@@ -252,3 +252,14 @@ def test_the_prior_keeps_explosive_processes_under_one_per_cent(rng):
         draws = problem.layout.sample_prior(rng, 3000)["reproduction"]
         radius = np.abs(np.linalg.eigvals(draws)).max(axis=1)
         assert (radius >= 1).mean() < 0.01
+
+
+def test_a_power_law_ends_with_the_series(rng):
+    from escalation.checks import check
+
+    fit = EndemicEpidemic(kernel=Lomax(), background=Background(harmonics=0), lags=4).fit(
+        weeks(rng.poisson(2.0, (150, 1)))
+    )
+    share = fit.dynamics().same_period
+    assert ((share > 0) & (share < 1)).all()
+    assert check(fit)
