@@ -10,13 +10,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.exponential import fade, sum_of_logs
+from escalation.likelihood.exponential import MANTISSA, ONE, _bits_of, _double_of, fade
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
 
 #: Events of a receiving stream that are worked on together; they stay in the fastest cache.
 BLOCK = 256
+LOG2 = 0.6931471805599453
 #: Beyond so many mean delays an exponential counts as gone: exp(-45) is 3e-20.
 GONE = 45.0
 
@@ -373,6 +374,7 @@ def hawkes_exponential(
     intensity = np.empty(BLOCK)
     inverse = np.empty(BLOCK)
     gone = np.empty((3, eras, terms))
+    product, power = np.ones(BLOCK), np.zeros(BLOCK, np.int64)
     value = 0.0
     for k in targets:
         for d in range(lengths.size):
@@ -412,17 +414,20 @@ def hawkes_exponential(
             early = max(scored - start, 0)
             for i in range(early):
                 intensity[i] = 1.0
-            # A count of what is out of range vectorises, a smallest and a largest do not.
+            # A count of what is out of range vectorises, a smallest and a largest do not. Mantissas
+            # are multiplied and exponents added, so that one logarithm a lane is left at the end.
             wrong = 0
             for i in range(size):
-                wrong += 0 if (intensity[i] > 1e-250) & (intensity[i] < 1e15) else 1
+                here_rate = intensity[i]
+                wrong += 0 if (here_rate > 1e-250) & (here_rate < 1e15) else 1
+                inverse[i] = 1.0 / here_rate
+                bits = _bits_of(product[i] * here_rate)
+                power[i] += (bits >> 52) - 1023
+                product[i] = _double_of((bits & MANTISSA) | ONE)
             if wrong > 0:
                 return -np.inf, np.zeros(theta.size), np.zeros(values.shape)
-            for i in range(size):
-                inverse[i] = 1.0 / intensity[i]
             for i in range(early):
                 inverse[i] = 0.0
-            value += sum_of_logs(intensity, scratch[0], size)
             if lengths.size == 1:
                 pull[0] += _sum(inverse, size)
             else:
@@ -465,6 +470,11 @@ def hawkes_exponential(
         for d in range(lengths.size):
             for p in range(column.shape[1]):
                 by_theta[column[k, p]] += pull[d] * rate[d, k] * design[d, p]
+    exponents = 0
+    for i in range(BLOCK):
+        value += np.log(product[i])
+        exponents += power[i]
+    value += exponents * LOG2
     return value, by_theta, by_values
 
 
