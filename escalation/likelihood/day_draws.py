@@ -25,7 +25,7 @@ from escalation.parameters import FloatArray
 IntArray = NDArray[np.int64]
 
 #: Fastest rate, a day, that is told apart within a day.
-FASTEST = 600.0
+FASTEST = 300.0
 #: Squared coefficient of variation below which a state counts as known.
 KNOWN = 1e-20
 
@@ -761,7 +761,7 @@ def day_draws(
 
     Notes
     -----
-    Rates above 600 a day count as 600. With the stationary start R is scaled down smoothly where
+    Rates above 300 a day count as 300. With the stationary start R is scaled down smoothly where
     its spectral radius is above 0.95; near or above 1 no stationary law exists: start empty.
 
     The same draws serve every evaluation, which makes the likelihood smooth; the gradient is the

@@ -296,3 +296,21 @@ def test_scores_are_the_slopes_of_each_days_log_probability(rng, start):
     found = day_draws_scores(theta, values, jacobians, groups, *data.values(), *rest)
     wanted = scores @ scores.T
     np.testing.assert_allclose(found, wanted, atol=1e-6 * wanted.max())
+
+
+def test_very_fast_terms_are_all_alike(rng):
+    """Within a day nothing tells a rate of 1,000 from one of 3,000, and nothing overflows."""
+    counts = rng.negative_binomial(1, 0.5, (40, 2))
+    data = day_data(counts, np.ones(40), np.ones((40, 1)), draws=8)
+    theta = np.concatenate([[-1.0, -1.0], [0.4, 0.1, 0.2, 0.3]])
+    found = [
+        day_draws(
+            theta, np.array([[0.4, 0.6, 0.9, rate]]), *data.values(), GROUPS["all"],
+            np.array([1]), NONE, *places(2, 1),
+        )
+        for rate in (1e3, 3e3)
+    ]  # fmt: skip
+    assert found[0][0] == found[1][0]
+    assert np.isfinite(found[0][0])
+    assert all(np.isfinite(one).all() for one in found[0][1:])
+    assert found[0][2][0, 3] == 0.0
