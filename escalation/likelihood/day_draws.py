@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.day_filter import EMPTY, log_term
+from escalation.likelihood.day_filter import log_term
 from escalation.likelihood.day_gap import (
     STEPS,
     GapMaps,
@@ -26,6 +26,8 @@ IntArray = NDArray[np.int64]
 
 #: Fastest rate, a day, that is told apart within a day.
 FASTEST = 300.0
+#: Mean below which a state counts as empty; its square is still a normal number.
+EMPTY = 1e-100
 #: Squared coefficient of variation below which a state counts as known.
 KNOWN = 1e-20
 

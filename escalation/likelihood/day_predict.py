@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from escalation.likelihood.day_draws import (
+    EMPTY,
     Draws,
     Structure,
     _begin,
@@ -19,7 +20,6 @@ from escalation.likelihood.day_draws import (
     _tilt,
     mark_weights,
 )
-from escalation.likelihood.day_filter import EMPTY
 from escalation.likelihood.day_scores import _fixed
 from escalation.parameters import FloatArray
 
