@@ -68,7 +68,7 @@ class Covariates:
             day = self._day(int(rows[outside][0]))
             last = self._day(len(self.values) - 1)
             raise ValueError(f"covariates run from {self.start} to {last}, {day} is wanted")
-        return self.values[rows]
+        return np.asarray(self.values[rows], float)
 
     def _day(self, row: int) -> date:
         return self.start + timedelta(days=row)

@@ -58,6 +58,9 @@ class Problem:
         second derivatives between different parts vanish.
     shares : tuple of tuples, optional
         Alternatives of `structure` whose likelihoods add up to the whole, for several threads.
+    by_row : callable, optional
+        Part -> (structure, groups) of that part's likelihood alone. Where no parameter belongs to
+        all parts, each part is climbed by itself.
     sketch : dict of arrays, optional
         Data of the beginning of a long series, for a first search.
     """
@@ -77,6 +80,7 @@ class Problem:
     outer_information: bool = False
     rows: IntArray | None = None
     shares: tuple[Arrays, ...] = ()
+    by_row: Callable[[int], tuple[Arrays, IntArray]] | None = None
     sketch: Mapping[str, Any] | None = None
 
     def kernels(
@@ -106,7 +110,7 @@ class Problem:
         arrays = tuple(given.values())
         if len(self.shares) > 1:
             tasks = [
-                _pool().submit(self.core, theta, values, *arrays, *share) for share in self.shares
+                pool().submit(self.core, theta, values, *arrays, *share) for share in self.shares
             ]
             parts = [task.result() for task in tasks]
             value = sum(part[0] for part in parts)
@@ -133,7 +137,8 @@ class Problem:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def pool() -> ThreadPoolExecutor:
+    """Two threads, for compiled functions that leave the interpreter alone."""
     return ThreadPoolExecutor(2)
 
 

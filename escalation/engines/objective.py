@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from escalation.engines.base import Problem
+from escalation.engines.base import Problem, pool
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: Bounds of the optimiser on the working scale, where the support itself has none.
@@ -29,7 +29,7 @@ SILENT = 1e-5
 #: A change of the log-likelihood that says nothing.
 LITTLE = 0.02
 #: A Newton step that rises by less leaves the information as it was.
-CLOSE = 1e-4
+CLOSE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -109,29 +109,45 @@ class Objective:
         Other data than the problem's, for the bootstrap.
     exact : bool
         Take second differences whatever the problem says.
+    part : int, optional
+        The free entries are those of one part of the likelihood alone, the others stay as in
+        `base`.
+    base : ndarray (size,), optional
     """
 
     problem: Problem
     posterior: bool = False
     data: Mapping[str, Any] | None = None
     exact: bool = False
+    part: int | None = None
+    base: FloatArray | None = None
+
+    @cached_property
+    def chosen(self) -> BoolArray:
+        """Which of the layout's free entries are free here."""
+        free = self.problem.layout.free
+        if self.part is None or self.problem.rows is None:
+            return np.ones(len(free), bool)
+        return np.asarray(self.problem.rows[free] == self.part)
 
     @cached_property
     def free(self) -> Any:
         """Positions of the free entries."""
-        return self.problem.layout.free
+        return self.problem.layout.free[self.chosen]
 
     @cached_property
     def scale(self) -> WorkingScale:
         """The working scale of the free entries."""
-        return WorkingScale(tuple(self.problem.layout.supports))
+        supports = np.array(self.problem.layout.supports, dtype=object)
+        return WorkingScale(tuple(supports[self.chosen]))
 
     @cached_property
     def limits(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds (f,)."""
         ends = np.array([LIMITS[s] for s in self.scale.supports])
         lower, upper = ends[:, 0].copy(), ends[:, 1].copy()
-        for i, label in enumerate(self.problem.layout.labels):
+        labels = np.array(self.problem.layout.labels, dtype=object)[self.chosen]
+        for i, label in enumerate(labels):
             low, high = self.problem.bounds.get(label.partition("[")[0], (0.0, np.inf))
             if self.scale.positive[i]:
                 lower[i] = max(lower[i], np.log(low)) if low > 0 else lower[i]
@@ -141,6 +157,8 @@ class Objective:
     def theta(self, x: FloatArray) -> FloatArray:
         """All parameters (..., size) of working vectors (..., f)."""
         out = np.zeros((*x.shape[:-1], self.problem.layout.size))
+        if self.base is not None:
+            out[...] = self.base
         out[..., self.free] = self.scale.back(x)
         return out
 
@@ -247,12 +265,41 @@ class Objective:
         """
         lower, upper = self.limits
         begin = np.clip(start, lower, upper)
+        if self.separate:
+            return self._climb_parts(begin, tolerance, close)
         if self.problem.scores is not None and not self.exact:
             x, value, settled = self._score(begin, close)
             if settled:
                 return x, value
             begin = x
         return self._quasi_newton(begin, tolerance)
+
+    @cached_property
+    def separate(self) -> bool:
+        """Whether the function is a sum of functions of different entries."""
+        parts = self.part is None and self.problem.by_row is not None
+        return parts and not self.posterior and bool((self.rows >= 0).all())
+
+    def _climb_parts(
+        self, begin: FloatArray, tolerance: float, close: float
+    ) -> tuple[FloatArray, float]:
+        """Climb each part by itself: a step then need not suit the others."""
+        theta = self.theta(begin)
+        assert self.problem.by_row is not None
+
+        def climbed(part: int) -> tuple[Any, FloatArray]:
+            assert self.problem.by_row is not None
+            structure, groups = self.problem.by_row(part)
+            own = replace(self.problem, structure=structure, groups=groups, shares=())
+            alone = replace(self, problem=own, part=part, base=theta)
+            x, _ = alone.climb(alone.start(theta), tolerance, close)
+            return alone.free, alone.scale.back(x)
+
+        out = theta.copy()
+        for places, values in pool().map(climbed, range(int(self.rows.max()) + 1)):
+            out[places] = values
+        x = self.start(out)
+        return x, self(x)[0]
 
     def _score(
         self, x: FloatArray, tolerance: float, steps: int = 60
@@ -339,7 +386,8 @@ class Objective:
             if np.abs(gradient[~bound]).max(initial=0.0) < tolerance * max(1.0, abs(value)):
                 converged = True
                 break
-            information = self.information(x)
+            if information is None:
+                information = self.information(x)
             step = self._step(x, gradient, information)
             rise = float(gradient @ step)
             moved = self._line_search(x, value, step) or self._again(x, value)
@@ -348,8 +396,10 @@ class Objective:
                 worst = np.abs(gradient[~bound]).max(initial=0.0)
                 converged = bool(worst < 1e-5 * max(1.0, abs(value)))
                 break
+            before = np.abs(gradient[~bound]).max(initial=0.0)
             x, value, gradient = moved
-            if rise > CLOSE:
+            # An information that foresaw the step well is kept.
+            if rise > CLOSE or np.abs(gradient[~bound]).max(initial=0.0) > 0.1 * before:
                 information = None
         if information is None:
             information = self.information(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from escalation.background import coefficient_places
 from escalation.dynamics import STABLE
@@ -15,6 +16,8 @@ from escalation.series import EventSeries
 
 if TYPE_CHECKING:
     from escalation.hawkes.model import Hawkes
+
+IntArray = NDArray[np.int64]
 
 #: A longer series is first searched on its beginning, of half as many events.
 LONG = 8000
@@ -60,8 +63,19 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
         order = np.argsort([-len(times) for times in series.times], kind="stable")
         halves = order[::2], order[1::2]
         shares = tuple((*structure, np.sort(half)) for half in halves)
+    groups = common["groups"]
+
+    def by_row(target: int) -> tuple[tuple[Any, ...], IntArray]:
+        # The kernels of this row alone, numbered anew.
+        used, own = np.unique(structure[2][target], return_inverse=True)
+        numbered = np.zeros_like(structure[2])
+        numbered[target] = own
+        changed = (*structure[:2], numbered, *structure[3:], targets[target : target + 1])
+        return changed, groups[used]
+
     return Problem(
         core=hawkes_exponential,
+        by_row=by_row,
         shape=kernel.as_exponentials(),
         constants=kernel.nodes(),
         data=data,

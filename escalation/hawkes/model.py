@@ -444,6 +444,6 @@ def _batched(series: EventSeries) -> EventSeries:
     return replace(
         series,
         times=tuple(np.asarray(day, float) for day, _ in days),
-        marks=tuple(number - 1.0 for _, number in days),
+        marks=tuple(np.asarray(number - 1, float) for _, number in days),
         resolution="day",
     )

@@ -268,9 +268,13 @@ def _gone(  # type: ignore[no-untyped-def]
                         continue
                     since = max(spans[s, 0] - t, 0.0)
                     until = spans[s, 1] - t
-                    early, late = fade(-rate * since), fade(-rate * until)
-                    # Close to the end of the watch a difference of exponentials loses digits.
-                    mass += -np.expm1(-rate * until) if spans[s, 0] <= t else early - late
+                    late = fade(-rate * until)
+                    early = 1.0 if since == 0.0 else fade(-rate * since)
+                    if since == 0.0 and rate * until < 0.5:
+                        # Close to the end of the watch the difference loses digits.
+                        mass -= np.expm1(-rate * until)
+                    else:
+                        mass += early - late
                     moment += until * late - since * early
             out[0, e, m] += effect * mass
             out[1, e, m] += effect * moment
