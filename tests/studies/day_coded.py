@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from escalation.hawkes import Hawkes
+from escalation.hawkes.gibbs import gibbs
 from escalation.series import EventSeries
 
 START = date(2010, 1, 1)
@@ -88,13 +89,23 @@ def whittle(series: EventSeries) -> dict[str, np.ndarray]:
 
 
 def gibbs_posterior(series: EventSeries, seed: int) -> dict[str, np.ndarray]:
-    """Medians and 90 % intervals of the exact posterior, within-day times sampled."""
-    from escalation.hawkes.gibbs import gibbs_fit
-
-    draws = gibbs_fit(series, np.random.default_rng(seed))
-    own = range(len(series.names))
-    columns = np.stack([*(draws["reproduction"][:, k, k] for k in own), draws["decay"]], axis=1)
-    lower, middle, upper = np.quantile(columns, [0.05, 0.5, 0.95], axis=0)
+    """Medians and 90 % intervals of the exact posterior under flat priors of the logarithms."""
+    rng = np.random.default_rng(seed)
+    fit = Hawkes(start="empty").fit(series, rng=rng)
+    streams = len(series.names)
+    names = ("level", "reproduction", "decay")
+    draws = np.column_stack([fit.draws[n].reshape(len(fit.draws[n]), -1) for n in names])
+    draws[:, streams:] = np.log(np.maximum(draws[:, streams:], 1e-3))
+    counts = np.stack(
+        [np.bincount(t.astype(int), minlength=series.window.days) for t in series.times], axis=1
+    )
+    design = np.ones((len(counts), 1))
+    found = gibbs(counts, design, np.median(draws, axis=0), np.cov(draws.T), 1200, rng)[200:]
+    matrix = np.exp(found[:, streams:-1]).reshape(-1, streams, streams)
+    own = [matrix[:, k, k] for k in range(streams)]
+    lower, middle, upper = np.quantile(
+        np.stack([*own, np.exp(found[:, -1])], axis=1), [0.05, 0.5, 0.95], axis=0
+    )
     return {
         "estimate": middle, "lower": lower, "upper": upper, "converged": np.array(True),
     }  # fmt: skip
