@@ -251,7 +251,7 @@ def test_no_incidents_and_batches_say_nothing():
     nothing = Hawkes().fit(EventSeries.from_times([[]], 0, 50), QUICK)
     assert "No incidents" in trend_test(nothing).text
     assert not trend_test(nothing).flagged
-    days = np.repeat(np.arange(0.0, 90, 2), 2)
+    days = np.repeat(np.arange(0.0, 90, 3), 2)
     batches = EventSeries.from_times([days], 0, 90, resolution="day")
     fit = Hawkes(batches=True, marks=Marks()).fit(batches, QUICK)
     assert not same_day_test(fit).flagged
