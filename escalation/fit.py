@@ -49,6 +49,33 @@ class Model(ABC):
     def replicate(self, fit: Fit, rng: np.random.Generator, draws: int) -> FloatArray:
         """Series simulated anew from draws of the parameters, (draws, T, K) counts."""
 
+    def pointwise(
+        self, fit: Fit, theta: FloatArray | None = None, series: Any = None
+    ) -> FloatArray:
+        """Log-likelihood of each period and stream given all before it.
+
+        Parameters
+        ----------
+        fit : Fit
+        theta : ndarray (n, p), optional
+            Draws of all parameters; the estimate alone if not given.
+        series : CountSeries, optional
+            Another series that begins like the fit's and may be longer. What depends on the fitted
+            window, such as the season's zero and the knots of a trend, stays that of `fit.series`.
+
+        Returns
+        -------
+        ndarray (n, T, K)
+            NaN where the likelihood leaves a period out; (n, T, 1) where the streams of a period
+            depend on each other. The rest sums to the log-likelihood.
+
+        Raises
+        ------
+        ValueError
+            If the model has none.
+        """
+        raise ValueError(f"{self.name} has no likelihood of single periods")
+
     def fit(
         self, series: Any, engine: Engine | None = None, rng: np.random.Generator | None = None
     ) -> Fit:

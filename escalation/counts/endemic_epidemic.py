@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,20 +201,36 @@ class EndemicEpidemic(Model):
             raise ValueError("the simulated path grows without bound; is R's spectral radius < 1?")
         return replace(like, counts=counts.astype(np.int64), dropped="")
 
-    def means(self, fit: Fit, theta: FloatArray | None = None) -> FloatArray:
+    def means(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
         """Expected counts (n, T, K) given the past, for draws theta (n, p); the estimate's if None.
 
-        NaN in the first `lags` periods.
+        NaN in the first `lags` periods. Of another series, as `pointwise` takes it, where given.
         """
-        series = fit.series
+        seen = fit.series if series is None else series
         layout = Layout(fit.parameters)
         theta = layout.pack(fit.estimate)[None] if theta is None else theta
-        background, past = self._parts(layout, theta, series)
+        background, past = self._parts(layout, theta, fit.series, seen)
         reproduction = layout.unpack(theta)["reproduction"]
         out: FloatArray = background + np.einsum("nkj,ntj->ntk", reproduction, past)
-        out *= series.scale[:, None]
+        out *= seen.scale[:, None]
         out[:, : self.lags] = np.nan
         return out
+
+    @override
+    def pointwise(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        from escalation.likelihood.pointwise import count_log_pmf
+
+        seen = fit.series if series is None else series
+        layout = Layout(fit.parameters)
+        theta = layout.pack(fit.estimate)[None] if theta is None else theta
+        mean = self.means(fit, theta, seen)
+        mean[:, ~self.used(seen)] = np.nan
+        psi = self._psi(layout.unpack(theta), seen.n_streams)
+        return count_log_pmf(seen.counts, mean, psi)
 
     def dynamics(self, fit: Fit) -> Dynamics:
         """Reproduction, shares, responses; R counts offspring in later periods only."""
@@ -223,7 +240,7 @@ class EndemicEpidemic(Model):
         shares = np.empty((len(reproduction), series.n_streams, 3))
         scale = series.scale[used]
         for rows in np.array_split(np.arange(len(reproduction)), len(reproduction) // 200 + 1):
-            background, past = self._parts(layout, fit.theta[rows], series)
+            background, past = self._parts(layout, fit.theta[rows], series, series)
             base = np.einsum("ntk,t->nk", background[:, used], scale)
             reach = np.einsum("ntj,t->nj", past[:, used], scale)
             by_source = reproduction[rows] * reach[:, None, :]
@@ -313,10 +330,10 @@ class EndemicEpidemic(Model):
         return path[:, self.lags :]
 
     def _parts(
-        self, layout: Layout, theta: FloatArray, series: CountSeries
+        self, layout: Layout, theta: FloatArray, fitted: CountSeries, series: CountSeries
     ) -> tuple[FloatArray, FloatArray]:
-        """Background and lag-weighted past, both (n, T, K)."""
-        design = self._design(series, series.edges[:-1])
+        """Background, with the fitted window's zero, and lag-weighted past, both (n, T, K)."""
+        design = self._design(fitted, series.edges[:-1])
         background = self._background(layout, theta, series.n_streams, design)
         kernel = theta[:, theta.shape[1] - self._kernel_size(series) :]
         weights = np.broadcast_to(self.kernel.pmf(kernel, self.lags), (len(theta), self.lags))
