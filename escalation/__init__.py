@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from escalation.kernels import OneLag as OneLag
     from escalation.kernels import Weibull as Weibull
     from escalation.parameters import Parameter as Parameter
+    from escalation.redating import fit_over_dates as fit_over_dates
     from escalation.report import write_report as write_report
     from escalation.results import Results as Results
     from escalation.run import run as _run
@@ -143,6 +144,8 @@ _HOMES = {
     "cascade": "escalation.hawkes",
     # R of each era, and what changed between them.
     "era_table": "escalation.hawkes",
+    # Fit again and again with the days that are not known drawn anew.
+    "fit_over_dates": "escalation.redating",
     # One study file: data, window, streams, model, forecast, report.
     "Study": "escalation.study",
     # What a study found, saved and loaded.

@@ -3,8 +3,10 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from html import escape
 
+import numpy as np
 import polars as pl
 
 from escalation.codes import CERTAINTIES, DISPUTED
@@ -189,6 +191,29 @@ class Incidents:
             options = [allowed] if isinstance(allowed, str) else list(allowed)
             wanted.append(pl.col(name).is_in(options))
         return replace(self, table=self.table.filter(*wanted)) if wanted else self
+
+    def redated(self, rng: np.random.Generator) -> "Incidents":
+        """The same incidents, each on a day drawn evenly from those on which it may have happened.
+
+        Days outside the window or in a gap are left out of the draw; an incident without any
+        other day stays on its first. `escalation.fit_over_dates` repeats a fit over such draws.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        """
+        window, watched = self.window, self.window.mask()
+        before = np.concatenate([[0], np.cumsum(watched)])
+        days = np.flatnonzero(watched)
+        first = window.day_index(self.table["date"])
+        latest = self.table["date_latest"].clip(upper_bound=window.end - timedelta(days=1))
+        low, high = before[first], before[window.day_index(latest) + 1]
+        drawn = days[np.minimum(rng.integers(low, np.maximum(high, low + 1)), days.size - 1)]
+        placed = np.where((high > low) & (latest.to_numpy() > self.table["date"].to_numpy()),
+                          drawn, first)  # fmt: skip
+        start = np.datetime64(window.start, "D")
+        dates = pl.Series("date", start + placed.astype("timedelta64[D]"), pl.Date)
+        return replace(self, table=self.table.with_columns(dates).sort("date", maintain_order=True))
 
     def summary(self) -> pl.DataFrame:
         """Sum up each class of incidents, and all of them in the last row.

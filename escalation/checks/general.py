@@ -184,7 +184,9 @@ def imprecise(incidents: Incidents) -> Finding:
         f"{percent(share)} of the incidents are dated to a span of days and stand at its first day"
     )
     if share > 0.1:
-        meaning = ": responses within a few weeks are blurred."
+        meaning = (
+            ": responses within a few weeks are blurred; fit_over_dates says how much depends on it."
+        )
         return Finding("Imprecise dates", "warned", text + meaning)
     return Finding("Imprecise dates", "passed", f"{text}.")
 
