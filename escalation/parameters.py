@@ -167,6 +167,34 @@ class ExponentialPrior(Prior):
 
 
 @dataclass(frozen=True)
+class Beta(Prior):
+    """Beta law on (0, 1) with its two shapes (scalars)."""
+
+    a: float = 2.0
+    b: float = 2.0
+
+    @override
+    def log_density(self, x: FloatArray) -> FloatArray:
+        constant = math.lgamma(self.a + self.b) - math.lgamma(self.a) - math.lgamma(self.b)
+        return (self.a - 1) * np.log(x) + (self.b - 1) * np.log1p(-x) + constant
+
+    @override
+    def slope(self, x: FloatArray) -> FloatArray:
+        return (self.a - 1) / x - (self.b - 1) / (1 - x)
+
+    @override
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        return rng.beta(self.a, self.b, shape)
+
+    @override
+    def at(self, free: BoolArray) -> Beta:
+        return self
+
+    def __str__(self) -> str:
+        return f"Beta({self.a:.3g}, {self.b:.3g})"
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One named parameter of a model, an array of scalars.
 

@@ -63,6 +63,9 @@ class Problem:
         all parts, each part is climbed by itself.
     sketch : dict of arrays, optional
         Data of the beginning of a long series, for a first search.
+    moments : callable, optional
+        Theta -> (counts, means) of the observations in the likelihood, both (n, K), for
+        quasi-likelihood.
     """
 
     layout: Layout
@@ -82,6 +85,7 @@ class Problem:
     shares: tuple[Arrays, ...] = ()
     by_row: Callable[[int], tuple[Arrays, IntArray]] | None = None
     sketch: Mapping[str, Any] | None = None
+    moments: Callable[[FloatArray], tuple[FloatArray, FloatArray]] | None = None
 
     def kernels(
         self, theta: FloatArray, constants: FloatArray | None = None

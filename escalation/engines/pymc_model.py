@@ -20,7 +20,15 @@ from pytensor.link.numba.dispatch.basic import (
 
 from escalation.engines.base import Problem
 from escalation.engines.mixing import ARRAYS, Coordinates, to_coordinates, to_parameters
-from escalation.parameters import ExponentialPrior, HalfNormal, LogNormal, Normal, Parameter, Prior
+from escalation.parameters import (
+    Beta,
+    ExponentialPrior,
+    HalfNormal,
+    LogNormal,
+    Normal,
+    Parameter,
+    Prior,
+)
 
 _CORES: dict[str, Callable[..., Any]] = {}
 
@@ -228,4 +236,6 @@ def _law(name: str, prior: Prior, shape: dict[str, Any]) -> Any:
             return pm.HalfNormal(name, scale, **shape)
         case ExponentialPrior(rate):
             return pm.Exponential(name, lam=rate, **shape)
+        case Beta(a, b):
+            return pm.Beta(name, a, b, **shape)
     raise TypeError(f"{name}: no PyMC law is known for {type(prior).__name__}")
