@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from escalation.actors import Actors as Actors
     from escalation.background import Background as Background
     from escalation.background import Covariates as Covariates
+    from escalation.background import Interventions as Interventions
     from escalation.backtest import Backtest as Backtest
     from escalation.backtest import run_backtest as run_backtest
     from escalation.baselines import Climatology as Climatology
@@ -94,6 +95,8 @@ _HOMES = {
     "Background": "escalation.background",
     # Daily values of what may move the background.
     "Covariates": "escalation.background",
+    # Dated shifts and spikes of the background.
+    "Interventions": "escalation.background",
     # A process of exact times in which incidents set off further ones.
     "Hawkes": "escalation.hawkes",
     # How the size of an incident scales what it sets off.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,24 @@ from escalation.parameters import FloatArray, Layout, Normal, Parameter
 
 YEAR = 365.25
 TRENDS = ("spline", "steps")
+#: Names of the parameters, in the order of the design matrix' columns.
+TERMS = ("level", "season", "weekday", "covariate", "intervention", "trend")
 
 
 @dataclass(frozen=True, eq=False)
 class Covariates:
     """Daily values of what may move the background: a holiday, a closed crossing, a price.
 
-    They must reach over the fitted window, and over a forecast's horizon where one is made.
+    They must reach over the fitted window, and over a forecast's horizon where one is made. A
+    period takes the mean over its days.
 
     Attributes
     ----------
     start : date
         Day of the first row.
-    values : ndarray (days, C)
-        Best centred and scaled by the caller; the coefficient of each is a log ratio a unit.
+    values : ndarray (days, C) or (days, K, C)
+        The same for all streams, or one row a stream (count models alone). Best centred and
+        scaled by the caller; the coefficient of each is a log ratio a unit.
     names : tuple of str
 
     Raises
@@ -40,22 +45,53 @@ class Covariates:
 
     def __post_init__(self) -> None:
         values = np.array(self.values, float)
-        if values.ndim != 2 or values.shape[1] != len(self.names) or not self.names:
+        wide = values.ndim in (2, 3) and values.shape[-1] == len(self.names)
+        if not wide or not self.names or not len(values):
             raise ValueError(
-                f"covariates {', '.join(self.names)}: wanted values of shape "
-                f"(days, {len(self.names)}), got {values.shape}"
+                f"covariates {', '.join(self.names)}: wanted values of shape (days, "
+                f"{len(self.names)}) or (days, streams, {len(self.names)}), got {values.shape}"
             )
         wrong = np.argwhere(~np.isfinite(values))
         if len(wrong):
-            day, column = wrong[0]
+            day, column = int(wrong[0][0]), int(wrong[0][-1])
             raise ValueError(
-                f"covariate {self.names[column]!r}: the value of {self._day(int(day))} is missing"
+                f"covariate {self.names[column]!r}: the value of {self._day(day)} is missing"
             )
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 
-    def at(self, start: date, times: FloatArray) -> FloatArray:
-        """Values (len(times), C) on the days of times counted from `start`.
+    @classmethod
+    def by_period(
+        cls, edges: NDArray[np.datetime64], values: FloatArray, names: tuple[str, ...]
+    ) -> Self:
+        """Values (T, C) or (T, K, C), one row for each period between edges (T + 1,).
+
+        Examples
+        --------
+        >>> edges = np.array(["2024-01-01", "2024-01-08", "2024-01-15"], "datetime64[D]")
+        >>> Covariates.by_period(edges, np.array([[0.0], [1.0]]), ("closed",)).values.shape
+        (14, 1)
+        """
+        days = np.diff(np.asarray(edges, "datetime64[D]")).astype(int)
+        if len(days) != len(values):
+            raise ValueError(f"{len(days)} periods want as many rows, got {len(values)}")
+        first: date = np.asarray(edges, "datetime64[D]")[0].item()
+        return cls(first, np.repeat(np.asarray(values, float), days, axis=0), names)
+
+    @property
+    def by_stream(self) -> bool:
+        """Whether each stream has values of its own."""
+        return self.values.ndim == 3
+
+    def at(self, start: date, times: FloatArray, ends: FloatArray | None = None) -> FloatArray:
+        """Values (len(times), ...) on the days of times counted from `start`.
+
+        Parameters
+        ----------
+        start : date
+        times : ndarray (T,)
+        ends : ndarray (T,), optional
+            The mean over the days from each time to this one.
 
         Raises
         ------
@@ -63,15 +99,76 @@ class Covariates:
             If a day is not covered: the message names it.
         """
         rows = np.floor(times).astype(int) + (start - self.start).days
-        outside = (rows < 0) | (rows >= len(self.values))
-        if outside.any():
-            day = self._day(int(rows[outside][0]))
-            last = self._day(len(self.values) - 1)
-            raise ValueError(f"covariates run from {self.start} to {last}, {day} is wanted")
-        return np.asarray(self.values[rows], float)
+        stop = rows + 1
+        if ends is not None:
+            stop = np.floor(ends).astype(int) + (start - self.start).days
+        for row in (rows[rows < 0], stop[stop > len(self.values)] - 1):
+            if len(row):
+                last = self._day(len(self.values) - 1)
+                wanted = self._day(int(row[0]))
+                raise ValueError(f"covariates run from {self.start} to {last}, {wanted} is wanted")
+        if ends is None:
+            return np.asarray(self.values[rows], float)
+        # A day at a time: sums from the start of long series would lose digits.
+        means = [self.values[a:b].mean(axis=0) for a, b in zip(rows, stop, strict=True)]
+        return np.array(means, float).reshape(len(rows), *self.values.shape[1:])
 
     def _day(self, row: int) -> date:
         return self.start + timedelta(days=row)
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """Dated changes: shifts that last, and spikes of one day or period.
+
+    A period that a shift divides counts in part, by its share of days on or after the date; a
+    spike is 1 in the period (or on the day) that holds its date and 0 elsewhere.
+
+    Attributes
+    ----------
+    shifts, spikes : tuple of date
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is named twice.
+
+    Examples
+    --------
+    >>> fence = Interventions(shifts=(date(2024, 1, 3),), spikes=(date(2024, 1, 9),))
+    >>> fence.columns(date(2024, 1, 1), np.array([0.0, 7.0]), np.array([7.0, 14.0])).round(2)
+    array([[0.71, 0.  ],
+           [1.  , 1.  ]])
+    """
+
+    shifts: tuple[date, ...] = ()
+    spikes: tuple[date, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (*self.shifts, *self.spikes):
+            raise ValueError("interventions want at least one date, in shifts or in spikes")
+        for kind in ("shifts", "spikes"):
+            dates = getattr(self, kind)
+            if len(set(dates)) != len(dates):
+                raise ValueError(f"a date stands twice among the {kind}: {dates}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are: "from 2024-01-03", "on 2024-01-09"."""
+        return (*(f"from {day}" for day in self.shifts), *(f"on {day}" for day in self.spikes))
+
+    def columns(self, start: date, times: FloatArray, ends: FloatArray | None = None) -> FloatArray:
+        """Columns (T, number of dates) at times (T,) in days from `start`, or up to `ends`."""
+        first = np.floor(np.asarray(times, float))
+        last = first + 1 if ends is None else np.asarray(ends, float)
+        out = []
+        for day in self.shifts:
+            after = np.minimum(last - (day - start).days, last - first)
+            out.append(np.maximum(after, 0.0) / (last - first))
+        for day in self.spikes:
+            place = (day - start).days
+            out.append(((first <= place) & (place < last)).astype(float))
+        return np.column_stack(out)
 
 
 @dataclass(frozen=True)
@@ -81,11 +178,11 @@ class Background:
     .. math:: \log b_k(t) = \alpha_k + \sum_{s=1}^{S_k} \{\gamma_{ks}\sin(2\pi s t/P)
               + \delta_{ks}\cos(2\pi s t/P)\} + \sum_q \tau_{kq} B_q(t)
 
-    with :math:`+ \omega_{k,\mathrm{weekday}(t)} + z(t)'\zeta_k` where a day of the week or
-    covariates are asked for. Time runs in days from the start of the fitted window; the season has
-    period `season_length` days. The trend is a cubic B-spline with the given knot spacing, or
-    steps of that length, centred over the window (so that the level is the window's mean) and
-    carried on flat beyond its end.
+    with :math:`+ \omega_{k,\mathrm{weekday}(t)} + z(t)'\zeta_k + v(t)'\iota_k` where a day of the
+    week, covariates or interventions are asked for. Time runs in days from the start of the fitted
+    window; the season has period `season_length` days. The trend is a cubic B-spline with the
+    given knot spacing, or steps of that length, centred over the window (so that the level is the
+    window's mean) and carried on flat beyond its end.
 
     Attributes
     ----------
@@ -102,7 +199,9 @@ class Background:
     weekday : bool
         An effect of each day of the week, which sum to zero; for daily counts and event times.
     covariates : Covariates, optional
-        Taken on the day (for counts: on the first day of the period).
+        Taken on the day (for counts: their mean over the days of the period).
+    interventions : Interventions, optional
+        Shifts and spikes by date, with a log ratio a stream.
     """
 
     harmonics: int | tuple[int, ...] = 1
@@ -112,6 +211,7 @@ class Background:
     trend_kind: str = "spline"
     weekday: bool = False
     covariates: Covariates | None = None
+    interventions: Interventions | None = None
 
     def __post_init__(self) -> None:
         orders = self.harmonics if isinstance(self.harmonics, tuple) else (self.harmonics,)
@@ -131,7 +231,8 @@ class Background:
         """Whether the rate is the same on every day."""
         orders = self.harmonics if isinstance(self.harmonics, tuple) else (self.harmonics,)
         still = self.trend is None and max(orders, default=0) == 0
-        return still and not self.weekday and self.covariates is None
+        dated = self.covariates is not None or self.interventions is not None
+        return still and not self.weekday and not dated
 
     def orders(self, streams: int) -> tuple[int, ...]:
         """Number of harmonics of each of so many streams."""
@@ -185,6 +286,15 @@ class Background:
                     "log ratio a unit", ("stream", "covariate"),
                 )
             )  # fmt: skip
+        if self.interventions is not None:
+            named = self.interventions.names
+            out.append(
+                Parameter(
+                    "intervention", (streams, len(named)), "real", Normal(0.0, 1.0),
+                    "effects of what happened " + ", ".join(named),
+                    "log ratio", ("stream", "intervention"),
+                )
+            )  # fmt: skip
         columns = self.trend_columns(days)
         if columns:
             out.append(
@@ -196,8 +306,16 @@ class Background:
             )  # fmt: skip
         return tuple(out)
 
-    def design(self, times: FloatArray, days: float, start: date | None = None) -> FloatArray:
-        """Design matrix (len(times), columns): level, season pairs, weekdays, covariates, trend.
+    def design(
+        self,
+        times: FloatArray,
+        days: float,
+        start: date | None = None,
+        ends: FloatArray | None = None,
+    ) -> FloatArray:
+        """Design matrix (len(times), columns).
+
+        The columns: level, season pairs, weekdays, covariates, interventions, trend.
 
         Parameters
         ----------
@@ -206,12 +324,16 @@ class Background:
         days : float
             Length of the fitted window, which places the knots.
         start : date, optional
-            First day of the window; weekdays and covariates want it.
+            First day of the window; weekdays, covariates and interventions want it.
+        ends : ndarray (T,), optional
+            Ends of periods that begin at the times: weekdays, covariates and interventions are
+            then means over the days of the period. Season and trend stay those of its beginning.
 
         Raises
         ------
         ValueError
-            If the start is wanted and missing, or covariates do not reach over the times.
+            If the start is wanted and missing, covariates do not reach over the times, or each
+            stream has covariates of its own.
         """
         times = np.asarray(times, float)
         orders = self.harmonics if isinstance(self.harmonics, tuple) else (self.harmonics,)
@@ -219,15 +341,7 @@ class Background:
         for s in range(1, max(orders, default=0) + 1):
             angle = 2 * np.pi * s * times / self.season_length
             columns += [np.sin(angle), np.cos(angle)]
-        if self.weekday or self.covariates is not None:
-            if start is None:
-                raise ValueError("weekdays and covariates want the first day of the window")
-            if self.weekday:
-                day = (np.floor(times).astype(int) + start.weekday()) % 7
-                effects = np.vstack([np.eye(6), -np.ones(6)])
-                columns += list(effects[day].T)
-            if self.covariates is not None:
-                columns += list(self.covariates.at(start, times).T)
+        columns += self._dated(times, start, ends)
         out = np.column_stack(columns)
         if self.trend is None:
             return out
@@ -236,6 +350,37 @@ class Background:
         # The columns sum to one: centring and dropping the first leaves the level as the mean
         # over the window.
         return np.column_stack([out, (basis(times, days) - grid.mean(axis=0))[:, 1:]])
+
+    def _dated(
+        self, times: FloatArray, start: date | None, ends: FloatArray | None
+    ) -> list[FloatArray]:
+        """Columns of weekdays, covariates and interventions, each (T,)."""
+        if not self.weekday and self.covariates is None and self.interventions is None:
+            return []
+        if start is None:
+            raise ValueError(
+                "weekdays, covariates and interventions want the first day of the window"
+            )
+        out: list[FloatArray] = []
+        if self.weekday:
+            effects = np.vstack([np.eye(6), -np.ones(6)])
+            first = np.floor(times).astype(int) + start.weekday()
+            if ends is None:
+                out += list(effects[first % 7].T)
+            else:
+                length = np.round(ends - times).astype(int)
+                means = [
+                    effects[(a + np.arange(n)) % 7].mean(axis=0)
+                    for a, n in zip(first, length, strict=True)
+                ]
+                out += list(np.array(means).T)
+        if self.covariates is not None:
+            if self.covariates.by_stream:
+                raise ValueError("covariates of each stream are for count models alone")
+            out += list(self.covariates.at(start, times, ends).T)
+        if self.interventions is not None:
+            out += list(self.interventions.columns(start, times, ends).T)
+        return out
 
     def _segments(self, days: float) -> int:
         spacing = days if self.trend is None else self.trend
@@ -259,7 +404,7 @@ def coefficient_places(layout: Layout, streams: int) -> NDArray[np.int64]:
     """Place (K, P) in a model's vector of the coefficient of each column of the design matrix."""
     columns = []
     for parameter in layout.parameters:
-        if parameter.name in ("level", "season", "weekday", "covariate", "trend"):
+        if parameter.name in TERMS:
             width = parameter.size // streams
             first = layout.start(parameter.name)
             columns.append(first + np.arange(streams * width).reshape(streams, width))

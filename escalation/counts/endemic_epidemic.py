@@ -137,7 +137,7 @@ class EndemicEpidemic(Model):
         fixed = {
             "used": used.astype(float),
             "scale": series.scale,
-            "design": self._design(series, series.edges[:-1]),
+            "design": self._design(series, series.edges),
         }
         return Problem(
             layout=layout,
@@ -193,7 +193,12 @@ class EndemicEpidemic(Model):
         early = like.edges[0] + np.arange(-burn_in, 0) * np.timedelta64(
             round(PERIOD_DAYS[like.period]), "D"
         )
-        design = self._design(like, np.concatenate([early, like.edges[:-1]]))
+        if self.background.covariates is None:
+            design = self._design(like, np.concatenate([early, like.edges]))
+        else:
+            # Nothing is known of covariates before the window: the first period's hold.
+            design = self._design(like, like.edges)
+            design = np.concatenate([np.repeat(design[:1], burn_in, axis=0), design])
         scale = np.concatenate([np.ones(burn_in), like.scale])
         history = np.zeros((1, self.lags, like.n_streams))
         counts = self._run(theta, like, history, design, scale, rng)[0, burn_in:]
@@ -272,7 +277,7 @@ class EndemicEpidemic(Model):
         edges = future_edges(series, horizon)
         theta = pick(fit.theta, draws, rng)
         history = np.repeat(series.counts[-self.lags :].astype(float)[None], draws, axis=0)
-        design = self._design(series, edges[:-1])
+        design = self._design(series, edges)
         paths = self._run(theta, series, history, design, np.ones(horizon), rng)
         return Forecast.after(series, paths, model=self.name)
 
@@ -282,7 +287,7 @@ class EndemicEpidemic(Model):
         theta = pick(fit.theta, draws, rng)
         head = series.counts[: self.lags].astype(float)
         history = np.repeat(head[None], draws, axis=0)
-        design = self._design(series, series.edges[self.lags : -1])
+        design = self._design(series, series.edges[self.lags :])
         paths = self._run(theta, series, history, design, series.scale[self.lags :], rng)
         return np.concatenate([history, paths], axis=1)
 
@@ -290,7 +295,7 @@ class EndemicEpidemic(Model):
         self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
     ) -> FloatArray:
         head = series.counts[: self.lags].astype(float)
-        design = self._design(series, series.edges[self.lags : -1])
+        design = self._design(series, series.edges[self.lags :])
         scale = series.scale[self.lags :]
         paths = self._run(theta[None], series, head[None], design, scale, rng)[0]
         # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
@@ -333,7 +338,7 @@ class EndemicEpidemic(Model):
         self, layout: Layout, theta: FloatArray, fitted: CountSeries, series: CountSeries
     ) -> tuple[FloatArray, FloatArray]:
         """Background, with the fitted window's zero, and lag-weighted past, both (n, T, K)."""
-        design = self._design(fitted, series.edges[:-1])
+        design = self._design(fitted, series.edges)
         background = self._background(layout, theta, series.n_streams, design)
         kernel = theta[:, theta.shape[1] - self._kernel_size(series) :]
         weights = np.broadcast_to(self.kernel.pmf(kernel, self.lags), (len(theta), self.lags))
@@ -350,8 +355,10 @@ class EndemicEpidemic(Model):
         return np.asarray(np.exp(np.einsum("tp,nkp->ntk", design, coefficients)), float)
 
     def _design(self, series: CountSeries, days: DateArray) -> FloatArray:
+        """Design matrix of the periods between days (T + 1,)."""
         times = (days - series.edges[0]).astype(np.float64)
-        return self.background.design(times, series.window.days)
+        span, start = series.window.days, series.window.start
+        return self.background.design(times[:-1], span, start, times[1:])
 
     def _place(self, layout: Layout, streams: int) -> NDArray[np.int64]:
         out = np.zeros(2 + streams, np.int64)
