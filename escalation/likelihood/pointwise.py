@@ -32,11 +32,12 @@ def count_log_pmf(
     """
     streams = mean.shape[2]
     psi = np.zeros((len(mean), streams)) if dispersion is None else dispersion
-    return _log_pmf(
+    found: FloatArray = _log_pmf(
         np.ascontiguousarray(counts, np.int64),
         np.ascontiguousarray(mean, float),
         np.ascontiguousarray(psi, float),
     )
+    return found
 
 
 @njit(cache=True, nogil=True)
