@@ -1,5 +1,6 @@
 """Count models, one a file."""
 
 from escalation.counts.endemic_epidemic import EndemicEpidemic
+from escalation.counts.log_linear import LogLinear
 
-__all__ = ["EndemicEpidemic"]
+__all__ = ["EndemicEpidemic", "LogLinear"]

@@ -1,0 +1,479 @@
+"""The log-linear model of counts, in which one stream may lower another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NoReturn, override
+
+import numpy as np
+
+from escalation.background import Background, coefficient_places
+from escalation.counts.paths import CAP, draw_counts
+from escalation.counts.periods import (
+    DISPERSIONS,
+    DISTRIBUTIONS,
+    check_choice,
+    check_counts,
+    design_matrix,
+    dispersion_parameter,
+    dispersion_places,
+    dispersions,
+    early_design,
+    used_periods,
+    vectors,
+    watched,
+)
+from escalation.counts.response import Response
+from escalation.counts.signs import Signs
+from escalation.dynamics import arrow_mask
+from escalation.engines import Problem
+from escalation.fit import Fit, Model, pick
+from escalation.forecast import Forecast, future_edges
+from escalation.kernels import Kernel, OneLag
+from escalation.parameters import Beta, BoolArray, FloatArray, Layout, Normal, Parameter
+from escalation.series import CountSeries
+
+
+@dataclass(frozen=True)
+class LogLinear(Model):
+    r"""Counts whose *log*-mean moves with earlier counts, up or down.
+
+    .. math::
+        y_{tk} \mid \text{past} &\sim \mathrm{NB}(\mu_{tk},\ \mathrm{var} = \mu_{tk}
+        (1 + \psi_k\mu_{tk})), \qquad \log\mu_{tk} = \log e_t + \log b_k(t) + z_{tk}
+
+        z_{tk} &= \delta_k z_{t-1,k} + (1 - \delta_k) \sum_j A_{kj} \sum_{l=1}^{L} w_l
+        \log(1 + y_{t-l,j})
+
+    The influence A is signed: where :math:`A_{kj} < 0`, acts of j are followed by *fewer* of k
+    (deterrence), which no additive model can say. :math:`A_{kj}` is the lasting change of the
+    log-mean of k for a lasting change of :math:`\log(1 + y_j)` by one. :math:`b_k` is the
+    background: the mean after a past without incidents; :math:`e_t` the exposure; :math:`w` the
+    kernel's lag weights, which sum to one.
+
+    The feedback :math:`\delta_k \in (0, 1)` is that of Fokianos & Tjøstheim (2011), written for
+    the deviation of the log-mean from its background: with one stream, a constant background and
+    one lag their :math:`\nu_t = d + a\nu_{t-1} + b\log(1 + y_{t-1})` has :math:`a = \delta`,
+    :math:`b = (1-\delta)A` and :math:`d = (1-\delta)\log b_k`. It is a geometric memory without
+    end of the receiving stream.
+
+    Counts settle where the spectral radius of :math:`\max(A, 0)` is below 1, whatever the
+    feedback; negative entries cannot make them explode. The first L periods are conditioned on,
+    and so is every period whose past L periods were not watched throughout. There, and before the
+    first period, the recursion of the feedback takes the stream's mean of log(1 + y).
+
+    Attributes
+    ----------
+    kernel : Kernel
+        `OneLag` for plain autoregression, or any kernel with a `pmf`; its time runs in periods.
+    background : Background
+    distribution : {"negative binomial", "poisson"}
+    dispersion : {"stream", "shared"}
+        One :math:`\psi` a stream, or one for all.
+    arrows : tuple of tuples of bool, optional
+        ``arrows[k][j]`` is false where stream j has no influence on k. None: all allowed.
+    feedback : bool
+        Whether there is a :math:`\delta` a stream; without, it is zero.
+    lags : int
+        L; with `OneLag` the periods before the last one are conditioned on and not used, so that
+        models of different kernels can be compared.
+
+    References
+    ----------
+    Fokianos & Tjøstheim (2011), Journal of Multivariate Analysis 102(3), section 2; Fokianos,
+    Støve, Tjøstheim & Doukhan (2020), Bernoulli 26(1), for several streams; Liboschik, Fokianos &
+    Fried (2017), Journal of Statistical Software 82(5).
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> import numpy as np
+    >>> counts = np.random.default_rng(1).poisson(3.0, (80, 2))
+    >>> series = CountSeries.from_counts(counts, date(2024, 1, 1), "week", ["strikes", "attacks"])
+    >>> model = LogLinear(background=Background(harmonics=0), lags=1)
+    >>> model.signs(model.fit(series)).table().columns[-2:]
+    ['p_negative', 'p_positive']
+    """
+
+    kernel: Kernel = field(default_factory=OneLag)
+    background: Background = field(default_factory=Background)
+    distribution: str = "negative binomial"
+    dispersion: str = "stream"
+    arrows: tuple[tuple[bool, ...], ...] | None = None
+    feedback: bool = False
+    lags: int = 12
+
+    name = "log-linear"
+    #: The expected count is no sum over earlier incidents: no R, no shares.
+    additive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_choice("distribution", self.distribution, DISTRIBUTIONS)
+        check_choice("dispersion", self.dispersion, DISPERSIONS)
+        if self.lags < 1:
+            raise ValueError(f"lags must be at least 1, got {self.lags}")
+
+    # What the specification declares -----------------------------------------------------------
+
+    def parameters(self, series: CountSeries) -> tuple[Parameter, ...]:
+        """Background, influence, feedback, dispersion, kernel, in this order."""
+        streams = series.n_streams
+        mask = arrow_mask(self.arrows, streams)
+        unit = f"incidents per {series.period}"
+        # Fewer than 1 % of prior draws of max(A, 0) have a spectral radius of 1, to 12 streams.
+        influence = Parameter(
+            "influence", mask.shape, "real", Normal(0.0, 0.42 / streams**0.4),
+            "lasting change of the target's log-mean for a change of log(1 + y) of the source",
+            "log ratio", ("target", "source"), None if mask.all() else mask,
+        )  # fmt: skip
+        out = [*self.background.parameters(streams, series.window.days, unit), influence]
+        if self.feedback:
+            out.append(
+                Parameter(
+                    "feedback", (streams,), "unit", Beta(2.0, 2.0),
+                    "share of the log-mean's deviation that lasts to the next period", "",
+                    ("stream",),
+                )
+            )  # fmt: skip
+        if self.distribution == "negative binomial":
+            out.append(dispersion_parameter(self.dispersion, streams))
+        return (*out, *self.kernel.parameters(series.period))
+
+    def used(self, series: CountSeries) -> BoolArray:
+        """Which periods (T,) the likelihood uses: watched, with `lags` fully watched before."""
+        return used_periods(series, self.lags)
+
+    # Fitting -----------------------------------------------------------------------------------
+
+    def problem(self, series: CountSeries) -> Problem:
+        """The likelihood of the periods after the first `lags`."""
+        from escalation.likelihood.log_linear import log_linear
+
+        check_counts(series, type(self).__name__)
+        used, streams = self.used(series), series.n_streams
+        if not used.any():
+            raise ValueError(
+                f"{len(series)} periods leave none to fit after {self.lags} lags and gaps"
+            )
+        layout = Layout(self.parameters(series))
+        own = self._kernel_size(series)
+        place = [layout.start("influence"), layout.start("feedback") if self.feedback else -1]
+        mean = np.maximum(series.counts[used].sum(axis=0) / series.scale[used].sum(), 2e-3)
+        return Problem(
+            layout=layout,
+            core=log_linear,
+            shape=self.kernel.lag_weights(),
+            constants=self.kernel.lag_constants(self.lags),
+            groups=np.arange(layout.size - own, layout.size)[None],
+            data=self._data(series, series.counts.astype(float)),
+            structure=(
+                coefficient_places(layout, streams),
+                np.array(place + dispersion_places(layout, streams), np.int64),
+            ),
+            rates=mean,
+            starts=self._starts(layout, series, mean),
+            resample=lambda theta, rng: self._data(series, self._again(theta, series, rng)),
+            rows=layout.rows(streams),
+            moments=lambda theta: self._moments(theta, series),
+        )
+
+    def _data(self, series: CountSeries, counts: FloatArray) -> dict[str, FloatArray]:
+        from escalation.likelihood.count_terms import count_tables
+
+        used = self.used(series)
+        logs, typical = _logs(series, counts)
+        scale = np.where(used, series.scale, 1.0)
+        return {
+            "counts": counts,
+            "logs": logs,
+            "typical": typical,
+            **count_tables(counts, used.astype(float)),
+            "used": used.astype(float),
+            "log_scale": np.log(scale),
+            "design": design_matrix(self.background, series, series.edges),
+        }
+
+    def _starts(
+        self, layout: Layout, series: CountSeries, mean: FloatArray
+    ) -> tuple[FloatArray, ...]:
+        mask = arrow_mask(self.arrows, series.n_streams)
+        _, typical = _logs(series, series.counts.astype(float))
+        out = []
+        for own, memory, delay in ((0.2, 0.3, 1.0), (0.05, 0.7, 3.0), (0.4, 0.1, 0.5)):
+            values: dict[str, FloatArray] = {p.name: np.zeros(p.shape) for p in layout.parameters}
+            influence = np.where(mask, own * np.eye(series.n_streams), 0.0)
+            values |= {"level": np.log(mean) - influence @ typical, "influence": influence}
+            if self.feedback:
+                values["feedback"] = np.full(series.n_streams, memory)
+            if "dispersion" in values:
+                values["dispersion"] = np.full_like(values["dispersion"], 0.3)
+            theta = layout.pack(values)
+            theta[layout.size - self._kernel_size(series) :] = self.kernel.start(delay)
+            out.append(theta)
+        return tuple(out)
+
+    def _again(
+        self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
+    ) -> FloatArray:
+        paths = self._anew(theta[None], series, rng)[0]
+        # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
+        return np.where(np.isfinite(paths), paths, CAP)
+
+    def _moments(self, theta: FloatArray, series: CountSeries) -> tuple[FloatArray, FloatArray]:
+        used = self.used(series)
+        mean = self._means(theta[None], series, series)[0]
+        return series.counts[used].astype(float), mean[used]
+
+    # Answers -----------------------------------------------------------------------------------
+
+    def means(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        """Expected counts (n, T, K) given the past, for draws theta (n, p); the estimate's if None.
+
+        NaN in the first `lags` periods. Of another series, as `pointwise` takes it, where given.
+        """
+        return self._means(vectors(fit, theta), fit.series, series or fit.series)
+
+    @override
+    def pointwise(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        from escalation.likelihood.pointwise import count_log_pmf
+
+        seen, rows = series or fit.series, vectors(fit, theta)
+        mean = self._means(rows, fit.series, seen)
+        mean[:, ~self.used(seen)] = np.nan
+        return count_log_pmf(
+            seen.counts, mean, dispersions(Layout(fit.parameters), rows, seen.n_streams)
+        )
+
+    @override
+    def dynamics(self, fit: Fit) -> NoReturn:
+        raise ValueError("reproduction numbers are not defined for LogLinear; use response")
+
+    def signs(self, fit: Fit) -> Signs:
+        """Does j raise or lower k? The influence matrix with the probability of each sign."""
+        mask = arrow_mask(self.arrows, fit.series.n_streams)
+        return Signs(np.array(fit.draws["influence"]), fit.series.names, mask)
+
+    def response(
+        self,
+        fit: Fit,
+        stream: str,
+        horizon: int = 12,
+        rng: np.random.Generator | None = None,
+        draws: int = 400,
+        paths: int = 50,
+    ) -> Response:
+        """What one more incident in a stream, in the last period of the series, is followed by.
+
+        By simulation: paths with and without it share their random numbers, and the difference is
+        taken between their expected counts. The mean over `paths` leaves some noise of simulation
+        in each draw, none in the first period.
+
+        Parameters
+        ----------
+        fit : Fit
+        stream : str
+        horizon : int
+            Periods.
+        rng : numpy.random.Generator, optional
+            Seeded with 0 if not given.
+        draws : int
+            Draws of the parameters.
+        paths : int
+            Simulated pairs of paths for each.
+
+        Raises
+        ------
+        ValueError
+            For an unknown stream, or a horizon below one period.
+        """
+        series = fit.series
+        if stream not in series.names:
+            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
+        rng = np.random.default_rng(0) if rng is None else rng
+        theta = np.repeat(pick(fit.theta, draws, rng), paths, axis=0)
+        edges = future_edges(series, horizon)
+        extra = series.names.index(stream)
+        means = self._onward(theta, series, edges, rng, extra)[1]
+        with np.errstate(invalid="ignore"):
+            more = means[1] - means[0]
+        more[np.isnan(more)] = np.inf
+        more = more.reshape(draws, paths, horizon, series.n_streams).mean(axis=1)
+        return Response(more, series.names, stream, series.period)
+
+    def forecast(
+        self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
+    ) -> Forecast:
+        """Predictive draws; an unwatched period of the recent past counts as a typical one."""
+        series = fit.series
+        theta = pick(fit.theta, draws, rng)
+        paths = self._onward(theta, series, future_edges(series, horizon), rng)[0]
+        return Forecast.after(series, paths[0], model=self.name)
+
+    def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
+        """Series from draws of the parameters, the first `lags` periods as observed."""
+        return self._anew(pick(fit.theta, draws, rng), fit.series, rng)
+
+    def simulate(
+        self,
+        values: Mapping[str, FloatArray],
+        like: CountSeries,
+        rng: np.random.Generator,
+        burn_in: int = 104,
+    ) -> CountSeries:
+        """A series from known parameters, over the periods of another one.
+
+        Parameters
+        ----------
+        values : dict of arrays
+            By the names of `parameters`.
+        like : CountSeries
+            Gives the periods, names and gaps; its counts are not read.
+        rng : numpy.random.Generator
+        burn_in : int
+            Periods simulated before the first one and thrown away.
+
+        Raises
+        ------
+        ValueError
+            If the path grows beyond a million incidents a period.
+        """
+        theta = Layout(self.parameters(like)).pack(values)[None]
+        streams = like.n_streams
+        counts = self._run(
+            theta, like, np.zeros((1, 1, self.lags, streams)), np.zeros((1, streams)),
+            np.zeros(streams), early_design(self.background, like, burn_in),
+            np.concatenate([np.ones(burn_in), like.scale]), rng,
+        )[0][0, 0, burn_in:]  # fmt: skip
+        if not np.isfinite(counts).all():
+            raise ValueError(
+                "the simulated path grows without bound; is the spectral radius of the positive "
+                "influence < 1?"
+            )
+        return replace(like, counts=counts.astype(np.int64), dropped="")
+
+    # Paths -------------------------------------------------------------------------------------
+
+    def _onward(
+        self,
+        theta: FloatArray,
+        series: CountSeries,
+        edges: Any,
+        rng: np.random.Generator,
+        extra: int | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Paths and means after a series; if asked, copies with one more incident at its end."""
+        logs, typical = _logs(series, series.counts.astype(float))
+        history = np.repeat(logs[None, None, -self.lags :], 1 if extra is None else 2, axis=0)
+        if extra is not None:
+            history[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
+        state = self._states(theta, series, logs, typical)[:, -1]
+        design = design_matrix(self.background, series, edges)
+        return self._run(theta, series, history, state, typical, design, np.ones(len(design)), rng)
+
+    def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
+        """Series (n, T, K) whose first `lags` periods are those observed."""
+        logs, typical = _logs(series, series.counts.astype(float))
+        influence = Layout(self.parameters(series)).unpack(theta)["influence"]
+        design = design_matrix(self.background, series, series.edges[self.lags :])
+        paths = self._run(
+            theta, series, logs[None, None, : self.lags], influence @ typical, typical, design,
+            series.scale[self.lags :], rng,
+        )[0][0]  # fmt: skip
+        head = np.repeat(series.counts[None, : self.lags].astype(float), len(theta), axis=0)
+        return np.concatenate([head, paths], axis=1)
+
+    def _run(
+        self,
+        theta: FloatArray,
+        series: CountSeries,
+        history: FloatArray,
+        state: FloatArray,
+        typical: FloatArray,
+        design: FloatArray,
+        scale: FloatArray,
+        rng: np.random.Generator,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Counts and means, both (c, n, H, K) and infinite beyond the cap, of c copies.
+
+        After a history (c, 1, L, K) of log(1 + y) and the deviation (n, K) it has led to.
+        """
+        layout = Layout(self.parameters(series))
+        copies, draws, horizon = len(history), len(theta), len(design)
+        influence = layout.unpack(theta)["influence"]
+        weights, psi = self._weights(theta, series), dispersions(layout, theta, series.n_streams)
+        delta = self._delta(layout, theta)
+        level = np.einsum(
+            "tp,nkp->tnk", design, theta[:, coefficient_places(layout, series.n_streams)]
+        )
+        shape = (copies, draws, self.lags + horizon, series.n_streams)
+        logs = np.zeros(shape)
+        logs[:, :, : self.lags] = history
+        paths, means = np.zeros(shape)[:, :, self.lags :], np.zeros(shape)[:, :, self.lags :]
+        gone = np.zeros(draws, bool)
+        deviation = np.repeat(state[None], copies, axis=0)
+        for h in range(horizon):
+            past = np.einsum("nl,cnlj->cnj", weights, logs[:, :, h : h + self.lags][:, :, ::-1])
+            pulled = np.einsum("nkj,cnj->cnk", influence, past)
+            deviation = delta * deviation + (1 - delta) * pulled
+            mean = scale[h] * np.exp(np.minimum(level[h] + deviation, 700.0))
+            gone |= (mean > CAP).any(axis=(0, 2))
+            mean[:, gone] = 0.0
+            counts = draw_counts(mean, psi, rng)
+            logs[:, :, self.lags + h] = np.log1p(counts) if scale[h] >= 1 - 1e-9 else typical
+            paths[:, :, h], means[:, :, h] = counts, mean
+            paths[:, gone, h] = means[:, gone, h] = np.inf
+        return paths, means
+
+    def _means(self, theta: FloatArray, fitted: CountSeries, series: CountSeries) -> FloatArray:
+        layout = Layout(self.parameters(fitted))
+        logs, _ = _logs(series, series.counts.astype(float))
+        _, typical = _logs(fitted, fitted.counts.astype(float))
+        design = design_matrix(self.background, fitted, series.edges)
+        places = coefficient_places(layout, fitted.n_streams)
+        out = np.einsum("tp,nkp->ntk", design, theta[:, places])
+        out += self._states(theta, fitted, logs, typical)
+        out = np.exp(np.minimum(out, 700.0)) * series.scale[:, None]
+        out[:, : self.lags] = np.nan
+        return np.asarray(out, float)
+
+    def _states(
+        self, theta: FloatArray, series: CountSeries, logs: FloatArray, typical: FloatArray
+    ) -> FloatArray:
+        """Deviations of the log-mean from its background (n, T, K); the first L do not count."""
+        layout = Layout(self.parameters(series))
+        influence = layout.unpack(theta)["influence"]
+        lagged = np.zeros((self.lags, *logs.shape))
+        for lag in range(1, self.lags + 1):
+            lagged[lag - 1, lag:] = logs[:-lag]
+        past = np.einsum("nl,ltj->ntj", self._weights(theta, series), lagged)
+        out: FloatArray = np.einsum("nkj,ntj->ntk", influence, past)
+        if self.feedback:
+            delta = self._delta(layout, theta)
+            before = influence @ typical
+            for t in range(self.lags, len(logs)):
+                out[:, t] = before = delta * before + (1 - delta) * out[:, t]
+        return out
+
+    def _weights(self, theta: FloatArray, series: CountSeries) -> FloatArray:
+        """Lag weights (n, L)."""
+        own = theta[:, theta.shape[1] - self._kernel_size(series) :]
+        return np.broadcast_to(self.kernel.pmf(own, self.lags), (len(theta), self.lags))
+
+    def _delta(self, layout: Layout, theta: FloatArray) -> FloatArray:
+        """Feedback (n, K), or (1, 1) zeros."""
+        return layout.unpack(theta)["feedback"] if self.feedback else np.zeros((1, 1))
+
+    def _kernel_size(self, series: CountSeries) -> int:
+        return sum(p.size for p in self.kernel.parameters(series.period))
+
+
+def _logs(series: CountSeries, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """log(1 + y) (T, K) with the stream's mean where not watched throughout, and the mean (K,)."""
+    whole, logs = watched(series), np.log1p(counts)
+    typical = logs[whole].mean(axis=0) if whole.any() else np.zeros(counts.shape[1])
+    return np.where(whole[:, None], logs, typical), typical

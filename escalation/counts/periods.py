@@ -1,0 +1,92 @@
+"""Which periods a count model may use, and what its background sees of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from escalation.background import Background
+from escalation.fit import Fit
+from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Parameter
+from escalation.series import CountSeries
+from escalation.window import PERIOD_DAYS, DateArray
+
+DISTRIBUTIONS = ("negative binomial", "poisson")
+DISPERSIONS = ("stream", "shared")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """``ValueError`` unless the value of a setting is one of its choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_counts(series: object, model: str) -> None:
+    """``ValueError`` unless a count model is given counts."""
+    if not isinstance(series, CountSeries):
+        raise ValueError(
+            f"{model} needs a CountSeries, got {type(series).__name__}; "
+            "call .counts(period) on an EventSeries"
+        )
+
+
+def watched(series: CountSeries) -> BoolArray:
+    """Which periods (T,) were watched throughout."""
+    return np.asarray(series.scale >= 1 - 1e-9)
+
+
+def used_periods(series: CountSeries, lags: int) -> BoolArray:
+    """Which periods (T,) a likelihood uses: watched, with so many fully watched before."""
+    whole = np.concatenate([[0], np.cumsum(watched(series))])
+    out = np.zeros(len(series), bool)
+    complete = whole[lags:] - whole[: len(whole) - lags] == lags
+    out[lags:] = complete[: max(len(series) - lags, 0)]
+    return out & (series.scale > 0)
+
+
+def design_matrix(background: Background, fitted: CountSeries, edges: DateArray) -> FloatArray:
+    """Design matrix (T, P) of the periods between edges (T + 1,), anchored at a fitted series."""
+    times = (edges - fitted.edges[0]).astype(np.float64)
+    span, start = fitted.window.days, fitted.window.start
+    return background.design(times[:-1], span, start, times[1:])
+
+
+def early_design(background: Background, like: CountSeries, burn_in: int) -> FloatArray:
+    """Design matrix of the periods of a series with so many before its first one.
+
+    Nothing is known of covariates before the window: those of the first period hold.
+    """
+    design = design_matrix(background, like, like.edges)
+    if background.covariates is not None:
+        return np.concatenate([np.repeat(design[:1], burn_in, axis=0), design])
+    days = round(PERIOD_DAYS[like.period])
+    early = like.edges[0] + np.arange(-burn_in, 1) * np.timedelta64(days, "D")
+    return np.concatenate([design_matrix(background, like, early), design])
+
+
+def dispersion_parameter(dispersion: str, streams: int) -> Parameter:
+    """Overdispersion, one a stream or one for all."""
+    shape, dims = ((), ()) if dispersion == "shared" else ((streams,), ("stream",))
+    return Parameter(
+        "dispersion", shape, "nonnegative", HalfNormal(1.0),
+        "overdispersion: the variance is mean (1 + dispersion × mean)", "", dims,
+    )  # fmt: skip
+
+
+def dispersion_places(layout: Layout, streams: int) -> list[int]:
+    """Number of dispersion parameters (0: Poisson), and the place in theta of each stream's."""
+    found = [p for p in layout.parameters if p.name == "dispersion"]
+    if not found:
+        return [0] * (1 + streams)
+    first, size = layout.start("dispersion"), found[0].size
+    return [size, *(first + (k if size > 1 else 0) for k in range(streams))]
+
+
+def dispersions(layout: Layout, theta: FloatArray, streams: int) -> FloatArray | None:
+    """Overdispersion (n, K) of draws (n, p), None of a Poisson model."""
+    number, *places = dispersion_places(layout, streams)
+    return theta[:, places] if number else None
+
+
+def vectors(fit: Fit, theta: FloatArray | None) -> FloatArray:
+    """Draws (n, p) of all parameters; the estimate alone if none are given."""
+    return Layout(fit.parameters).pack(fit.estimate)[None] if theta is None else theta
