@@ -120,6 +120,7 @@ class EndemicEpidemic(Model):
 
     def problem(self, series: CountSeries) -> Problem:
         """The likelihood of the periods after the first `lags`."""
+        from escalation.likelihood.count_terms import count_tables
         from escalation.likelihood.endemic_epidemic import endemic_epidemic
 
         if not isinstance(series, CountSeries):
@@ -134,25 +135,28 @@ class EndemicEpidemic(Model):
             )
         layout = Layout(self.parameters(series), STABLE)
         own = sum(p.size for p in self.kernel.parameters(series.period))
-        fixed = {
-            "used": used.astype(float),
-            "scale": series.scale,
-            "design": self._design(series, series.edges),
-        }
+        weight = used.astype(float)
+        fixed = {"used": weight, "scale": np.where(used, series.scale, 1.0)}
+        design = {"design": np.ascontiguousarray(self._design(series, series.edges).T)}
+
+        def data(counts: FloatArray) -> dict[str, FloatArray]:
+            rows = {"counts": np.ascontiguousarray(counts.T)}
+            return rows | fixed | count_tables(counts, weight) | design
+
         return Problem(
             layout=layout,
             core=endemic_epidemic,
             shape=self.kernel.lag_weights(),
             constants=self.kernel.lag_constants(self.lags),
             groups=np.arange(layout.size - own, layout.size)[None],
-            data={"counts": series.counts.astype(float), **fixed},
+            data=data(series.counts.astype(float)),
             structure=(
                 coefficient_places(layout, series.n_streams),
                 self._place(layout, series.n_streams),
             ),
             rates=self._rates(series, used),
             starts=self._starts(layout, series, used),
-            resample=lambda theta, rng: {"counts": self._again(theta, series, rng), **fixed},
+            resample=lambda theta, rng: data(self._again(theta, series, rng)),
             rows=layout.rows(series.n_streams),
         )
 

@@ -6,18 +6,30 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from escalation.likelihood.count_sums import (
+    add_scaled,
+    dispersed_row,
+    dot,
+    exponentials,
+    lag_slopes,
+    lagged_sums,
+    poisson_row,
+)
+from escalation.likelihood.count_terms import rising
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def endemic_epidemic(
     theta: FloatArray,
     values: FloatArray,
     counts: FloatArray,
     used: FloatArray,
     scale: FloatArray,
+    exceed: FloatArray,
+    constant: FloatArray,
     design: FloatArray,
     column: IntArray,
     place: IntArray,
@@ -33,12 +45,15 @@ def endemic_epidemic(
         All parameters; those of the kernel are not read.
     values : ndarray (1, L)
         Lag weights.
-    counts : ndarray (T, K)
+    counts : ndarray (K, T)
     used : ndarray (T,)
         1 where the period is in the likelihood (never one of the first L), else 0.
     scale : ndarray (T,)
-        Exposure of the period, 1 where it was watched throughout.
-    design : ndarray (T, P)
+        Exposure of the period, 1 where it was watched throughout; any positive number where the
+        period is not used.
+    exceed, constant : ndarray (K, M), (1,)
+        Of `escalation.likelihood.count_terms.count_tables`.
+    design : ndarray (P, T)
     column : ndarray of int (K, P)
         Place in `theta` of each background coefficient.
     place : ndarray of int (2 + K,)
@@ -51,101 +66,60 @@ def endemic_epidemic(
         Constants (the factorials) included.
     by_theta : ndarray (p,)
     by_values : ndarray (1, L)
-
-    Notes
-    -----
-    :math:`\log\Gamma(y + 1/\psi) - \log\Gamma(1/\psi) + y\log\psi = \sum_{i<y}\log(1 + i\psi)` is
-    tabulated once an evaluation, as is its derivative; the form has the Poisson law as its limit
-    at :math:`\psi = 0`.
     """
-    periods, streams = counts.shape
-    weights = values[0]
-    lags = weights.size
-    columns = design.shape[1]
+    streams, periods = counts.shape
+    lags = values.shape[1]
+    size = periods - lags
     first = place[0]
     dispersed = place[1] > 0
     by_theta = np.zeros(theta.size)
     by_values = np.zeros((1, lags))
-
-    largest = 0
-    for t in range(periods):
-        for k in range(streams):
-            if used[t] > 0 and counts[t, k] > largest:
-                largest = int(counts[t, k])
-    log_factorial = np.zeros(largest + 1)
-    for i in range(1, largest + 1):
-        log_factorial[i] = log_factorial[i - 1] + np.log(float(i))
-    log_rising = np.zeros((streams, largest + 1))
-    rising_slope = np.zeros((streams, largest + 1))
+    past = np.zeros((streams, size))
+    lagged_sums(values[0], counts, past)
+    back = np.zeros((streams, size))
+    endemic = np.empty(size)
+    mean = np.empty(size)
+    slope = np.empty(size)
+    scratch = np.empty((2, size))
+    watched = scale[lags:]
+    counted = used[lags:]
+    value = constant[0]
     if dispersed:
+        risen, by_psi = rising(exceed, theta, place[2:])
+        value += risen
         for k in range(streams):
+            by_theta[place[2 + k]] += by_psi[k]
+    for k in range(streams):
+        endemic[:] = 0.0
+        for p in range(design.shape[0]):
+            add_scaled(endemic, theta[column[k, p]], design[p, lags:])
+        if not exponentials(endemic):
+            return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
+        mean[:] = endemic
+        row = first + k * streams
+        for j in range(streams):
+            if theta[row + j] != 0.0:
+                add_scaled(mean, theta[row + j], past[j])
+        for i in range(size):
+            mean[i] *= watched[i]
+        y = counts[k, lags:]
+        if dispersed:
             psi = theta[place[2 + k]]
-            for i in range(largest):
-                log_rising[k, i + 1] = log_rising[k, i] + np.log1p(i * psi)
-                rising_slope[k, i + 1] = rising_slope[k, i] + i / (1 + i * psi)
-
-    value = 0.0
-    past = np.empty(streams)
-    slope = np.empty(streams)
-    back = np.empty(streams)
-    for t in range(periods):
-        if used[t] == 0:
-            continue
+            term, change = dispersed_row(y, mean, counted, psi, slope, scratch)
+            by_theta[place[2 + k]] += change
+        else:
+            term = poisson_row(y, mean, counted, slope, scratch[0])
+        value += term
+        if not value > -np.inf:
+            return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
+        for i in range(size):
+            slope[i] *= watched[i]
+            endemic[i] *= slope[i]
+        for p in range(design.shape[0]):
+            by_theta[column[k, p]] += dot(endemic, design[p, lags:])
         for j in range(streams):
-            past[j] = 0.0
-        for lag in range(lags):
-            w = weights[lag]
-            for j in range(streams):
-                past[j] += w * counts[t - 1 - lag, j]
-        for j in range(streams):
-            back[j] = 0.0
-        for k in range(streams):
-            exponent = 0.0
-            for p in range(columns):
-                exponent += design[t, p] * theta[column[k, p]]
-            endemic = np.exp(exponent)
-            mean = endemic
-            row = first + k * streams
-            for j in range(streams):
-                mean += theta[row + j] * past[j]
-            mean *= scale[t]
-            if not (mean > 0.0 and mean < 1e15):
-                return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
-            y = counts[t, k]
-            n = int(y)
-            value += y * np.log(mean) - log_factorial[n]
-            if dispersed:
-                psi = theta[place[2 + k]]
-                x = psi * mean
-                if 1 + x <= 0:
-                    return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
-                if abs(x) < 1e-2:
-                    # Series of log1p(x)/x and of (log1p(x) - x/(1+x))/x**2: no cancellation.
-                    ratio = 1.0
-                    curve = 0.5
-                    power = 1.0
-                    for i in range(1, 9):
-                        power *= -x
-                        ratio += power / (i + 1)
-                        curve += power * (i + 1) / (i + 2)
-                    log_term = mean * ratio
-                    curve_term = mean * mean * curve
-                else:
-                    log_term = np.log1p(x) / psi
-                    curve_term = (np.log1p(x) - x / (1 + x)) / (psi * psi)
-                value += log_rising[k, n] - log_term - y * np.log1p(x)
-                slope[k] = y / mean - (1 + psi * y) / (1 + x)
-                by_theta[place[2 + k]] += rising_slope[k, n] + curve_term - y * mean / (1 + x)
-            else:
-                value -= mean
-                slope[k] = y / mean - 1
-            slope[k] *= scale[t]
-            for p in range(columns):
-                by_theta[column[k, p]] += slope[k] * endemic * design[t, p]
-            for j in range(streams):
-                by_theta[row + j] += slope[k] * past[j]
-                back[j] += slope[k] * theta[row + j]
-        for lag in range(lags):
-            for j in range(streams):
-                by_values[0, lag] += back[j] * counts[t - 1 - lag, j]
+            by_theta[row + j] += dot(slope, past[j])
+            if theta[row + j] != 0.0:
+                add_scaled(back[j], theta[row + j], slope)
+    lag_slopes(back, counts, by_values[0])
     return value, by_theta, by_values
