@@ -1,4 +1,4 @@
-"""Simulation-based calibration: does a model's posterior mean what it says?"""
+"""Simulation-based calibration: whether a model's posterior means what it says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from escalation.checks.finding import Finding
 from escalation.engines import NUTS, Engine
 from escalation.fit import Model
-from escalation.parameters import BoolArray, FloatArray, Layout
+from escalation.parameters import BoolArray, FloatArray
 from escalation.series import CountSeries
 
 IntArray = NDArray[np.int64]
@@ -364,9 +364,3 @@ def _coverage(inside: BoolArray, n: int) -> float:
 
 def _log_likelihood(model: Model, fit: Any, theta: FloatArray) -> FloatArray:
     return np.asarray(np.nansum(model.pointwise(fit, theta), axis=(1, 2)), float)
-
-
-def prior_theta(layout: Layout, rng: np.random.Generator, draws: int) -> FloatArray:
-    """Prior draws (draws, p) of all parameters, the joint prior included."""
-    values = layout.sample_prior(rng, draws)
-    return np.concatenate([values[p.name].reshape(draws, -1) for p in layout.parameters], axis=1)

@@ -1,28 +1,33 @@
-"""Checks of a count model: delay, residuals, replicated series."""
+"""Checks of a count model: delay and residuals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from escalation.checks.finding import WARN, Finding, percent, status_of
+from escalation.checks.predictive import likelihood_periods
 from escalation.counts import EndemicEpidemic
 from escalation.fit import Fit
 from escalation.kernels import ContinuousKernel
 from escalation.parameters import FloatArray
+from escalation.series import CountSeries
 
 
 def delay(fit: Fit) -> Finding:
     """Whether the periods are short enough to see the delay."""
-    kernel, period = _counted(fit).kernel, fit.series.period
+    period = fit.series.period
+    if not isinstance(fit.model, EndemicEpidemic):
+        raise ValueError(f"this check needs a model with a kernel of delays, got {fit.model.name}")
+    kernel = fit.model.kernel
     kernel = kernel.within(float(len(fit.series.counts)))
     name = "Delay against period"
     if not isinstance(kernel, ContinuousKernel):
         return Finding(name, "passed", f"All offspring falls in the next {period} by definition.")
-    own = len(kernel.parameters(period))
-    theta = fit.theta[:, -own:]
+    own = kernel.parameters(period)
+    theta = np.column_stack([fit.draws[p.name].reshape(len(fit.theta), -1) for p in own])
     median = float(np.median(kernel.median(theta)))
     lost = float(np.median(kernel.same_period(theta)))
     text = f"The median delay is {median:.2g} {period}s"
@@ -38,10 +43,13 @@ def delay(fit: Fit) -> Finding:
 
 def pearson(fit: Fit) -> FloatArray:
     """Pearson residuals (T, K) at the estimate; NaN where the period is not in the likelihood."""
-    series, model = fit.series, _counted(fit)
+    series = fit.series
+    if not isinstance(series, CountSeries):
+        raise ValueError(f"this check needs a count model, got {fit.model.name}")
+    model: Any = fit.model
     mean = model.means(fit)[0]
     psi = fit.estimate.get("dispersion", np.zeros(()))
-    used = model.used(series)
+    used = likelihood_periods(fit)
     # A period that nobody watched has a mean of zero.
     spread = np.where(used[:, None], np.sqrt(mean * (1 + psi * mean)), np.nan)
     out = (series.counts - mean) / spread
@@ -109,54 +117,3 @@ def _normal_tail(z: float) -> float:
     from math import erfc, sqrt
 
     return erfc(z / sqrt(2))
-
-
-def predictive(fit: Fit, rng: np.random.Generator, draws: int = 1000) -> list[Finding]:
-    """Posterior predictive checks: quiet periods, largest count and spread of each stream."""
-    series = fit.series
-    used = _counted(fit).used(series)
-    copies = fit.replicate(rng, draws)[:, used]
-    copies = copies[np.isfinite(copies).all(axis=(1, 2))]
-    rows = []
-    for label, statistic in STATISTICS.items():
-        seen, copied = statistic(series.counts[None, used])[0], statistic(copies)
-        above, below = (copied >= seen).mean(axis=0), (copied <= seen).mean(axis=0)
-        for k, name in enumerate(series.names):
-            low, middle, high = np.quantile(copied[:, k], [0.05, 0.5, 0.95])
-            rows.append(
-                {
-                    "stream": name,
-                    "statistic": label,
-                    "observed": float(seen[k]),
-                    "replicated": float(middle),
-                    "lower": float(low),
-                    "upper": float(high),
-                    "p_value": min(1.0, 2 * float(min(above[k], below[k])) + 1 / len(copies)),
-                }
-            )
-    table = pl.DataFrame(rows)
-    odd = table.filter(pl.col("p_value") * len(rows) < 0.05)
-    name = "Replicated series"
-    if odd.is_empty():
-        text = "Series drawn from the fit have as many quiet periods, as high peaks and as much "
-        return [Finding(name, "passed", f"{text}spread as the one observed.", table)]
-    first = odd.sort("p_value").row(0, named=True)
-    text = (
-        f"{len(odd)} of {len(rows)} figures of the observed series are unusual for the fit; most "
-        f"of all the {first['statistic']} of {first['stream']}: {first['observed']:.3g}, "
-        f"replicated {first['lower']:.3g} to {first['upper']:.3g}. Forecasts share this fault."
-    )
-    return [Finding(name, "warned", text, table)]
-
-
-STATISTICS: dict[str, Callable[[FloatArray], FloatArray]] = {
-    "share of quiet periods": lambda counts: (counts == 0).mean(axis=1),
-    "largest count": lambda counts: counts.max(axis=1),
-    "standard deviation": lambda counts: counts.std(axis=1),
-}
-
-
-def _counted(fit: Fit) -> EndemicEpidemic:
-    if not isinstance(fit.model, EndemicEpidemic):
-        raise ValueError(f"this check needs a count model, got {fit.model.name}")
-    return fit.model

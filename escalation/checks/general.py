@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from escalation.checks.counts import delay, predictive, residuals
+from escalation.checks.counts import delay, residuals
 from escalation.checks.events import event_findings
 from escalation.checks.finding import Finding, Findings, percent
+from escalation.checks.predictive import predictive_check
 from escalation.counts import EndemicEpidemic
 from escalation.dynamics import Dynamics
 from escalation.engines import NUTS
 from escalation.fit import Fit
 from escalation.hawkes import Hawkes
+from escalation.series import CountSeries
 
 if TYPE_CHECKING:
     from escalation.backtest import Backtest
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 #: Incidents below which a stream can say little.
 FEW = 30
+#: E-BFMI below which a sampler is slow in the tails.
+LOW_ENERGY = 0.3
+#: Effective draws of every scalar that the ends of 90 % intervals want.
+ENOUGH = 400
 
 
 def check(
@@ -52,7 +58,9 @@ def check(
     if getattr(fit.model, "additive", True):
         found.insert(1, stability(fit.dynamics()))
     if isinstance(fit.model, EndemicEpidemic):
-        found += [delay(fit), *residuals(fit), *predictive(fit, rng)]
+        found.append(delay(fit))
+    if isinstance(fit.series, CountSeries):
+        found += [*residuals(fit), predictive_check(fit, rng).finding()]
     if isinstance(fit.model, Hawkes):
         found += event_findings(fit, rng)
     if alternatives is not None:
@@ -68,17 +76,7 @@ def convergence(fit: Fit) -> Finding:
     """Whether the engine found what it looked for."""
     told = fit.diagnostics
     if fit.engine == NUTS.name:
-        text = (
-            f"Largest R-hat {told['r_hat']:.3f} ({told['r_hat_of']}), smallest effective sample "
-            f"{told['ess']:.0f} ({told['ess_of']}), divergences {told['divergences']}."
-        )
-        if told["r_hat"] > 1.01 or told["divergences"]:
-            return Finding(
-                "Convergence", "failed", f"{text} The chains disagree: trust no interval."
-            )
-        if told["ess"] < 400:
-            return Finding("Convergence", "warned", f"{text} The ends of the intervals are rough.")
-        return Finding("Convergence", "passed", f"{text} The chains agree.")
+        return mixing(fit)
     stuck = [name for name in told["at_bound"] if not name.startswith("reproduction")]
     if not told["converged"]:
         text = "The optimiser did not reach a maximum: trust neither estimates nor intervals."
@@ -94,6 +92,38 @@ def convergence(fit: Fit) -> Finding:
         text = f"At a bound, its uncertainty not counted: {', '.join(stuck)}."
         return Finding("Convergence", "warned", text)
     return Finding("Convergence", "passed", "The optimiser reached a maximum of the likelihood.")
+
+
+def mixing(fit: Fit) -> Finding:
+    """Whether the sampler's chains agree, and whether it saw the whole of the posterior.
+
+    The limits of R-hat and of effective draws are those of Vehtari et al. (2021), Bayesian
+    Analysis 16(2); that of E-BFMI, the share of the energy's spread that a step renews, is
+    Betancourt's (2016), arXiv:1604.00695.
+    """
+    told, name = fit.diagnostics, "Convergence"
+    text = (
+        f"Largest R-hat {told['r_hat']:.3f} ({told['r_hat_of']}), smallest effective sample "
+        f"{told['ess']:.0f} ({told['ess_of']}), divergences {told['divergences']}"
+    )
+    energy = float(np.min(told.get("e_bfmi", np.inf)))
+    text += f", E-BFMI {energy:.2f}." if np.isfinite(energy) else "."
+    table = None
+    if "labels" in told:
+        columns = {"parameter": "labels", "r_hat": "r_hats", "ess_bulk": "ess_bulk",
+                   "ess_tail": "ess_tail"}  # fmt: skip
+        table = pl.DataFrame({name: list(told[key]) for name, key in columns.items()})
+        table = table.sort("r_hat", descending=True)
+    if told["r_hat"] > 1.01 or told["divergences"]:
+        meaning = "The chains disagree: trust no interval."
+        if told["r_hat"] <= 1.01:
+            meaning = "Divergences: a corner of the posterior may be missing from every interval."
+        return Finding(name, "failed", f"{text} {meaning}", table)
+    if energy < LOW_ENERGY:
+        return Finding(name, "warned", f"{text} The sampler moves slowly in the tails.", table)
+    if told["ess"] < ENOUGH:
+        return Finding(name, "warned", f"{text} The ends of the intervals are rough.", table)
+    return Finding(name, "passed", f"{text} The chains agree.", table)
 
 
 def stability(dynamics: Dynamics) -> Finding:
@@ -184,9 +214,7 @@ def imprecise(incidents: Incidents) -> Finding:
         f"{percent(share)} of the incidents are dated to a span of days and stand at its first day"
     )
     if share > 0.1:
-        meaning = (
-            ": responses within a few weeks are blurred; fit_over_dates says how much depends on it."
-        )
+        meaning = ": responses within a few weeks are blurred; fit_over_dates says how much depends on it."
         return Finding("Imprecise dates", "warned", text + meaning)
     return Finding("Imprecise dates", "passed", f"{text}.")
 
