@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from escalation.engines.base import Problem, pool
+from escalation.engines.secant import PRECISION, climb_by_scores
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: Bounds of the optimiser on the working scale, where the support itself has none.
@@ -28,6 +29,8 @@ SINGULAR = 1e-7
 SILENT = 1e-5
 #: A change of the log-likelihood that says nothing.
 LITTLE = 0.02
+#: What the last climb of a long series may leave to rise.
+FINAL = 1e-12
 #: A Newton step that rises by less leaves the information as it was.
 CLOSE = 1e-3
 
@@ -221,7 +224,7 @@ class Objective:
         For problems that say so, the outer products of the scores instead.
         """
         if self.problem.outer_information and not self.exact:
-            return self._outer(x)
+            return self.outer(x)
         size, rows = x.size, self.rows
         above = step * np.maximum(1.0, np.abs(x))
         below = np.where(self.scale.nonnegative & (x < step), 0.0, above)
@@ -268,7 +271,10 @@ class Objective:
         if self.separate:
             return self._climb_parts(begin, tolerance, close)
         if self.problem.scores is not None and not self.exact:
-            x, value, settled = self._score(begin, close)
+            if self.problem.outer_information:
+                x, value, settled = climb_by_scores(self, begin, close)
+            else:
+                x, value, settled = self._score(begin, close)
             if settled:
                 return x, value
             begin = x
@@ -318,11 +324,11 @@ class Objective:
         for _ in range(steps):
             if not np.isfinite(value):
                 return x, value, False
-            step = self._step(x, gradient, self._outer(x), damping, reach=1.0)
+            step = self.step(x, gradient, self.outer(x), damping, reach=1.0)
             rise = float(gradient @ step)
             if rise < tolerance:
                 return x, value, True
-            moved = self._line_search(x, value, step)
+            moved = self.line_search(x, value, step)
             if moved is None:
                 if damping > 1e3:
                     return x, value, False
@@ -333,8 +339,8 @@ class Objective:
             x, value, gradient = moved
         return x, value, False
 
-    def _outer(self, x: FloatArray) -> FloatArray:
-        """Sum of the outer products of the scores, plus the curvature of the priors."""
+    def outer(self, x: FloatArray) -> FloatArray:
+        """Sum (f, f) of the outer products of the scores, plus the curvature of the priors."""
         theta = self.theta(x)
         scores = self.problem.outer_scores(theta, self.data)
         if scores is None:
@@ -383,14 +389,17 @@ class Objective:
         information = None
         for _ in range(steps):
             bound = self._bound(x, gradient)
-            if np.abs(gradient[~bound]).max(initial=0.0) < tolerance * max(1.0, abs(value)):
+            if self.peaked(x, value, gradient, tolerance):
                 converged = True
                 break
             if information is None:
                 information = self.information(x)
-            step = self._step(x, gradient, information)
+            step = self.step(x, gradient, information)
             rise = float(gradient @ step)
-            moved = self._line_search(x, value, step) or self._again(x, value)
+            if 0 <= rise < PRECISION * max(1.0, abs(value)):
+                converged = True
+                break
+            moved = self.line_search(x, value, step) or self._again(x, value)
             if moved is None:
                 # No ascent at this precision: the gradient decides whether that is a peak.
                 worst = np.abs(gradient[~bound]).max(initial=0.0)
@@ -452,10 +461,17 @@ class Objective:
         reached = [early.climb(start, close=1e-2) for start in starts]
         x = max(reached, key=lambda one: one[1])[0]
         if self.problem.scores is not None or self.exact:
-            x = self.climb(x)[0]
+            x = self.climb(x, close=FINAL)[0]
         return self.polish(x), [value for _, value in reached]
 
-    def _step(
+    def peaked(
+        self, x: FloatArray, value: float, gradient: FloatArray, tolerance: float = 1e-8
+    ) -> bool:
+        """Whether the slope off the bounds is nothing beside the value."""
+        worst = np.abs(gradient[~self._bound(x, gradient)]).max(initial=0.0)
+        return bool(worst < tolerance * max(1.0, abs(value)))
+
+    def step(
         self,
         x: FloatArray,
         gradient: FloatArray,
@@ -492,9 +508,10 @@ class Objective:
         high = (x >= upper - 1e-10) & (gradient >= 0)
         return np.asarray(low | high)
 
-    def _line_search(
+    def line_search(
         self, x: FloatArray, value: float, step: FloatArray
     ) -> tuple[FloatArray, float, FloatArray] | None:
+        """Point, value and gradient after a step, halved until it rises; None if it never does."""
         for shrink in 0.5 ** np.arange(12):
             trial = np.clip(x + shrink * step, *self.limits)
             new, gradient = self(trial)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from escalation.background import coefficient_places
+from escalation.background import Background, coefficient_places
 from escalation.dynamics import STABLE
 from escalation.engines import Problem
 from escalation.kernels import ExponentialFamily
@@ -72,7 +72,7 @@ def _closed_form(
 
     data = filter_data(day_counts(series)[:, 0], watched, design)
     sketch = None
-    if len(watched) > LONG and model.background.trend is None and not model.background.covariates:
+    if len(watched) > LONG and _alike(model.background):
         sketch = data | {name: data[name][: LONG // 2] for name in ("counts", "watched", "design")}
     return Problem(
         core=day_filter,
@@ -116,8 +116,7 @@ def _fixed_draws(
         return arrays(model.simulate(layout.unpack(theta), series, rng), model.filter_draws)
 
     # A first search on coarse draws, of the beginning alone where it tells of every parameter.
-    short = len(watched) > LONG and not model.eras and not marked
-    if short and model.background.trend is None and not model.background.covariates:
+    if len(watched) > LONG and not model.eras and not marked and _alike(model.background):
         counts = day_counts(series).astype(np.int64)[: LONG // 2]
         part = slice(LONG // 2)
         sketch = day_data(counts, watched[part], design[part], None, era[part], COARSE)
@@ -143,6 +142,12 @@ def _fixed_draws(
         outer_information=scored,
         **common,
     )
+
+
+def _alike(background: Background) -> bool:
+    """Whether the beginning of a window tells of every term of the background."""
+    dated = background.covariates or background.interventions
+    return background.trend is None and not dated
 
 
 def day_design(model: Hawkes, series: EventSeries) -> FloatArray:
