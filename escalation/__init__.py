@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from escalation.sources import read as read
     from escalation.streams import Stream as Stream
     from escalation.study import Study as Study
+    from escalation.trend_choice import choose_trend as choose_trend
     from escalation.window import Window as Window
 
     run_study = _run  # `escalation.run` is the module
@@ -149,6 +150,8 @@ _HOMES = {
     "era_table": "escalation.hawkes",
     # Fit again and again with the days that are not known drawn anew.
     "fit_over_dates": "escalation.redating",
+    # How far a trend of the background may bend, chosen by the evidence of the data.
+    "choose_trend": "escalation.trend_choice",
     # One study file: data, window, streams, model, forecast, report.
     "Study": "escalation.study",
     # What a study found, saved and loaded.

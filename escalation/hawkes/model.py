@@ -332,9 +332,14 @@ class Hawkes(Model):
     def bounds(self, series: EventSeries) -> dict[str, tuple[float, float]]:
         """How far an optimiser may go: no delay is longer than the window, say.
 
-        A slower one cannot be told from a drift of the background, and R would have no bound.
+        A slower one cannot be told from a drift of the background, and R would have no bound. A
+        trend describes the drift: what it leaves to the delays lasts a quarter of the time
+        between its knots at most.
         """
-        return self.bound_kernel(series).bounds(series.duration)
+        longest = series.duration
+        if self.background.trend is not None:
+            longest = min(longest, self.background.trend) / 4
+        return self.bound_kernel(series).bounds(longest)
 
     def mean_rates(self, series: EventSeries) -> FloatArray:
         """Events a watched day of each stream, half an event where there is none."""
