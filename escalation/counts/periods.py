@@ -34,13 +34,16 @@ def watched(series: CountSeries) -> BoolArray:
     return np.asarray(series.scale >= 1 - 1e-9)
 
 
-def used_periods(series: CountSeries, lags: int) -> BoolArray:
-    """Which periods (T,) a likelihood uses: watched, with so many fully watched before."""
-    whole = np.concatenate([[0], np.cumsum(watched(series))])
-    out = np.zeros(len(series), bool)
+def used_periods(series: CountSeries, lags: int, before: int = 0) -> BoolArray:
+    """Which periods (T,) a likelihood uses: watched, with so many fully watched before.
+
+    `before` says how many periods ahead of the first one count as watched.
+    """
+    whole = np.concatenate([[0], np.cumsum([*[True] * before, *watched(series)])])
+    out = np.zeros(before + len(series), bool)
     complete = whole[lags:] - whole[: len(whole) - lags] == lags
-    out[lags:] = complete[: max(len(series) - lags, 0)]
-    return out & (series.scale > 0)
+    out[lags:] = complete[: max(len(out) - lags, 0)]
+    return out[before:] & (series.scale > 0)
 
 
 def design_matrix(background: Background, fitted: CountSeries, edges: DateArray) -> FloatArray:
@@ -50,17 +53,22 @@ def design_matrix(background: Background, fitted: CountSeries, edges: DateArray)
     return background.design(times[:-1], span, start, times[1:])
 
 
+def early_edges(like: CountSeries, burn_in: int) -> DateArray:
+    """Edges of the periods of a series with so many before its first one."""
+    days = np.timedelta64(round(PERIOD_DAYS[like.period]), "D")
+    early: DateArray = like.edges[0] + np.arange(-burn_in, 0) * days
+    return np.concatenate([early, like.edges])
+
+
 def early_design(background: Background, like: CountSeries, burn_in: int) -> FloatArray:
     """Design matrix of the periods of a series with so many before its first one.
 
     Nothing is known of covariates before the window: those of the first period hold.
     """
+    if background.covariates is None:
+        return design_matrix(background, like, early_edges(like, burn_in))
     design = design_matrix(background, like, like.edges)
-    if background.covariates is not None:
-        return np.concatenate([np.repeat(design[:1], burn_in, axis=0), design])
-    days = round(PERIOD_DAYS[like.period])
-    early = like.edges[0] + np.arange(-burn_in, 1) * np.timedelta64(days, "D")
-    return np.concatenate([design_matrix(background, like, early), design])
+    return np.concatenate([np.repeat(design[:1], burn_in, axis=0), design])
 
 
 def dispersion_parameter(dispersion: str, streams: int) -> Parameter:

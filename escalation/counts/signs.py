@@ -1,4 +1,4 @@
-"""Signs: does one stream raise or lower another?"""
+"""Signs: whether one stream raises or lowers another."""
 
 from __future__ import annotations
 
