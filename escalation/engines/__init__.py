@@ -4,5 +4,14 @@ from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.laplace import Laplace
 from escalation.engines.maximum_likelihood import MaximumLikelihood
 from escalation.engines.nuts import NUTS
+from escalation.engines.quasi import QuasiLikelihood
 
-__all__ = ["NUTS", "Engine", "Laplace", "MaximumLikelihood", "Posterior", "Problem"]
+__all__ = [
+    "NUTS",
+    "Engine",
+    "Laplace",
+    "MaximumLikelihood",
+    "Posterior",
+    "Problem",
+    "QuasiLikelihood",
+]

@@ -1,0 +1,176 @@
+"""Quasi-likelihood: Poisson coefficients, with an overdispersion read off the residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, override
+
+import numpy as np
+
+from escalation.engines.base import Engine, Posterior, Problem
+from escalation.engines.maximum_likelihood import _limit_law
+from escalation.engines.objective import Objective, Optimum, inverse
+from escalation.parameters import FloatArray, Layout
+
+#: Relative step of the differences of the means.
+STEP = 1e-6
+
+
+@dataclass(frozen=True)
+class QuasiLikelihood(Engine):
+    r"""The estimator that `tscount` calls its negative binomial fit; no maximum likelihood.
+
+    The coefficients are those that maximise the *Poisson* likelihood. The overdispersion
+    :math:`\sigma^2` solves
+
+    .. math:: \sum_t \frac{(y_t - \mu_t)^2}{\mu_t + \sigma^2\mu_t^2} = n - p
+
+    and is 0 where the Poisson residuals are no larger than that. With
+    :math:`D_t = \partial\mu_t / \partial\theta`, the covariance of the coefficients is
+
+    .. math:: G^{-1} G_1 G^{-1}, \qquad G = \sum_t \mu_t^{-1} D_t D_t', \qquad
+              G_1 = \sum_t (\mu_t^{-1} + \sigma^2) D_t D_t'
+
+    The coefficients are consistent wherever the mean is right, whatever the law of the counts;
+    the overdispersion carries no uncertainty. `Fit.log_likelihood` is the negative binomial one at
+    these values: not its maximum, so `Fit.aic` is refused. The diagnostics hold `quasi_aic`, as
+    tscount prints it, and `standard_errors` by label.
+
+    A model must declare a `dispersion` and give the moments of its observations.
+
+    Attributes
+    ----------
+    draws : int
+        From the normal law of the estimate, entries near zero as `MaximumLikelihood` has them.
+    starts : int
+
+    References
+    ----------
+    Christou & Fokianos (2014), Journal of Time Series Analysis 35(1); Liboschik, Fokianos & Fried
+    (2017), Journal of Statistical Software 82(5), section 3.
+    """
+
+    draws: int = 1000
+    starts: int = 4
+    name = "quasi-likelihood"
+
+    @override
+    def run(self, problem: Problem, rng: np.random.Generator) -> Posterior:
+        dispersion = [p for p in problem.layout.parameters if p.name == "dispersion"]
+        if problem.moments is None or not dispersion:
+            raise ValueError(
+                "quasi-likelihood wants a count model with means and a dispersion: give it the "
+                "negative binomial distribution"
+            )
+        plain = replace(problem, layout=_without_dispersion(problem.layout))
+        objective = Objective(plain)
+        starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
+        best, reached = objective.maximise(starts)
+        estimate = objective.theta(best.x)
+        spread = _dispersion(problem, objective, estimate, dispersion[0].size)
+        covariance = _covariance(problem, objective, estimate, spread)
+        slope = objective.scale.slope(estimate[objective.free])
+        working = replace(best, information=inverse(covariance / np.outer(slope, slope)))
+        theta = np.zeros((self.draws, problem.layout.size))
+        theta[:, objective.free] = _limit_law(
+            working, objective.scale, best.silent, self.draws, rng
+        )
+        first = problem.layout.start("dispersion")
+        theta[:, first : first + spread.size] = spread
+        estimate[first : first + spread.size] = spread
+        value = float(problem.evaluate(estimate)[0])
+        return Posterior(
+            draws=problem.layout.unpack(theta),
+            estimate=problem.layout.unpack(estimate),
+            log_likelihood=value,
+            diagnostics=_told(objective, best, reached, covariance, spread, value),
+        )
+
+
+def _told(
+    objective: Objective,
+    best: Optimum,
+    reached: list[float],
+    covariance: FloatArray,
+    spread: FloatArray,
+    value: float,
+) -> dict[str, Any]:
+    labels = objective.problem.layout.labels
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    number = len(labels) + spread.size
+    return {
+        "converged": bool(best.converged),
+        "gradient": float(np.abs(best.gradient[~best.bound]).max(initial=0.0)),
+        "at_bound": [labels[i] for i in np.flatnonzero(best.bound)],
+        "singular": best.singular,
+        "silent": [labels[i] for i in np.flatnonzero(best.silent)],
+        "vanishing": [labels[i] for i in np.flatnonzero(best.vanishing)],
+        "intervals": "sandwich of the Poisson scores",
+        "optima": reached,
+        "parameters": number,
+        "standard_errors": dict(zip(labels, errors.tolist(), strict=True)),
+        "quasi_aic": 2 * number - 2 * value,
+    }
+
+
+def _without_dispersion(layout: Layout) -> Layout:
+    """The same places, the dispersion fixed at zero: the Poisson likelihood."""
+    return Layout(
+        tuple(
+            replace(p, free=np.zeros(p.shape, bool)) if p.name == "dispersion" else p
+            for p in layout.parameters
+        ),
+        layout.joint,
+    )
+
+
+def _dispersion(
+    problem: Problem, objective: Objective, theta: FloatArray, number: int
+) -> FloatArray:
+    """Overdispersion (1,) of all streams, or (K,) of each, from the Pearson residuals."""
+    assert problem.moments is not None
+    counts, means = problem.moments(theta)
+    streams = counts.shape[1]
+    if number == 1:
+        return np.array([_pearson(counts.ravel(), means.ravel(), objective.free.size)])
+    # A coefficient of one stream counts there, one of all streams in parts.
+    rows = objective.rows
+    own = np.array([(rows == k).sum() for k in range(streams)]) + (rows < 0).sum() / streams
+    return np.array([_pearson(counts[:, k], means[:, k], own[k]) for k in range(streams)])
+
+
+def _pearson(counts: FloatArray, means: FloatArray, coefficients: float) -> float:
+    from scipy.optimize import brentq
+
+    def excess(spread: float) -> float:
+        residual = (counts - means) ** 2 / (means + spread * means**2)
+        return float(residual.sum() - (len(counts) - coefficients))
+
+    if len(counts) <= coefficients or excess(0.0) <= 0:
+        return 0.0
+    high = 1.0
+    while excess(high) > 0 and high < 1e9:
+        high *= 4
+    return float(brentq(excess, 0.0, high, xtol=1e-12)) if high < 1e9 else high
+
+
+def _covariance(
+    problem: Problem, objective: Objective, theta: FloatArray, spread: FloatArray
+) -> FloatArray:
+    """Sandwich (f, f) of the free coefficients on their own scale."""
+    assert problem.moments is not None
+    _, means = problem.moments(theta)
+    layout = objective.problem.layout
+    slopes, bends = [], []
+    for i in objective.free:
+        step = STEP * max(1.0, abs(theta[i]))
+        moved = [theta + sign * step * (np.arange(theta.size) == i) for sign in (1, -1)]
+        high, low = (problem.moments(one)[1] for one in moved)
+        slopes.append(((high - low) / (2 * step)).ravel())
+        high, low = (layout.penalty(one, False)[1] for one in moved)
+        bends.append((low - high)[objective.free] / (2 * step))
+    slope, bend = np.array(slopes), np.array(bends)
+    weight = 1 / means.ravel()
+    noise = weight + np.broadcast_to(spread, means.shape).ravel()
+    bread = inverse((slope * weight) @ slope.T + bend)
+    return np.asarray(bread @ ((slope * noise) @ slope.T) @ bread, float)
