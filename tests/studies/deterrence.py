@@ -17,7 +17,6 @@ from datetime import date
 
 import numpy as np
 
-from escalation.background import Background
 from escalation.checks.deterrence import deterrence
 from escalation.counts import EndemicEpidemic, LogLinear
 from escalation.engines import NUTS, Engine, Laplace, MaximumLikelihood
