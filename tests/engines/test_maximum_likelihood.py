@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from escalation.background import Background
 from escalation.counts import EndemicEpidemic
 from escalation.engines import MaximumLikelihood
-from escalation.engines.maximum_likelihood import _project
+from escalation.engines.limit_law import project
 from escalation.kernels import OneLag
 from escalation.series import CountSeries
 
@@ -73,7 +73,7 @@ def test_projection_solves_the_quadratic_programme(rng):
     covariance = root @ root.T + 0.2 * np.eye(3)
     near = np.array([True, False, True])
     points = rng.normal(size=(200, 3))
-    projected = _project(points, covariance, near)
+    projected = project(points, covariance, near)
     precision = np.linalg.inv(covariance)
     assert (projected[:, near] >= 0).all()
     gradient = (projected - points) @ precision

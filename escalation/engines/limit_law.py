@@ -1,0 +1,118 @@
+"""Draws from the limit law of an estimate near which some entries may sit on zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from escalation.engines.objective import LIMITS, Optimum, inverse
+from escalation.parameters import BoolArray, FloatArray, WorkingScale
+
+#: An entry this many standard errors above its bound at zero is drawn on the log scale.
+FAR = 3.0
+
+
+def limit_law(
+    best: Optimum, scale: WorkingScale, silent: BoolArray, draws: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draws (draws, f) of the free entries on their own scale; silent entries stay.
+
+    Normal with the observed information on the working scale; entries near zero on their own
+    scale, projected in the metric of the information onto the half-space where they are not
+    negative (Self & Liang 1987, Journal of the American Statistical Association 82).
+    """
+    log_scale = far_from_zero(best, scale, silent)
+    out = drawn(best, scale, silent, log_scale, rng.standard_normal((draws, best.x.size)), rng)
+    return to_own_scale(out, scale, log_scale)
+
+
+def far_from_zero(best: Optimum, scale: WorkingScale, silent: BoolArray) -> BoolArray:
+    """Entries (f,) that may be zero, but are so far above it that their logs are drawn."""
+    keep, information = _informed(best, scale, silent)
+    error = np.zeros(best.x.size)
+    error[keep] = np.sqrt(np.diag(inverse(information[np.ix_(keep, keep)])))
+    stays = np.ones(best.x.size, bool)
+    stays[keep] = False
+    return np.asarray(scale.nonnegative & (best.x > FAR * error) & ~stays)
+
+
+def drawn(
+    best: Optimum,
+    scale: WorkingScale,
+    silent: BoolArray,
+    log_scale: BoolArray,
+    normal: FloatArray,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Draws (draws, f) on the working scale, with logs of the entries that `log_scale` names.
+
+    Parameters
+    ----------
+    normal : ndarray (draws, f)
+        Standard normal; those of entries that stay are not used.
+    """
+    keep, information = _informed(best, scale, silent)
+    slope = np.where(log_scale, best.x, 1.0)
+    centre = np.where(log_scale, np.log(slope), best.x)
+    covariance = inverse(information[np.ix_(keep, keep)]) / np.outer(slope[keep], slope[keep])
+    near = scale.nonnegative[keep] & ~log_scale[keep]
+    moved = centre[keep] + normal[:, keep] @ root(covariance).T
+    if near.any():
+        moved = project(moved, covariance, near)
+    out = np.tile(centre, (len(normal), 1))
+    out[:, keep] = moved
+    # The likelihood of a rate without an event falls exponentially in the rate.
+    vanishing = best.vanishing & ~silent
+    waiting = rng.standard_exponential((len(normal), int(vanishing.sum())))
+    out[:, vanishing] = best.x[vanishing] + np.log(waiting / -best.gradient[vanishing])
+    return out
+
+
+def to_own_scale(out: FloatArray, scale: WorkingScale, log_scale: BoolArray) -> FloatArray:
+    """Entries (..., f) on their own scale of those that `drawn` gives, kept within their limits."""
+    out = out.copy()
+    lower, upper = np.array([LIMITS[support] for support in scale.supports]).T
+    free = ~scale.nonnegative
+    out[..., free] = np.clip(out[..., free], lower[free], upper[free])
+    out[..., log_scale] = np.exp(out[..., log_scale])
+    return scale.back(out)
+
+
+def _informed(
+    best: Optimum, scale: WorkingScale, silent: BoolArray
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], FloatArray]:
+    """Places of the entries that move, and the information (f, f) that says how far.
+
+    An entry stuck at a bound of the optimiser that is not one of the model stays where it is, and
+    the diagnostics name it. At zero, an information that is small beside the squared slope is
+    replaced by it, which bounds how far the entry can move.
+    """
+    zero = scale.nonnegative
+    information = best.information.copy()
+    for i in np.flatnonzero(best.bound & zero & ~silent):
+        if information[i, i] < 0.05 * best.gradient[i] ** 2:
+            information[i, :] = information[:, i] = 0.0
+            information[i, i] = max(best.gradient[i] ** 2, 1e-8)
+    stuck = (best.bound & ~zero) | silent | best.vanishing
+    return np.flatnonzero(~stuck), information
+
+
+def root(covariance: FloatArray) -> FloatArray:
+    """A matrix whose product with its transpose is the covariance."""
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def project(points: FloatArray, covariance: FloatArray, near: BoolArray) -> FloatArray:
+    """Nearest points, in the metric of the inverse covariance, with the near entries >= 0."""
+    from escalation.engines.projection import nearest_nonnegative
+
+    inside = np.flatnonzero(near)
+    precision = np.linalg.inv(covariance[np.ix_(inside, inside)])
+    target = np.ascontiguousarray(points[:, inside])
+    solution = nearest_nonnegative(target, precision)
+    out: FloatArray = points + (solution - target) @ (precision @ covariance[inside])
+    out[:, inside] = solution
+    return out

@@ -1,0 +1,332 @@
+"""Draws along the profile of a delay's parameter, where the likelihood bends away from normal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from escalation.engines.limit_law import drawn, far_from_zero, to_own_scale
+from escalation.engines.objective import Objective, Optimum, inverse
+from escalation.parameters import BoolArray, FloatArray
+
+#: The normal law is checked so many standard errors from the estimate: a 90 % interval's ends.
+REACH = 1.645
+#: Factor by which the square root of twice the fall there may miss `REACH`.
+BENT = 1.15
+#: An entry known better than this on the working scale is not checked: bends fall with the error.
+KNOWN = 0.05
+#: Square root of twice the fall between nodes that is aimed at, and at the outermost node.
+APART, OUTER = 0.9, 2.3
+#: Most nodes on either side, steps to each, and largest step of one, on the working scale.
+NODES, STEPS, STRIDE = 6, 8, 2.0
+#: A rise of the log-likelihood above its maximum that calls for another climb.
+HIGHER = 0.01
+
+
+@dataclass(frozen=True)
+class RidgeDraws:
+    """What following the profiles gave.
+
+    Attributes
+    ----------
+    best : Optimum
+        The maximum, a higher one than before if the profile met it.
+    values : ndarray (draws, f)
+        Free entries on their own scale.
+    followed : tuple of int
+        Entries whose profile was followed.
+    evaluations : int
+        Of the likelihood with its gradient.
+    """
+
+    best: Optimum
+    values: FloatArray
+    followed: tuple[int, ...]
+    evaluations: int
+
+
+def ridge_draws(
+    objective: Objective, best: Optimum, draws: int, rng: np.random.Generator
+) -> RidgeDraws:
+    r"""Draws that are those of the limit law where the likelihood is normal, and bend where not.
+
+    Parameters of delays bend the likelihood: the longer a power law's tail may be, the less is
+    known of the background, so that an estimate with a short tail comes with a standard error that
+    is too small. Each of them is moved to both ends of its 90 % interval, the other entries as the
+    information has them follow. Where :math:`r = \sqrt{2(\ell_{max} - \ell)}` there is not near
+    1.645, the profile of the worst entry is followed: at nodes some 0.9 apart in the signed r the
+    others are maximised and the information is taken. A draw has a standard normal r, the entry
+    that has it on the profile, and the others from the limit law given the entry, by linear
+    interpolation of one draw's place at the two nodes beside it. The interval of the entry is then
+    that of its profile likelihood. Beyond a bound of the optimiser there is nothing: such draws
+    stay at it. Parts of the likelihood that share no parameter are treated each by itself.
+
+    See also Barndorff-Nielsen & Cox (1994), "Inference and Asymptotics", chapter 3, for the signed
+    root; Geweke (1989), Econometrica 57, for laws whose sides differ.
+    """
+    ridge = _Ridge(objective, best)
+    normal = rng.standard_normal((draws, best.x.size))
+    state = rng.bit_generator.state
+    worst = ridge.worst()
+    log_scale = ridge.log_scale
+    out = drawn(best, objective.scale, best.silent, log_scale, normal, rng)
+    for entry, sides in worst:
+        path = ridge.follow(entry, sides)
+        top = max(path, key=lambda node: node.optimum.value)
+        if top.optimum.value > best.value + HIGHER:
+            # The profile met a higher maximum: begin there, where it will find none.
+            higher = objective.polish(top.optimum.x)
+            if higher.value > best.value + HIGHER:
+                rng.bit_generator.state = state
+                found = ridge_draws(objective, higher, draws, rng)
+                return replace(found, evaluations=found.evaluations + ridge.evaluations)
+        if len(path) < 2:
+            continue
+        along = ridge.draw(path, entry, normal, rng)
+        part = ridge.part(entry)
+        out[:, part] = along[:, part]
+    return RidgeDraws(
+        best,
+        to_own_scale(out, objective.scale, log_scale),
+        tuple(entry for entry, _ in worst),
+        ridge.evaluations,
+    )
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A point of the profile: the signed root of twice the fall, and the others at their best."""
+
+    root: float
+    optimum: Optimum
+    open: bool = False
+
+
+@dataclass(eq=False)
+class _Ridge:
+    """Profiles of the delay's parameters, and what they have cost so far."""
+
+    objective: Objective
+    best: Optimum
+    evaluations: int = 0
+
+    @cached_property
+    def log_scale(self) -> BoolArray:
+        return far_from_zero(self.best, self.objective.scale, self.best.silent)
+
+    @cached_property
+    def keep(self) -> BoolArray:
+        return ~(self.best.bound | self.best.silent | self.best.vanishing)
+
+    @cached_property
+    def centre(self) -> FloatArray:
+        return self._working(self.best.x)
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Of the working entries (f, f), those at bounds held."""
+        x, keep = self.best.x, np.flatnonzero(self.keep)
+        out = np.zeros((x.size, x.size))
+        out[np.ix_(keep, keep)] = inverse(self.best.information[np.ix_(keep, keep)])
+        slope = np.where(self.log_scale, x, 1.0)
+        return np.asarray(out / np.outer(slope, slope))
+
+    def _working(self, x: FloatArray) -> FloatArray:
+        return np.where(self.log_scale, np.log(np.where(self.log_scale, x, 1.0)), x)
+
+    def _inside(self, working: FloatArray) -> FloatArray:
+        """The optimiser's vector (f,) within its limits, of a working one."""
+        own = np.where(self.log_scale, np.exp(np.where(self.log_scale, working, 0.0)), working)
+        return np.asarray(np.clip(own, *self.objective.limits))
+
+    def _value(self, x: FloatArray) -> tuple[float, FloatArray]:
+        self.evaluations += 1
+        return self.objective(x)
+
+    def _information(self, x: FloatArray) -> FloatArray:
+        outer = self.objective.problem.outer_information and not self.objective.exact
+        self.evaluations += 1 if outer else 2 * len(self.objective.steps)
+        return self.objective.information(x)
+
+    def part(self, entry: int) -> BoolArray:
+        """Entries (f,) of the same part of the likelihood, all where parts are not separate."""
+        rows = self.objective.rows
+        if (rows < 0).any():
+            return np.ones(rows.size, bool)
+        return np.asarray(rows == rows[entry])
+
+    def worst(self) -> list[tuple[int, tuple[int, ...]]]:
+        """In each separate part the entry that bends most, with the sides it can go to."""
+        objective, best = self.objective, self.best
+        delays = np.isin(objective.free, objective.problem.groups)
+        delays &= ~objective.scale.nonnegative & ~best.silent & ~best.vanishing
+        found: dict[int, tuple[float, int, tuple[int, ...]]] = {}
+        separate = bool((objective.rows >= 0).all())
+        for i in np.flatnonzero(delays):
+            bend, sides = self._bend(int(i))
+            part = int(objective.rows[i]) if separate else -1
+            if bend > np.log(BENT) and bend > found.get(part, (0.0, 0, ()))[0]:
+                found[part] = (bend, int(i), sides)
+        return [(i, sides) for _, i, sides in found.values()]
+
+    def _bend(self, entry: int) -> tuple[float, tuple[int, ...]]:
+        """How far the fall at the ends is from the normal law's, as the log of a factor."""
+        lower = self.objective.limits[0]
+        if self.best.bound[entry]:
+            return np.inf, (1,) if self.best.x[entry] <= lower[entry] + 1e-10 else (-1,)
+        error = float(np.sqrt(self.covariance[entry, entry]))
+        if not KNOWN < error < np.inf:
+            return 0.0, ()
+        bend = 0.0
+        for side in (-1, 1):
+            x = self._inside(self.centre + side * REACH / error * self.covariance[:, entry])
+            reached = abs(self._working(x)[entry] - self.centre[entry]) / error
+            value, _ = self._value(x)
+            root = np.sqrt(max(2 * (self.best.value - value), 1e-12))
+            if reached < 0.1 or not np.isfinite(root):
+                bend = np.inf
+            else:
+                bend = max(bend, abs(float(np.log(root / reached))))
+        return bend, (-1, 1)
+
+    def follow(self, entry: int, sides: tuple[int, ...]) -> list[_Node]:
+        """Nodes of the profile of an entry, by rising root."""
+        error = float(np.sqrt(self.covariance[entry, entry]))
+        if self.best.bound[entry]:
+            slope, bend = self.best.gradient[entry], self.best.information[entry, entry]
+            error = 1 / max(np.sqrt(max(bend, 0.0)), 2 * abs(slope), 1.0)
+        start = _Node(0.0, self._pinned(self.best.x, entry, self.best))
+        out = [start]
+        for side in sides:
+            out += self._side(start, entry, side, error)
+        return sorted(out, key=lambda node: node.root)
+
+    def _side(self, start: _Node, entry: int, side: int, error: float) -> list[_Node]:
+        lower, upper = self.objective.limits
+        bound = upper[entry] if side > 0 else lower[entry]
+        turn = np.zeros(self.centre.size)
+        turn[entry] = 1.0
+        if not self.best.bound[entry]:
+            turn = self.covariance[:, entry] / error**2
+        out: list[_Node] = []
+        before, step = start, APART * error
+        for _ in range(2 * NODES):
+            here = self._working(before.optimum.x)
+            moved = min(step, STRIDE, abs(bound - here[entry]))
+            trial = self._inside(here + side * moved * turn)
+            optimum = self._climb(trial, entry, before.optimum)
+            fall = self.best.value - optimum.value
+            if fall < -HIGHER:
+                return [*out, _Node(before.root + side * 1e-6, optimum)]
+            root, last = float(np.sqrt(max(2 * fall, 0.0))), abs(before.root)
+            if root > last + 2 * APART and moved > 1e-3 * error and root > 0.5:
+                # Too far for a line between the nodes: nearer.
+                step = moved * APART / (root - last)
+                continue
+            ends = abs(optimum.x[entry] - bound) < 1e-9
+            if root <= last + 1e-3:
+                # The profile falls no further on this side.
+                break
+            node = _Node(side * root, optimum, open=ends)
+            out.append(node)
+            if ends or root > OUTER or len(out) == NODES:
+                break
+            change = self._working(optimum.x) - here
+            turn = change / change[entry]
+            step = moved * float(np.clip(APART / (root - last), 0.3, 3.0))
+            before = node
+        return out
+
+    def _climb(self, x: FloatArray, entry: int, near: Optimum) -> Optimum:
+        """The best point with one entry pinned, by Newton steps that begin with an information."""
+        objective = self.objective
+        value, gradient = self._value(x)
+        information = near.information
+        fresh = False
+        for _ in range(STEPS):
+            pull, metric = self._pin(gradient, information, entry)
+            step = objective.step(x, pull, metric)
+            rise = float(pull @ step)
+            if fresh and rise < 0.01:
+                break
+            if rise < 0.02:
+                # Settled by an information from elsewhere: take that of this place.
+                information, fresh = self._information(x), True
+                continue
+            moved = self._rise(x, value, step)
+            if moved is None:
+                if fresh:
+                    break
+                information, fresh = self._information(x), True
+                continue
+            x, value, gradient = moved
+            fresh = False
+        if not fresh:
+            information = self._information(x)
+        lower, upper = objective.limits
+        low = (x <= lower + 1e-10) & (gradient <= 0)
+        bound = low | ((x >= upper - 1e-10) & (gradient >= 0))
+        silent = np.zeros(x.size, bool)
+        optimum = Optimum(x, value, gradient, information, bound, silent, True)
+        return self._pinned(x, entry, optimum)
+
+    def _pin(
+        self, gradient: FloatArray, information: FloatArray, entry: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Gradient and information with which an entry stays, and those without a say."""
+        held = self.best.silent | self.best.vanishing
+        held[entry] = True
+        information = np.where(held[:, None] | held, 0.0, information)
+        information[held, held] = 1.0
+        return np.where(held, 0.0, gradient), information
+
+    def _pinned(self, x: FloatArray, entry: int, optimum: Optimum) -> Optimum:
+        """An optimum whose pinned entry counts as one that stays."""
+        silent = self.best.silent.copy()
+        silent[entry] = True
+        bound = optimum.bound & ~silent
+        return replace(optimum, x=x, silent=silent, bound=bound)
+
+    def _rise(
+        self, x: FloatArray, value: float, step: FloatArray
+    ) -> tuple[FloatArray, float, FloatArray] | None:
+        for shrink in (1.0, 0.3, 0.1, 0.03):
+            trial = np.clip(x + shrink * step, *self.objective.limits)
+            new, gradient = self._value(trial)
+            if np.isfinite(new) and new > value:
+                return trial, new, gradient
+        return None
+
+    def draw(
+        self, path: list[_Node], entry: int, normal: FloatArray, rng: np.random.Generator
+    ) -> FloatArray:
+        """Working draws (draws, f) along the profile."""
+        scale = self.objective.scale
+        state = rng.bit_generator.state
+        places = []
+        for node in path:
+            # The same random numbers at each node, so that a draw moves as the profile does.
+            rng.bit_generator.state = state
+            places.append(
+                drawn(node.optimum, scale, node.optimum.silent, self.log_scale, normal, rng)
+            )
+        stack = np.array(places)
+        roots = np.array([node.root for node in path])
+        left = np.clip(np.searchsorted(roots, normal[:, entry]) - 1, 0, len(roots) - 2)
+        share = (normal[:, entry] - roots[left]) / (roots[left + 1] - roots[left])
+        first, last = path[0], path[-1]
+        # Beyond an outermost node the line goes on, but for a bound and where nothing falls.
+        share = np.where(share < 0, 0.0 if _ends(first) else share, share)
+        share = np.where(share > 1, 1.0 if _ends(last) else share, share)
+        rows = np.arange(len(normal))
+        out = stack[left, rows] * (1 - share)[:, None] + stack[left + 1, rows] * share[:, None]
+        near = scale.nonnegative & ~self.log_scale
+        out[:, near] = np.maximum(out[:, near], 0.0)
+        return np.asarray(out)
+
+
+def _ends(node: _Node) -> bool:
+    """Whether draws beyond an outermost node stay at it."""
+    return node.open or abs(node.root) < REACH
