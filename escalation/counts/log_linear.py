@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NoReturn, override
+from typing import ClassVar, NoReturn, override
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from escalation.forecast import Forecast, future_edges
 from escalation.kernels import Kernel, OneLag
 from escalation.parameters import Beta, BoolArray, FloatArray, Layout, Normal, Parameter
 from escalation.series import CountSeries
+from escalation.window import DateArray
 
 
 @dataclass(frozen=True)
@@ -295,10 +296,10 @@ class LogLinear(Model):
         if stream not in series.names:
             raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
         rng = np.random.default_rng(0) if rng is None else rng
-        theta = np.repeat(pick(fit.theta, draws, rng), paths, axis=0)
+        theta = pick(fit.theta, draws, rng)
         edges = future_edges(series, horizon)
         extra = series.names.index(stream)
-        means = self._onward(theta, series, edges, rng, extra)[1]
+        means = self._onward(theta, series, edges, rng, paths, extra)[1]
         with np.errstate(invalid="ignore"):
             more = means[1] - means[0]
         more[np.isnan(more)] = np.inf
@@ -362,16 +363,23 @@ class LogLinear(Model):
         self,
         theta: FloatArray,
         series: CountSeries,
-        edges: Any,
+        edges: DateArray,
         rng: np.random.Generator,
+        repeats: int = 1,
         extra: int | None = None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Paths and means after a series; if asked, copies with one more incident at its end."""
+        """Paths and means after a series, so many of each draw.
+
+        If asked, in two copies, the second with one more incident at the end of the series.
+        """
         logs, typical = _logs(series, series.counts.astype(float))
         history = np.repeat(logs[None, None, -self.lags :], 1 if extra is None else 2, axis=0)
         if extra is not None:
             history[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
-        state = self._states(theta, series, logs, typical)[:, -1]
+        state = np.zeros((len(theta), series.n_streams))
+        if self.feedback:
+            state = self._states(theta, series, logs, typical)[:, -1]
+        theta, state = (np.repeat(one, repeats, axis=0) for one in (theta, state))
         design = design_matrix(self.background, series, edges)
         return self._run(theta, series, history, state, typical, design, np.ones(len(design)), rng)
 

@@ -8,7 +8,7 @@ from typing import Any, override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
-from escalation.engines.maximum_likelihood import _limit_law
+from escalation.engines.limit_law import limit_law
 from escalation.engines.objective import Objective, Optimum, inverse
 from escalation.parameters import FloatArray, Layout
 
@@ -72,9 +72,7 @@ class QuasiLikelihood(Engine):
         slope = objective.scale.slope(estimate[objective.free])
         working = replace(best, information=inverse(covariance / np.outer(slope, slope)))
         theta = np.zeros((self.draws, problem.layout.size))
-        theta[:, objective.free] = _limit_law(
-            working, objective.scale, best.silent, self.draws, rng
-        )
+        theta[:, objective.free] = limit_law(working, objective.scale, best.silent, self.draws, rng)
         first = problem.layout.start("dispersion")
         theta[:, first : first + spread.size] = spread
         estimate[first : first + spread.size] = spread

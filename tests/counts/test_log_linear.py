@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from escalation.background import Background, Covariates, Interventions
 from escalation.checks import check
@@ -75,11 +75,12 @@ def naive(model, values, series):
         if scale[t] == 0 or not whole[t - model.lags : t].all():
             continue
         mean = scale[t] * np.exp(coefficients @ design[t] + state)
+        y = counts[t]
         if model.distribution == "poisson":
-            total += stats.poisson(mean).logpmf(counts[t]).sum()
+            total += (special.xlogy(y, mean) - mean - special.gammaln(y + 1)).sum()
         else:
             size = 1 / values["dispersion"]
-            total += stats.nbinom(size, size / (size + mean)).logpmf(counts[t]).sum()
+            total += stats.nbinom.logpmf(y, size, size / (size + mean)).sum()
     return total
 
 
@@ -153,7 +154,7 @@ def test_maximum_likelihood_is_that_of_statsmodels(series):
 
 def test_maximum_likelihood_with_feedback_is_that_of_scipy(series):
     model = LogLinear(lags=1, background=FLAT, distribution="poisson", feedback=True)
-    one = weeks(series.counts[:150, :1])
+    one = weeks(series.counts[:80, :1])
     fit = model.fit(one, MaximumLikelihood(draws=10))
 
     def loss(x):
@@ -161,9 +162,9 @@ def test_maximum_likelihood_with_feedback_is_that_of_scipy(series):
         return -naive(model, values, one)
 
     found = optimize.minimize(loss, [0.5, 0.2, 0.0], method="Nelder-Mead",
-                              options={"xatol": 1e-7, "fatol": 1e-9})  # fmt: skip
-    assert abs(fit.log_likelihood + found.fun) < 1e-5
-    np.testing.assert_allclose(fit.estimate["influence"].ravel(), found.x[1], atol=2e-3)
+                              options={"xatol": 1e-5, "fatol": 1e-7})  # fmt: skip
+    assert abs(fit.log_likelihood + found.fun) < 1e-4
+    np.testing.assert_allclose(fit.estimate["influence"].ravel(), found.x[1], atol=5e-3)
 
 
 def test_the_feedback_is_that_of_fokianos_and_tjostheim(series):
@@ -220,9 +221,10 @@ def test_later_steps_of_a_response_are_those_of_independent_simulation(series):
     counts = series.counts.copy()
     counts[-1, 0] += 1
     other = type(fit)(**{**fit.__dict__, "series": weeks(counts, names=series.names)})
-    means = [one.forecast(2, np.random.default_rng(i), 200_000).mean[1]
+    means = [one.forecast(2, np.random.default_rng(i), 40_000).mean[1]
              for i, one in enumerate((fit, other))]  # fmt: skip
-    np.testing.assert_allclose(told, means[1] - means[0], atol=0.03)
+    # Four standard errors of the difference of two means of so many counts of about three.
+    np.testing.assert_allclose(told, means[1] - means[0], atol=4 * np.sqrt(2 * 6 / 40_000))
 
 
 def test_without_influence_nothing_follows(series):
@@ -237,10 +239,10 @@ def test_a_forecast_is_the_mean_of_simulated_paths(series):
     model = LogLinear(lags=3, kernel=Exponential(), feedback=True)
     fit = model.fit(series, MaximumLikelihood(draws=1))
     fit = type(fit)(**{**fit.__dict__, "draws": {k: v[None] for k, v in fit.estimate.items()}})
-    forecast = fit.forecast(3, np.random.default_rng(0), draws=40_000)
+    forecast = fit.forecast(3, np.random.default_rng(0), draws=10_000)
     longer = weeks(np.concatenate([series.counts, series.counts[:1]]), names=series.names)
     next_mean = model.means(fit, series=longer)[0, -1]
-    np.testing.assert_allclose(forecast.mean[0], next_mean, rtol=0.03)
+    np.testing.assert_allclose(forecast.mean[0], next_mean, rtol=0.06)
 
 
 def test_an_explosive_path_is_stopped_and_counts_as_above_all(series):
@@ -310,14 +312,20 @@ HARD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", [MaximumLikelihood(draws=100), Laplace(draws=100)])
-@pytest.mark.parametrize("case", HARD)
-@pytest.mark.parametrize("feedback", [False, True])
+QUICK = ("an empty stream", "a huge week", "twenty weeks")
+
+
+@pytest.mark.parametrize(
+    ("case", "engine", "feedback"),
+    [
+        pytest.param(*one, marks=() if one[0] in QUICK and not one[2] else pytest.mark.slow)
+        for one in product(HARD, [MaximumLikelihood(draws=100), Laplace(draws=100)], [False, True])
+    ],
+    ids=lambda one: getattr(one, "name", str(one)),
+)
 def test_hard_data_are_fitted_or_the_diagnostics_say_so(case, engine, feedback, rng):
     make, settings = HARD[case]
     settings = {"background": FLAT, "lags": 2, "feedback": feedback} | settings
-    if case == "twelve streams" and feedback:
-        pytest.skip("seconds, and no other code")
     fit = LogLinear(**settings).fit(weeks(make(rng)), engine)
     assert np.isfinite(fit.log_likelihood)
     assert all(np.isfinite(values).all() for values in fit.draws.values())
