@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from escalation.baselines import Conflictology as Conflictology
     from escalation.baselines import Persistence as Persistence
     from escalation.baselines import SeasonalGLM as SeasonalGLM
+    from escalation.checks import calibrate as calibrate
     from escalation.checks import check as check
+    from escalation.checks import compare as compare
+    from escalation.checks import predictive_check as predictive_check
+    from escalation.checks import prior_predictive as prior_predictive
+    from escalation.checks import sensitivity as sensitivity
+    from escalation.checks import unrecorded as unrecorded
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
     from escalation.dynamics import Dynamics as Dynamics
     from escalation.engines import NUTS as NUTS
@@ -134,6 +140,18 @@ _HOMES = {
     "run_backtest": "escalation.backtest",
     # Ask a fit whether its figures may be trusted.
     "check": "escalation.checks",
+    # Compare a series with others simulated from its fit.
+    "predictive_check": "escalation.checks",
+    # What the priors say before any count is seen.
+    "prior_predictive": "escalation.checks",
+    # How far a posterior leans on its prior.
+    "sensitivity": "escalation.checks",
+    # How well each of several models foretells the next period.
+    "compare": "escalation.checks",
+    # R and forecast, had a share of the incidents gone unrecorded.
+    "unrecorded": "escalation.checks",
+    # Whether a model's posterior means what it says, by simulation.
+    "calibrate": "escalation.checks",
     # What the fitted rate leaves of the events, with tests.
     "residuals": "escalation.hawkes",
     # Whether a slow change of the background looks like excitation.

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from escalation.checks.counts import delay, residuals
+from escalation.checks.deterrence import deterrence
 from escalation.checks.events import event_findings
 from escalation.checks.finding import Finding, Findings, percent
 from escalation.checks.predictive import predictive_check
@@ -58,7 +59,7 @@ def check(
     if getattr(fit.model, "additive", True):
         found.insert(1, stability(fit.dynamics()))
     if isinstance(fit.model, EndemicEpidemic):
-        found.append(delay(fit))
+        found += [delay(fit), deterrence(fit)]
     if isinstance(fit.series, CountSeries):
         found += [*residuals(fit), predictive_check(fit, rng).finding()]
     if isinstance(fit.model, Hawkes):
@@ -214,7 +215,9 @@ def imprecise(incidents: Incidents) -> Finding:
         f"{percent(share)} of the incidents are dated to a span of days and stand at its first day"
     )
     if share > 0.1:
-        meaning = ": responses within a few weeks are blurred; fit_over_dates says how much depends on it."
+        meaning = (
+            ": responses within a few weeks are blurred; fit_over_dates says how much hangs on it."
+        )
         return Finding("Imprecise dates", "warned", text + meaning)
     return Finding("Imprecise dates", "passed", f"{text}.")
 
