@@ -19,7 +19,6 @@ from pytensor.link.numba.dispatch.basic import (
 )
 
 from escalation.engines.base import Problem
-from escalation.engines.mixing import ARRAYS, Coordinates, to_coordinates, to_parameters
 from escalation.parameters import (
     Beta,
     ExponentialPrior,
@@ -40,15 +39,12 @@ class FusedLogLikelihood(Op):
     ----------
     core, shape : str
         Registered names of the compiled likelihood and of the compiled kernel.
-    mixing : bool
-        Take the coordinates of `escalation.engines.mixing` and add the priors of levels and R;
-        the arrays of its `Coordinates` then stand between theta and the data.
     """
 
-    __props__ = ("core", "shape", "mixing")
+    __props__ = ("core", "shape")
 
-    def __init__(self, core: str, shape: str, mixing: bool = False) -> None:
-        self.core, self.shape, self.mixing = core, shape, mixing
+    def __init__(self, core: str, shape: str) -> None:
+        self.core, self.shape = core, shape
 
     def make_node(self, *inputs: Any) -> Apply:
         """Inputs: theta (p,), then the data; outputs: the value and its gradient (p,)."""
@@ -76,17 +72,7 @@ class FusedLogLikelihood(Op):
         return [cotangents[0] * outputs[1]] + [disconnected_type() for _ in inputs[1:]]
 
 
-def _evaluate(op: FusedLogLikelihood, theta: Any, *data: Any) -> tuple[float, Any]:
-    if op.mixing:
-        coordinates, data = data[:ARRAYS], data[ARRAYS:]
-        values = to_parameters(theta, *coordinates)
-        value, gradient = _likelihood(op, values, *data)
-        mixed: tuple[float, Any] = to_coordinates(theta, values, value, gradient, *coordinates)
-        return mixed
-    return _likelihood(op, theta, *data)
-
-
-def _likelihood(
+def _evaluate(
     op: FusedLogLikelihood, theta: Any, constants: Any, groups: Any, *data: Any
 ) -> tuple[float, Any]:
     found = [
@@ -133,16 +119,7 @@ def _compile(op: FusedLogLikelihood, **_: Any) -> tuple[Any, int]:
         value, gradient = likelihood(theta, *data)
         return np.asarray(value), gradient
 
-    @numba_njit(fastmath=False)
-    def mixed(x, rates, mask, contrasts, places, others, prior, *data):  # type: ignore[no-untyped-def]
-        theta = to_parameters(x, rates, mask, contrasts, places, others, prior)
-        value, gradient = likelihood(theta, *data)
-        value, gradient = to_coordinates(
-            x, theta, value, gradient, rates, mask, contrasts, places, others, prior
-        )
-        return np.asarray(value), gradient
-
-    return (mixed if op.mixing else fused), _version(core, shape, to_parameters)
+    return fused, _version(core, shape)
 
 
 def _version(*functions: Any) -> int:
@@ -164,7 +141,7 @@ def _register(function: Callable[..., Any]) -> str:
     return name
 
 
-def build(problem: Problem, coords: dict[str, Sequence[str]], *, mixing: bool = False) -> pm.Model:
+def build(problem: Problem, coords: dict[str, Sequence[str]]) -> pm.Model:
     """The model, with one named variable a parameter and its data as ``pm.Data``.
 
     An array whose entries are partly fixed appears twice: ``name_free`` holds the free entries,
@@ -183,26 +160,6 @@ def build(problem: Problem, coords: dict[str, Sequence[str]], *, mixing: bool = 
         op = FusedLogLikelihood(_register(problem.core), _register(problem.shape))
         pm.Potential("log_likelihood", op(theta, *_inputs(problem))[0])
     return model
-
-
-def build_mixing(problem: Problem) -> tuple[pm.Model, Coordinates]:
-    """The same posterior in coordinates that are easier to sample, and the way back from them."""
-    coordinates = Coordinates.of(problem)
-    with pm.Model() as model:
-        mean = pm.Flat("mean", shape=coordinates.streams)
-        parts = [mean]
-        if coordinates.splits:
-            parts.append(pm.Flat("split", shape=coordinates.splits))
-        for p in problem.layout.parameters:
-            if p.name not in ("level", "reproduction"):
-                name = p.name if p.mask.all() else f"{p.name}_free"
-                free = _law(name, p.prior.at(p.mask), {"shape": int(p.mask.sum())})
-                parts.append(pt.flatten(free))
-        data = [pm.Data("rates", problem.rates)]
-        data += [pt.as_tensor_variable(one) for one in coordinates.arrays]
-        op = FusedLogLikelihood(_register(problem.core), _register(problem.shape), mixing=True)
-        pm.Potential("log_posterior", op(pt.concatenate(parts), *data, *_inputs(problem))[0])
-    return model, coordinates
 
 
 def _inputs(problem: Problem) -> list[Any]:
