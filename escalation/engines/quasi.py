@@ -10,7 +10,7 @@ import numpy as np
 from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.limit_law import limit_law
 from escalation.engines.objective import Objective, Optimum, inverse
-from escalation.parameters import FloatArray, Layout
+from escalation.parameters import BoolArray, FloatArray, Layout
 
 #: Relative step of the differences of the means.
 STEP = 1e-6
@@ -68,11 +68,12 @@ class QuasiLikelihood(Engine):
         best, reached = objective.maximise(starts)
         estimate = objective.theta(best.x)
         spread = _dispersion(problem, objective, estimate, dispersion[0].size)
-        covariance = _covariance(problem, objective, estimate, spread)
-        slope = objective.scale.slope(estimate[objective.free])
-        working = replace(best, information=inverse(covariance / np.outer(slope, slope)))
+        poor = _uninformed(objective, best)
+        information = _information(problem, objective, best, estimate, spread, poor)
+        working = replace(best, information=information)
         theta = np.zeros((self.draws, problem.layout.size))
-        theta[:, objective.free] = limit_law(working, objective.scale, best.silent, self.draws, rng)
+        stays = poor & ~best.vanishing
+        theta[:, objective.free] = limit_law(working, objective.scale, stays, self.draws, rng)
         first = problem.layout.start("dispersion")
         theta[:, first : first + spread.size] = spread
         estimate[first : first + spread.size] = spread
@@ -81,7 +82,7 @@ class QuasiLikelihood(Engine):
             draws=problem.layout.unpack(theta),
             estimate=problem.layout.unpack(estimate),
             log_likelihood=value,
-            diagnostics=_told(objective, best, reached, covariance, spread, value),
+            diagnostics=_told(objective, best, reached, information, spread, poor, value),
         )
 
 
@@ -89,19 +90,22 @@ def _told(
     objective: Objective,
     best: Optimum,
     reached: list[float],
-    covariance: FloatArray,
+    information: FloatArray,
     spread: FloatArray,
+    poor: BoolArray,
     value: float,
 ) -> dict[str, Any]:
     labels = objective.problem.layout.labels
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    slope = objective.scale.slope(objective.scale.back(best.x))
+    errors = slope * np.sqrt(np.diag(inverse(information)))
     number = len(labels) + spread.size
     return {
         "converged": bool(best.converged),
         "gradient": float(np.abs(best.gradient[~best.bound]).max(initial=0.0)),
         "at_bound": [labels[i] for i in np.flatnonzero(best.bound)],
         "singular": best.singular,
-        "silent": [labels[i] for i in np.flatnonzero(best.silent)],
+        # These stay at the estimate in every draw, but for the vanishing.
+        "silent": [labels[i] for i in np.flatnonzero(poor & ~best.vanishing)],
         "vanishing": [labels[i] for i in np.flatnonzero(best.vanishing)],
         "intervals": "sandwich of the Poisson scores",
         "optima": reached,
@@ -152,21 +156,46 @@ def _pearson(counts: FloatArray, means: FloatArray, coefficients: float) -> floa
     return float(brentq(excess, 0.0, high, xtol=1e-12)) if high < 1e9 else high
 
 
-def _covariance(
-    problem: Problem, objective: Objective, theta: FloatArray, spread: FloatArray
+def _uninformed(objective: Objective, best: Optimum) -> BoolArray:
+    """Entries (f,) without a sandwich: those of streams of which the data only bound the level."""
+    rows = objective.rows
+    gone = best.vanishing & (rows >= 0)
+    return np.asarray(best.silent | best.vanishing | np.isin(rows, rows[gone]))
+
+
+def _information(
+    problem: Problem,
+    objective: Objective,
+    best: Optimum,
+    theta: FloatArray,
+    spread: FloatArray,
+    poor: BoolArray,
 ) -> FloatArray:
-    """Sandwich (f, f) of the free coefficients on their own scale."""
+    """Inverse (f, f) of the sandwich on the working scale; the Poisson one of the uninformed."""
+    keep = np.flatnonzero(~poor)
+    information = np.where(poor[:, None] | poor, best.information, 0.0)
+    if keep.size:
+        slope = objective.scale.slope(theta[objective.free])[keep]
+        sandwich = _sandwich(problem, objective, theta, spread, objective.free[keep])
+        information[np.ix_(keep, keep)] = inverse(sandwich / np.outer(slope, slope))
+    return information
+
+
+def _sandwich(
+    problem: Problem, objective: Objective, theta: FloatArray, spread: FloatArray, places: Any
+) -> FloatArray:
+    """Covariance (q, q) of some coefficients on their own scale."""
     assert problem.moments is not None
     _, means = problem.moments(theta)
     layout = objective.problem.layout
     slopes, bends = [], []
-    for i in objective.free:
+    for i in places:
         step = STEP * max(1.0, abs(theta[i]))
         moved = [theta + sign * step * (np.arange(theta.size) == i) for sign in (1, -1)]
         high, low = (problem.moments(one)[1] for one in moved)
         slopes.append(((high - low) / (2 * step)).ravel())
         high, low = (layout.penalty(one, False)[1] for one in moved)
-        bends.append((low - high)[objective.free] / (2 * step))
+        bends.append((low - high)[places] / (2 * step))
     slope, bend = np.array(slopes), np.array(bends)
     weight = 1 / means.ravel()
     noise = weight + np.broadcast_to(spread, means.shape).ravel()
