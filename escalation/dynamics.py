@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from html import escape
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from escalation.parameters import (
     BoolArray,
@@ -20,6 +22,75 @@ from escalation.parameters import (
 #: The joint prior of additive models: explosive reproduction matrices are unlikely.
 STABLE = Stability("reproduction", 0.85)
 SHARES = ("background", "self", "cross")
+
+
+@dataclass(frozen=True, eq=False)
+class MovingReproduction:
+    r"""A reproduction matrix that moves from period to period.
+
+    :math:`R_{kk}(t)` is the diagonal of the era's matrix times the own factor of stream k,
+    :math:`R_{kj}(t)` the rest times its cross factor.
+
+    Attributes
+    ----------
+    edges : ndarray of datetime64[D] (T + 1,)
+    base : ndarray (n, E, K, K)
+        Matrix of each era.
+    own, cross : ndarray (n, T, K) or None
+        Factors of the diagonal and of the rest of row k in each period; None: one.
+    era : ndarray of int (T,)
+    """
+
+    edges: NDArray[np.datetime64]
+    base: FloatArray
+    own: FloatArray | None
+    cross: FloatArray | None
+    era: NDArray[np.int64]
+
+    @property
+    def constant(self) -> bool:
+        """Whether R is the same in all periods."""
+        return self.own is None and self.cross is None and self.base.shape[1] == 1
+
+    def at(self, t: int) -> FloatArray:
+        """R (n, K, K) in one period."""
+        matrix = np.array(self.base[:, self.era[t]])
+        diagonal = np.eye(matrix.shape[1], dtype=bool)
+        if self.cross is not None:
+            matrix = np.where(diagonal, matrix, matrix * self.cross[:, t, :, None])
+        if self.own is not None:
+            matrix = np.where(diagonal, matrix * self.own[:, t, :, None], matrix)
+        return matrix
+
+    def mean(self, inside: BoolArray) -> FloatArray:
+        """Mean of R (n, K, K) over the chosen periods (T,)."""
+        streams = self.base.shape[2]
+        out = np.zeros((len(self.base), streams, streams))
+        diagonal = np.eye(streams, dtype=bool)
+        for e in range(self.base.shape[1]):
+            here = inside & (self.era == e)
+            if not here.any():
+                continue
+            cross = 1.0 if self.cross is None else self.cross[:, here].mean(axis=1)[:, :, None]
+            own = 1.0 if self.own is None else self.own[:, here].mean(axis=1)[:, :, None]
+            matrix = np.where(diagonal, self.base[:, e] * own, self.base[:, e] * cross)
+            out += here.sum() / inside.sum() * matrix
+        return out
+
+    def offspring(self, past: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What the own past and that of others bring (n, T, K), from lagged counts (n, T, K)."""
+        own, cross = np.empty_like(past), np.empty_like(past)
+        for e in range(self.base.shape[1]):
+            inside = self.era == e
+            matrix = self.base[:, e]
+            own[:, inside] = np.einsum("nkk->nk", matrix)[:, None] * past[:, inside]
+            off = matrix * (1 - np.eye(matrix.shape[1]))
+            cross[:, inside] = np.einsum("nkj,ntj->ntk", off, past[:, inside])
+        if self.own is not None:
+            own *= self.own
+        if self.cross is not None:
+            cross *= self.cross
+        return own, cross
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +119,9 @@ class Dynamics:
     same_period : ndarray (n,)
         Share of the offspring that falls into the incident's own period and is not in R, were the
         kernel to hold within the period too; zero for exact times.
+    moving : MovingReproduction, optional
+        R period by period, where it moves; `reproduction` is then a mean of it, and so is what
+        follows from it: branching ratio, total effect, responses.
     """
 
     reproduction: FloatArray
@@ -59,6 +133,7 @@ class Dynamics:
     arrows: BoolArray
     delay_median: FloatArray
     same_period: FloatArray
+    moving: MovingReproduction | None = None
 
     def __post_init__(self) -> None:
         streams = len(self.names)
@@ -74,6 +149,67 @@ class Dynamics:
     def branching_ratio(self) -> FloatArray:
         """Draws (n,) of the spectral radius of R; at 1 or above the process does not settle."""
         return np.asarray(np.abs(np.linalg.eigvals(self.reproduction)).max(axis=1), float)
+
+    def reproduction_at(self, when: date | str = "mean") -> FloatArray:
+        """Draws (n, K, K) of R in the period that holds a date, or its mean over all periods.
+
+        Parameters
+        ----------
+        when : date or "mean"
+
+        Raises
+        ------
+        ValueError
+            For a date outside the fitted periods, where R moves.
+        """
+        if self.moving is None:
+            return self.reproduction
+        edges = self.moving.edges
+        if when == "mean":
+            return self.moving.mean(np.ones(len(edges) - 1, bool))
+        day = np.datetime64(when, "D")
+        at = int(np.searchsorted(edges, day, side="right")) - 1
+        if not 0 <= at < len(edges) - 1:
+            raise ValueError(f"{day} does not lie in the periods from {edges[0]} to {edges[-1]}")
+        return self.moving.at(at)
+
+    def branching_over_time(self, level: float = 0.9, draws: int = 200) -> pl.DataFrame:
+        """Branching ratio by period: start, estimate (the median), lower, upper.
+
+        Parameters
+        ----------
+        level : float
+        draws : int
+            How many of the draws are used, evenly spread over all of them.
+
+        Raises
+        ------
+        ValueError
+            If R does not move.
+        """
+        if self.moving is None:
+            raise ValueError("R is the same in all periods: see branching_ratio")
+        rows = np.unique(np.linspace(0, len(self.reproduction) - 1, draws).astype(int))
+        tails = [0.5, (1 - level) / 2, (1 + level) / 2]
+        thin = replace(
+            self.moving,
+            base=self.moving.base[rows],
+            own=None if self.moving.own is None else self.moving.own[rows],
+            cross=None if self.moving.cross is None else self.moving.cross[rows],
+        )
+        found = []
+        for t in range(len(self.moving.edges) - 1):
+            radius = np.abs(np.linalg.eigvals(thin.at(t))).max(axis=1)
+            found.append(np.quantile(radius, tails))
+        middle, lower, upper = np.array(found).T
+        return pl.DataFrame(
+            {
+                "start": self.moving.edges[:-1].copy(),
+                "estimate": middle,
+                "lower": lower,
+                "upper": upper,
+            }
+        )
 
     @property
     def total_effect(self) -> FloatArray:
@@ -161,7 +297,8 @@ class Dynamics:
         """Say the streams and the branching ratio."""
         low, mid, high = np.quantile(self.branching_ratio, [0.05, 0.5, 0.95])
         return (
-            f"Dynamics({', '.join(self.names)}; R counts {self.unit}; "
+            f"Dynamics({', '.join(self.names)}; R counts {self.unit}"
+            f"{'' if self.moving is None else ', a mean over time'}; "
             f"branching ratio {mid:.2f}, 90 % interval {low:.2f} to {high:.2f})"
         )
 

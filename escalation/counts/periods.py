@@ -41,7 +41,7 @@ def used_periods(series: CountSeries, lags: int, before: int = 0) -> BoolArray:
     """
     whole = np.concatenate([[0], np.cumsum([*[True] * before, *watched(series)])])
     out = np.zeros(before + len(series), bool)
-    complete = whole[lags:] - whole[: len(whole) - lags] == lags
+    complete = whole[lags:] - whole[: max(len(whole) - lags, 0)] == lags
     out[lags:] = complete[: max(len(out) - lags, 0)]
     return out[before:] & (series.scale > 0)
 
