@@ -27,11 +27,17 @@ if TYPE_CHECKING:
     from escalation.checks import prior_predictive as prior_predictive
     from escalation.checks import sensitivity as sensitivity
     from escalation.checks import unrecorded as unrecorded
+    from escalation.counts import Component as Component
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
+    from escalation.counts import Ingarch as Ingarch
+    from escalation.counts import LogLinear as LogLinear
+    from escalation.counts import Response as Response
+    from escalation.counts import Signs as Signs
     from escalation.dynamics import Dynamics as Dynamics
     from escalation.engines import NUTS as NUTS
     from escalation.engines import Laplace as Laplace
     from escalation.engines import MaximumLikelihood as MaximumLikelihood
+    from escalation.engines import QuasiLikelihood as QuasiLikelihood
     from escalation.fit import Fit as Fit
     from escalation.forecast import Forecast as Forecast
     from escalation.hawkes import Hawkes as Hawkes
@@ -47,10 +53,13 @@ if TYPE_CHECKING:
     from escalation.hawkes import trend_test as trend_test
     from escalation.incidents import Incidents as Incidents
     from escalation.kernels import Exponential as Exponential
+    from escalation.kernels import FreeLags as FreeLags
+    from escalation.kernels import GeometricLags as GeometricLags
     from escalation.kernels import Histogram as Histogram
     from escalation.kernels import Lomax as Lomax
     from escalation.kernels import Mixture as Mixture
     from escalation.kernels import OneLag as OneLag
+    from escalation.kernels import PoissonLags as PoissonLags
     from escalation.kernels import Weibull as Weibull
     from escalation.parameters import Parameter as Parameter
     from escalation.redating import fit_over_dates as fit_over_dates
@@ -90,6 +99,12 @@ _HOMES = {
     "Exponential": "escalation.kernels",
     # All of the effect in the next period: plain autoregression.
     "OneLag": "escalation.kernels",
+    # Lag weights that fall by one factor a period.
+    "GeometricLags": "escalation.kernels",
+    # Lag weights with a peak at a later lag.
+    "PoissonLags": "escalation.kernels",
+    # A weight of its own for each lag.
+    "FreeLags": "escalation.kernels",
     # A delay density made of several exponentials.
     "Mixture": "escalation.kernels",
     # A delay density that falls like a power of the delay.
@@ -114,16 +129,34 @@ _HOMES = {
     "NonlinearHawkes": "escalation.hawkes",
     # The same idea for counts per period, Poisson or negative binomial.
     "EndemicEpidemic": "escalation.counts",
+    # The predictor of one component of a count model.
+    "Component": "escalation.counts",
+    # Weights of other streams by how near they are.
+    "Neighbours": "escalation.counts",
+    # A level that moves on at random.
+    "RandomWalk": "escalation.counts",
+    # Levels of the streams around a common one.
+    "RandomIntercepts": "escalation.counts",
+    # Counts whose log-mean earlier counts may raise or lower: signed influence.
+    "LogLinear": "escalation.counts",
+    # Counts whose mean is a sum over given earlier counts and means.
+    "Ingarch": "escalation.counts",
     # The engine that maximises the likelihood and draws around the maximum.
     "MaximumLikelihood": "escalation.engines",
     # The engine that draws around the mode of the posterior.
     "Laplace": "escalation.engines",
     # The engine that samples the posterior.
     "NUTS": "escalation.engines",
+    # The estimator that reads the overdispersion off the residuals.
+    "QuasiLikelihood": "escalation.engines",
     # What a model learned from a series.
     "Fit": "escalation.fit",
     # Who is followed by whom: reproduction matrix, branching ratio, shares, responses.
     "Dynamics": "escalation.dynamics",
+    # What one more incident is followed by, more or fewer, period by period.
+    "Response": "escalation.counts",
+    # Which stream raises or lowers which, and how sure that is.
+    "Signs": "escalation.counts",
     # Dated predictive draws.
     "Forecast": "escalation.forecast",
     # The baseline that draws from the whole past.

@@ -3,5 +3,7 @@
 from escalation.counts.endemic_epidemic import EndemicEpidemic
 from escalation.counts.ingarch import Ingarch
 from escalation.counts.log_linear import LogLinear
+from escalation.counts.response import Response
+from escalation.counts.signs import Signs
 
-__all__ = ["EndemicEpidemic", "Ingarch", "LogLinear"]
+__all__ = ["EndemicEpidemic", "Ingarch", "LogLinear", "Response", "Signs"]

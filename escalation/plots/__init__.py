@@ -23,6 +23,7 @@ from escalation.plots.hawkes import (
 )
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
+from escalation.plots.signed import influence, response
 from escalation.plots.style import figure, style, svg
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "delays",
     "fan",
     "figure",
+    "influence",
     "intensity",
     "network",
     "pit",
@@ -43,6 +45,7 @@ __all__ = [
     "reproduction_by_background",
     "residual_counts",
     "residual_quantiles",
+    "response",
     "responses",
     "shares",
     "skill",
