@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
     from escalation.counts import Ingarch as Ingarch
     from escalation.counts import LogLinear as LogLinear
+    from escalation.counts import Neighbours as Neighbours
+    from escalation.counts import RandomIntercepts as RandomIntercepts
+    from escalation.counts import RandomWalk as RandomWalk
     from escalation.counts import Response as Response
     from escalation.counts import Signs as Signs
     from escalation.dynamics import Dynamics as Dynamics

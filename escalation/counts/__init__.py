@@ -1,9 +1,25 @@
 """Count models, one a file."""
 
+from escalation.counts.component import (
+    Component,
+    Neighbours,
+    RandomIntercepts,
+    RandomWalk,
+)
 from escalation.counts.endemic_epidemic import EndemicEpidemic
 from escalation.counts.ingarch import Ingarch
 from escalation.counts.log_linear import LogLinear
 from escalation.counts.response import Response
 from escalation.counts.signs import Signs
 
-__all__ = ["EndemicEpidemic", "Ingarch", "LogLinear", "Response", "Signs"]
+__all__ = [
+    "Component",
+    "EndemicEpidemic",
+    "Ingarch",
+    "LogLinear",
+    "Neighbours",
+    "RandomIntercepts",
+    "RandomWalk",
+    "Response",
+    "Signs",
+]
