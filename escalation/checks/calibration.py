@@ -13,8 +13,9 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from escalation.checks.finding import Finding
+from escalation.checks.predictive import PRIOR
 from escalation.engines import NUTS, Engine
-from escalation.fit import Model
+from escalation.fit import Fit, Model
 from escalation.parameters import BoolArray, FloatArray
 from escalation.series import CountSeries
 
@@ -178,13 +179,15 @@ def replicate(
     largest : int
         A simulated series with a count beyond is discarded and told.
     """
-    problem = model.problem(like)
-    layout, discarded = problem.layout, -1
+    layout, discarded = model.problem(like).layout, -1
     counts = np.full(1, np.inf)
     while not counts.max() <= largest:
         discarded += 1
-        truth = layout.pack({k: v[0] for k, v in layout.sample_prior(rng, 1).items()})
-        counts = np.asarray(problem.resample(truth, rng)["counts"], float)
+        values = layout.sample_prior(rng, 1)
+        point = {name: value[0] for name, value in values.items()}
+        known = Fit(model, like, values, point, 0.0, {"converged": True}, PRIOR)
+        counts = known.replicate(rng, 1)[0]
+    truth = layout.pack(point)
     series = replace(like, counts=counts.astype(np.int64), dropped="")
     if repr(model.parameters(series)) != repr(layout.parameters):
         raise ValueError(f"the priors of {model.name} depend on the counts: no calibration")

@@ -2,7 +2,7 @@
 
 ``python tests/studies/calibration_counts.py --replications 200 --out build/calibration`` writes
 a file of ranks for each model, goes on where it stopped, and prints the table of the documentation.
-Seeds are 0, 1, 2, …; no replication is dropped. Models are found by themselves; `VARIANTS` names
+Seeds are 0, 1, 2, …; no replication is dropped. Models are found by themselves; `models` adds
 further specifications.
 """
 
@@ -14,16 +14,16 @@ import time
 from dataclasses import asdict, fields, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 # Before NumPy loads: small matrices gain nothing from threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from discover import concrete
-
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, tests are no package
 import escalation.counts
+from discover import concrete
 from escalation.background import Background
 from escalation.checks.calibration import Calibration, Replication, gathered, replicate
 from escalation.engines import NUTS
@@ -50,13 +50,17 @@ def models() -> dict[str, Model]:
     for kind in concrete(Model, escalation.counts):
         settings = {"lags": LAGS} if "lags" in {field.name for field in fields(kind)} else {}
         out[kind.__name__] = kind(**settings)
-    plain = out["EndemicEpidemic"]
+    plain: Any = out["EndemicEpidemic"]
     out["EndemicEpidemic, Poisson, one lag"] = replace(
         plain, distribution="poisson", kernel=OneLag(), lags=1, background=Background(harmonics=0)
     )
     out["EndemicEpidemic, one dispersion, no arrows across"] = replace(
         plain, dispersion="shared", arrows=((True, False), (False, True))
     )
+    out["EndemicEpidemic, shared shock"] = replace(plain, shared_shock=True)
+    out["EndemicEpidemic, eras"] = replace(plain, eras=(date(2020, 12, 7),))
+    signed: Any = out["LogLinear"]
+    out["LogLinear, feedback"] = replace(signed, feedback=True)
     return out
 
 
