@@ -27,8 +27,8 @@ from escalation.counts.periods import (
 from escalation.counts.starts import starts
 from escalation.counts.structure import Structure
 from escalation.dynamics import Dynamics
-from escalation.engines import Problem
-from escalation.engines.base import Arrays
+from escalation.engines import NUTS, Laplace, MaximumLikelihood, Problem
+from escalation.engines.base import Arrays, Engine
 from escalation.fit import Fit, Model, pick
 from escalation.forecast import Forecast, future_edges
 from escalation.kernels import Exponential, Kernel
@@ -207,6 +207,26 @@ class EndemicEpidemic(Model):
             {"design": np.ascontiguousarray(design)},
             (coefficient_places(layout, streams), np.array(places, np.int64)),
         )
+
+    @override
+    def fit(
+        self, series: Any, engine: Engine | None = None, rng: np.random.Generator | None = None
+    ) -> Fit:
+        """Learn the parameters from a series.
+
+        Where a random walk or random intercepts leave their scale to the data, maximum likelihood
+        takes the one with the highest marginal likelihood, and the fit's model then states it;
+        Laplace averages over scales; the sampler draws them.
+        """
+        from escalation.counts.random_scales import fit_averaged, fit_given, free_scales
+
+        engine = engine or MaximumLikelihood()
+        if engine.name == NUTS.name or not free_scales(self):
+            return super().fit(series, engine, rng)
+        rng = np.random.default_rng(0) if rng is None else rng
+        if isinstance(engine, Laplace):
+            return fit_averaged(self, series, engine, rng)
+        return fit_given(self, series, engine, rng)
 
     def used(self, series: CountSeries) -> BoolArray:
         """Which periods (T,) the likelihood uses: watched, with `lags` fully watched before."""
