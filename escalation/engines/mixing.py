@@ -226,7 +226,7 @@ def _helmert(size: int) -> FloatArray:
     return out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def to_parameters(  # type: ignore[no-untyped-def]
     z, centre, root, x, theta, mixture, inner, groups, first, part, offset, contrasts, owner, other
 ):  # fmt: skip
@@ -291,7 +291,7 @@ def to_parameters(  # type: ignore[no-untyped-def]
             inner[g, i] = theta[groups[g, i]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _add_priors(theta, by_theta, laws):  # type: ignore[no-untyped-def]
     """Log-density of the compiled priors, constants left out; adds the slopes to `by_theta`."""
     value = 0.0
@@ -323,7 +323,7 @@ def _add_priors(theta, by_theta, laws):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _add_stability(theta, by_theta, joint):  # type: ignore[no-untyped-def]
     """The same for the prior that keeps reproduction matrices stable, -tr (R / radius)**8.
 
@@ -355,7 +355,7 @@ def _add_stability(theta, by_theta, joint):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def to_coordinates(  # type: ignore[no-untyped-def]
     value, by_theta, by_values, jacobians, groups, x, theta, mixture, root, by_x, by_z, first, part,
     contrasts, owner, other, laws, joint,
