@@ -23,6 +23,8 @@ IntArray = NDArray[np.int64]
 
 #: The false-alarm rate of a model's calibration, over all its parameters.
 ALARM = 0.01
+#: Probabilities closer than this are ties: the binomial law is symmetric about the middle.
+NEARLY = 1 - 1e-9
 #: What the log-likelihood is called among the quantities.
 LOG_LIKELIHOOD = "log-likelihood"
 
@@ -296,11 +298,11 @@ def ecdf_bands(n: int, draws: int, level: float) -> tuple[FloatArray, FloatArray
     low, high = 0, len(steps) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if _coverage(tails >= steps[middle], n) >= level:
+        if _coverage(tails >= steps[middle] * NEARLY, n) >= level:
             low = middle
         else:
             high = middle - 1
-    inside = tails >= steps[low]
+    inside = tails >= steps[low] * NEARLY
     return inside.argmax(axis=1) / n, (n - inside[:, ::-1].argmax(axis=1)) / n
 
 
@@ -324,7 +326,7 @@ def uniformity(ranks: ArrayLike, draws: int) -> float:
     n = len(values)
     tails = _tails(n, draws)
     seen = tails[np.arange(draws), _ecdf(values[:, None], draws)[:, 0]].min()
-    return float(min(1.0, max(0.0, 1 - _coverage(tails > seen * (1 + 1e-12), n))))
+    return float(min(1.0, max(0.0, 1 - _coverage(tails > seen / NEARLY, n))))
 
 
 def _points(draws: int) -> FloatArray:

@@ -9,6 +9,7 @@ from escalation.plots.dynamics import (
     branching_by_background,
     reproduction,
     reproduction_by_background,
+    reproduction_over_time,
     responses,
     shares,
 )
@@ -25,11 +26,21 @@ from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
 from escalation.plots.signed import influence, response
 from escalation.plots.style import figure, style, svg
+from escalation.plots.workflow import (
+    calibration_ranks,
+    power_scaling,
+    prior_counts,
+    ranks,
+    score_differences,
+    statistic,
+    unrecorded,
+)
 
 __all__ = [
     "autocorrelation",
     "branching_by_background",
     "calibration",
+    "calibration_ranks",
     "cascade",
     "counts",
     "cumulative",
@@ -40,16 +51,23 @@ __all__ = [
     "intensity",
     "network",
     "pit",
+    "power_scaling",
     "predictive",
+    "prior_counts",
+    "ranks",
     "reproduction",
     "reproduction_by_background",
+    "reproduction_over_time",
     "residual_counts",
     "residual_quantiles",
     "response",
     "responses",
+    "score_differences",
     "shares",
     "skill",
+    "statistic",
     "style",
     "svg",
     "timeline",
+    "unrecorded",
 ]
