@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from escalation.hawkes import Marks as Marks
     from escalation.hawkes import NonlinearHawkes as NonlinearHawkes
     from escalation.hawkes import Shrinkage as Shrinkage
+    from escalation.hawkes import branching_estimate as branching_estimate
     from escalation.hawkes import cascade as cascade
     from escalation.hawkes import era_table as era_table
     from escalation.hawkes import excitation_test as excitation_test
@@ -196,6 +197,8 @@ _HOMES = {
     "same_day_test": "escalation.hawkes",
     # Whether one stream sets another one off at all.
     "excitation_test": "escalation.hawkes",
+    # The branching ratio as one number, corrected for its bias near a bound.
+    "branching_estimate": "escalation.hawkes",
     # An interval from the profile of the likelihood.
     "profile_interval": "escalation.hawkes",
     # Who set off whom: the probability of each parent.

@@ -7,7 +7,7 @@ import numpy as np
 from escalation.engines.objective import LIMITS, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
-#: An entry this many standard errors above its bound at zero is drawn on the log scale.
+#: An entry this many standard errors above its bound at zero is drawn on the scale of its root.
 FAR = 3.0
 
 
@@ -16,17 +16,20 @@ def limit_law(
 ) -> FloatArray:
     """Draws (draws, f) of the free entries on their own scale; silent entries stay.
 
-    Normal with the observed information on the working scale; entries near zero on their own
-    scale, projected in the metric of the information onto the half-space where they are not
-    negative (Self & Liang 1987, Journal of the American Statistical Association 82).
+    Normal with the observed information on the working scale. Entries that may be zero, but are
+    three standard errors above it, are drawn on the scale of their square roots, where a number
+    of offspring has the same error whatever its mean (Bartlett 1936, Supplement to the Journal of
+    the Royal Statistical Society 3). Those nearer to zero are drawn on their own scale, projected
+    in the metric of the information onto the half-space where they are not negative (Self & Liang
+    1987, Journal of the American Statistical Association 82).
     """
-    log_scale = far_from_zero(best, scale, silent)
-    out = drawn(best, scale, silent, log_scale, rng.standard_normal((draws, best.x.size)), rng)
-    return to_own_scale(out, scale, log_scale)
+    rooted = far_from_zero(best, scale, silent)
+    out = drawn(best, scale, silent, rooted, rng.standard_normal((draws, best.x.size)), rng)
+    return to_own_scale(out, scale, rooted)
 
 
 def far_from_zero(best: Optimum, scale: WorkingScale, silent: BoolArray) -> BoolArray:
-    """Entries (f,) that may be zero, but are so far above it that their logs are drawn."""
+    """Entries (f,) that may be zero, but are so far above it that their roots are drawn."""
     keep, information = _informed(best, scale, silent)
     error = np.zeros(best.x.size)
     error[keep] = np.sqrt(np.diag(inverse(information[np.ix_(keep, keep)])))
@@ -39,11 +42,11 @@ def drawn(
     best: Optimum,
     scale: WorkingScale,
     silent: BoolArray,
-    log_scale: BoolArray,
+    rooted: BoolArray,
     normal: FloatArray,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Draws (draws, f) on the working scale, with logs of the entries that `log_scale` names.
+    """Draws (draws, f) on the working scale, with roots of the entries that `rooted` names.
 
     Parameters
     ----------
@@ -51,10 +54,13 @@ def drawn(
         Standard normal; those of entries that stay are not used.
     """
     keep, information = _informed(best, scale, silent)
-    slope = np.where(log_scale, best.x, 1.0)
-    centre = np.where(log_scale, np.log(slope), best.x)
-    covariance = inverse(information[np.ix_(keep, keep)]) / np.outer(slope[keep], slope[keep])
-    near = scale.nonnegative[keep] & ~log_scale[keep]
+    covariance = inverse(information[np.ix_(keep, keep)])
+    centre = np.where(rooted, np.sqrt(np.abs(best.x)), best.x)
+    # Along a profile an entry may come near to zero, where its root has no slope.
+    error = np.sqrt(np.diag(covariance))
+    slope = np.where(rooted[keep], 2 * np.sqrt(np.maximum(best.x[keep], error)), 1.0)
+    covariance = covariance / np.outer(slope, slope)
+    near = scale.nonnegative[keep] & ~rooted[keep]
     moved = centre[keep] + normal[:, keep] @ root(covariance).T
     if near.any():
         moved = project(moved, covariance, near)
@@ -67,13 +73,13 @@ def drawn(
     return out
 
 
-def to_own_scale(out: FloatArray, scale: WorkingScale, log_scale: BoolArray) -> FloatArray:
+def to_own_scale(out: FloatArray, scale: WorkingScale, rooted: BoolArray) -> FloatArray:
     """Entries (..., f) on their own scale of those that `drawn` gives, kept within their limits."""
     out = out.copy()
     lower, upper = np.array([LIMITS[support] for support in scale.supports]).T
     free = ~scale.nonnegative
     out[..., free] = np.clip(out[..., free], lower[free], upper[free])
-    out[..., log_scale] = np.exp(out[..., log_scale])
+    out[..., rooted] = np.maximum(out[..., rooted], 0.0) ** 2
     return scale.back(out)
 
 

@@ -22,19 +22,20 @@ class MaximumLikelihood(Engine):
     """Maximum likelihood with draws that stand for the uncertainty of the estimate.
 
     Inside the parameter space the draws are normal on the working scale, with the observed
-    information. Entries that may sit on zero and are within three standard errors of it are drawn
-    on their own scale and projected, in the metric of the information, onto the half-space where
-    they are not negative: this is the limit law of the estimator near a boundary (Self & Liang
-    1987, Journal of the American Statistical Association 82), and what a parametric bootstrap
-    gives in large samples, zeros included. Where a parameter of the delays bends the likelihood
-    away from the normal law, the draws follow its profile (`escalation.engines.ridge`): two
-    evaluations of the likelihood for each such parameter to find out, some 150 to follow one. A
-    singular information, or `bootstrap` > 0, calls the
-    parametric bootstrap itself (unless there are more than 60 parameters: the diagnostics then say
-    that directions without information were kept wide): simulate, refit, keep the estimates. The
-    coefficients of a trend
-    are penalised by their prior. What the likelihood does not depend on at the maximum, such as
-    the delays of an arrow estimated as zero, is drawn from its prior and named in the diagnostics.
+    information; entries that may sit on zero on the scale of their roots. Those within three
+    standard errors of zero are drawn on their own scale and projected, in the metric of the
+    information, onto the half-space where they are not negative: this is the limit law of the
+    estimator near a boundary (Self & Liang 1987, Journal of the American Statistical Association
+    82), and what a parametric bootstrap gives in large samples, zeros included.
+
+    Where a parameter of the delays bends the likelihood away from the normal law, the draws follow
+    its profile (`escalation.engines.ridge`): two evaluations of the likelihood for each such
+    parameter to find out, some 150 to follow one. A singular information, or `bootstrap` > 0,
+    calls the parametric bootstrap itself (unless there are more than 60 parameters: the diagnostics
+    then say that directions without information were kept wide): simulate, refit, keep the
+    estimates. The coefficients of a trend are penalised by their prior. What the likelihood does
+    not depend on at the maximum, such as the delays of an arrow estimated as zero, is drawn from
+    its prior and named in the diagnostics.
 
     Attributes
     ----------

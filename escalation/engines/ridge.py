@@ -18,9 +18,13 @@ BENT = 1.15
 #: An entry known better than this on the working scale is not checked: bends fall with the error.
 KNOWN = 0.05
 #: Square root of twice the fall between nodes that is aimed at, and at the outermost node.
-APART, OUTER = 0.9, 2.3
+APART, OUTER = 0.8, 2.3
 #: Most nodes on either side, steps to each, and largest step of one, on the working scale.
 NODES, STEPS, STRIDE = 6, 8, 2.0
+#: A profile that falls by less from one node to the next is flat, up to the outermost node.
+FLAT = 0.1
+#: Where an entry's error grows by more from one node to the next, the information is not one.
+WIDER = 4.0
 #: A rise of the log-likelihood above its maximum that calls for another climb.
 HIGHER = 0.01
 
@@ -56,10 +60,10 @@ def ridge_draws(
     known of the background, so that an estimate with a short tail comes with a standard error that
     is too small. Each of them is moved to both ends of its 90 % interval, the other entries as the
     information has them follow. Where :math:`r = \sqrt{2(\ell_{max} - \ell)}` there is not near
-    1.645, the profile of the worst entry is followed: at nodes some 0.9 apart in the signed r the
+    1.645, the profile of the worst entry is followed: at nodes some 0.8 apart in the signed r the
     others are maximised and the information is taken. A draw has a standard normal r, the entry
-    that has it on the profile, and the others from the limit law given the entry, by linear
-    interpolation of one draw's place at the two nodes beside it. The interval of the entry is then
+    that has it on the profile, and the others from the limit law given the entry, by monotone
+    cubics through the places that one draw has at the nodes. The interval of the entry is then
     that of its profile likelihood. Beyond a bound of the optimiser there is nothing: such draws
     stay at it. Parts of the likelihood that share no parameter are treated each by itself.
 
@@ -70,8 +74,8 @@ def ridge_draws(
     normal = rng.standard_normal((draws, best.x.size))
     state = rng.bit_generator.state
     worst = ridge.worst()
-    log_scale = ridge.log_scale
-    out = drawn(best, objective.scale, best.silent, log_scale, normal, rng)
+    rooted = ridge.rooted
+    out = drawn(best, objective.scale, best.silent, rooted, normal, rng)
     for entry, sides in worst:
         path = ridge.follow(entry, sides)
         top = max(path, key=lambda node: node.optimum.value)
@@ -89,7 +93,7 @@ def ridge_draws(
         out[:, part] = along[:, part]
     return RidgeDraws(
         best,
-        to_own_scale(out, objective.scale, log_scale),
+        to_own_scale(out, objective.scale, rooted),
         tuple(entry for entry, _ in worst),
         ridge.evaluations,
     )
@@ -113,7 +117,7 @@ class _Ridge:
     evaluations: int = 0
 
     @cached_property
-    def log_scale(self) -> BoolArray:
+    def rooted(self) -> BoolArray:
         return far_from_zero(self.best, self.objective.scale, self.best.silent)
 
     @cached_property
@@ -130,15 +134,15 @@ class _Ridge:
         x, keep = self.best.x, np.flatnonzero(self.keep)
         out = np.zeros((x.size, x.size))
         out[np.ix_(keep, keep)] = inverse(self.best.information[np.ix_(keep, keep)])
-        slope = np.where(self.log_scale, x, 1.0)
+        slope = np.where(self.rooted, 2 * np.sqrt(np.abs(x)), 1.0)
         return np.asarray(out / np.outer(slope, slope))
 
     def _working(self, x: FloatArray) -> FloatArray:
-        return np.where(self.log_scale, np.log(np.where(self.log_scale, x, 1.0)), x)
+        return np.where(self.rooted, np.sqrt(np.where(self.rooted, x, 1.0)), x)
 
     def _inside(self, working: FloatArray) -> FloatArray:
         """The optimiser's vector (f,) within its limits, of a working one."""
-        own = np.where(self.log_scale, np.exp(np.where(self.log_scale, working, 0.0)), working)
+        own = np.where(self.rooted, np.maximum(working, 1e-6) ** 2, working)
         return np.asarray(np.clip(own, *self.objective.limits))
 
     def _value(self, x: FloatArray) -> tuple[float, FloatArray]:
@@ -221,13 +225,19 @@ class _Ridge:
             if fall < -HIGHER:
                 return [*out, _Node(before.root + side * 1e-6, optimum)]
             root, last = float(np.sqrt(max(2 * fall, 0.0))), abs(before.root)
-            if root > last + 2 * APART and moved > 1e-3 * error and root > 0.5:
+            if self._broken(optimum, before.optimum):
+                optimum = replace(optimum, information=before.optimum.information)
+            if root > last + 1.5 * APART and moved > 1e-3 * error and root > 0.5:
                 # Too far for a line between the nodes: nearer.
                 step = moved * APART / (root - last)
                 continue
             ends = abs(optimum.x[entry] - bound) < 1e-9
-            if root <= last + 1e-3:
+            if root <= last + FLAT and not ends:
                 # The profile falls no further on this side.
+                if out:
+                    out[-1] = replace(out[-1], open=True)
+                break
+            if root <= last + 1e-6:
                 break
             node = _Node(side * root, optimum, open=ends)
             out.append(node)
@@ -238,6 +248,18 @@ class _Ridge:
             step = moved * float(np.clip(APART / (root - last), 0.3, 3.0))
             before = node
         return out
+
+    def _broken(self, here: Optimum, before: Optimum) -> bool:
+        """Whether the information is none that a normal law could have."""
+        errors = []
+        for one in (here, before):
+            held = one.bound | one.silent | one.vanishing | ~self.keep
+            inner = np.flatnonzero(~held)
+            error = np.full(held.size, np.nan)
+            error[inner] = np.sqrt(np.diag(inverse(one.information[np.ix_(inner, inner)])))
+            errors.append(error)
+        both = np.isfinite(errors[0]) & np.isfinite(errors[1])
+        return bool((errors[0][both] > WIDER * errors[1][both]).any())
 
     def _climb(self, x: FloatArray, entry: int, near: Optimum) -> Optimum:
         """The best point with one entry pinned, by Newton steps that begin with an information."""
@@ -303,26 +325,29 @@ class _Ridge:
         self, path: list[_Node], entry: int, normal: FloatArray, rng: np.random.Generator
     ) -> FloatArray:
         """Working draws (draws, f) along the profile."""
+        from scipy.interpolate import PchipInterpolator
+
         scale = self.objective.scale
         state = rng.bit_generator.state
         places = []
         for node in path:
             # The same random numbers at each node, so that a draw moves as the profile does.
             rng.bit_generator.state = state
-            places.append(
-                drawn(node.optimum, scale, node.optimum.silent, self.log_scale, normal, rng)
-            )
-        stack = np.array(places)
+            places.append(drawn(node.optimum, scale, node.optimum.silent, self.rooted, normal, rng))
         roots = np.array([node.root for node in path])
-        left = np.clip(np.searchsorted(roots, normal[:, entry]) - 1, 0, len(roots) - 2)
-        share = (normal[:, entry] - roots[left]) / (roots[left + 1] - roots[left])
-        first, last = path[0], path[-1]
-        # Beyond an outermost node the line goes on, but for a bound and where nothing falls.
-        share = np.where(share < 0, 0.0 if _ends(first) else share, share)
-        share = np.where(share > 1, 1.0 if _ends(last) else share, share)
-        rows = np.arange(len(normal))
-        out = stack[left, rows] * (1 - share)[:, None] + stack[left + 1, rows] * share[:, None]
-        near = scale.nonnegative & ~self.log_scale
+        curves = PchipInterpolator(roots, np.array(places), axis=0)
+        wanted = np.clip(normal[:, entry], roots[0], roots[-1])
+        left = np.clip(np.searchsorted(roots, wanted) - 1, 0, len(roots) - 2)
+        third, second, first, place = curves.c[:, left, np.arange(len(normal))]
+        step = (wanted - roots[left])[:, None]
+        out = place + step * (first + step * (second + step * third))
+        # Beyond an outermost node the line goes on for a while, but for a bound and where
+        # nothing falls.
+        slope = first + step * (2 * second + 3 * step * third)
+        rest = np.clip(normal[:, entry] - wanted, -APART, APART)
+        stays = np.where(rest < 0, _ends(path[0]), _ends(path[-1]))
+        out += slope * np.where(stays, 0.0, rest)[:, None]
+        near = scale.nonnegative & ~self.rooted
         out[:, near] = np.maximum(out[:, near], 0.0)
         return np.asarray(out)
 

@@ -1,6 +1,7 @@
 """Hawkes processes: events that set off further events, in continuous time."""
 
 from escalation.hawkes.answers import era_table
+from escalation.hawkes.branching import BranchingEstimate, branching_estimate
 from escalation.hawkes.cascade import Cascade, cascade
 from escalation.hawkes.inference import ExcitationTest, excitation_test
 from escalation.hawkes.influence import Influence
@@ -13,6 +14,7 @@ from escalation.hawkes.same_day import SameDayTest, same_day_test
 from escalation.hawkes.trend_test import TrendTest, trend_test
 
 __all__ = [
+    "BranchingEstimate",
     "Cascade",
     "ExcitationTest",
     "Hawkes",
@@ -24,6 +26,7 @@ __all__ = [
     "SameDayTest",
     "Shrinkage",
     "TrendTest",
+    "branching_estimate",
     "cascade",
     "era_table",
     "excitation_test",

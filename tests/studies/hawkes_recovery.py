@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from escalation.hawkes import Hawkes
+from escalation.hawkes import Hawkes, branching_estimate
 from escalation.kernels import Exponential, Histogram, Kernel, Lomax, Mixture, Weibull
 from escalation.parameters import nonnegative_interval
 from escalation.series import EventSeries
@@ -105,6 +105,7 @@ def one(name: str, events: int, seed: int) -> dict[str, np.ndarray]:
     for key, place in (("R 1←1", (0, 0)), ("R 1←2", (0, 1)), ("R 2←2", (1, 1))):
         ends[key] = np.array([lower[place], upper[place]])
     return {
+        "corrected": np.array(branching_estimate(fit).estimate / RADIUS - 1),
         "error": np.array([estimate[key] / true[key] - 1 for key in true]),
         "inside": np.array([ends[key][0] <= true[key] <= ends[key][1] for key in true]),
         "zero": np.array([lower[1, 0] == 0, estimate["R 1←1"] >= 0]),
@@ -130,7 +131,9 @@ def study(name: str, events: int, sets: int) -> dict[str, np.ndarray]:
             warnings.simplefilter("ignore")
             found.append(one(name, events, seed))
     error = np.stack([f["error"] for f in found])
+    corrected = np.array([f["corrected"] for f in found])
     return {
+        "corrected": np.array([corrected.mean(), corrected.mean() / corrected.std()]),
         "bias": error.mean(axis=0),
         "median": np.median(error, axis=0),
         "share": error.mean(axis=0) / error.std(axis=0),
@@ -146,8 +149,9 @@ if __name__ == "__main__":
     parser.add_argument("--sets", type=int, default=1000)
     parser.add_argument("--events", type=int, default=2000)
     asked = parser.parse_args()
-    print("| kernel | events | sets | " + " | ".join(LABELS) + " | zero starts at 0 | converged |")
-    print("|---|---|---|" + "---|" * (len(LABELS) + 2))
+    print("| kernel | events | sets | " + " | ".join(LABELS)
+          + " | branching ratio, corrected | zero starts at 0 | converged |")  # fmt: skip
+    print("|---|---|---|" + "---|" * (len(LABELS) + 3))
     for name in asked.kernel or list(CASES):
         row = study(name, asked.events, asked.sets)
         cells = [
@@ -158,6 +162,7 @@ if __name__ == "__main__":
         ]
         print(
             f"| {name} | {asked.events} | {asked.sets} | " + " | ".join(cells)
+            + " | {:+.1f} % ({:+.2f} sd)".format(100 * row["corrected"][0], row["corrected"][1])
             + f" | {100 * row['zero']:.1f} % | {100 * row['converged']:.1f} % |",
             flush=True,
         )  # fmt: skip
