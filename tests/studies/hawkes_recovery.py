@@ -123,16 +123,24 @@ LABELS = (
 )  # fmt: skip
 
 
-def study(name: str, events: int, sets: int) -> dict[str, np.ndarray]:
+def study(name: str, events: int, sets: int, every: int = 0) -> dict[str, np.ndarray]:
     """Bias, its ratio to the spread, and coverage of every figure over the sets."""
     found = []
     for seed in range(sets):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found.append(one(name, events, seed))
+        if every and len(found) % every == 0 and len(found) < sets:
+            print(line(name, events, summary(found)), flush=True)
+    return summary(found)
+
+
+def summary(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The figures of a row of the table, of sets that `one` went through."""
     error = np.stack([f["error"] for f in found])
     corrected = np.array([f["corrected"] for f in found])
     return {
+        "sets": np.array(len(found)),
         "corrected": np.array([corrected.mean(), corrected.mean() / corrected.std()]),
         "bias": error.mean(axis=0),
         "median": np.median(error, axis=0),
@@ -143,26 +151,32 @@ def study(name: str, events: int, sets: int) -> dict[str, np.ndarray]:
     }
 
 
+def line(name: str, events: int, row: dict[str, np.ndarray]) -> str:
+    """A row of the table."""
+    figures = zip(row["bias"], row["share"], row["median"], row["coverage"], strict=True)
+    cells = [
+        f"{100 * b:+.1f} % ({s:+.2f} sd; median {100 * m:+.1f} %), {100 * c:.1f} %"
+        for b, s, m, c in figures
+    ]
+    corrected, share = row["corrected"]
+    cells += [
+        f"{100 * corrected:+.1f} % ({share:+.2f} sd)",
+        f"{100 * row['zero']:.1f} %",
+        f"{100 * row['converged']:.1f} %",
+    ]
+    return f"| {name} | {events} | {row['sets']} | " + " | ".join(cells) + " |"
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--kernel", choices=list(CASES), action="append")
     parser.add_argument("--sets", type=int, default=1000)
     parser.add_argument("--events", type=int, default=2000)
+    parser.add_argument("--every", type=int, default=0, help="show a row after so many sets, too")
     asked = parser.parse_args()
-    print("| kernel | events | sets | " + " | ".join(LABELS)
-          + " | branching ratio, corrected | zero starts at 0 | converged |")  # fmt: skip
-    print("|---|---|---|" + "---|" * (len(LABELS) + 3))
+    columns = [*LABELS, "branching ratio, corrected", "zero starts at 0", "converged"]
+    print("| kernel | events | sets | " + " | ".join(columns) + " |")
+    print("|---|---|---|" + "---|" * len(columns))
     for name in asked.kernel or list(CASES):
-        row = study(name, asked.events, asked.sets)
-        cells = [
-            f"{100 * b:+.1f} % ({s:+.2f} sd; median {100 * m:+.1f} %), {100 * c:.1f} %"
-            for b, s, m, c in zip(
-                row["bias"], row["share"], row["median"], row["coverage"], strict=True
-            )
-        ]
-        print(
-            f"| {name} | {asked.events} | {asked.sets} | " + " | ".join(cells)
-            + " | {:+.1f} % ({:+.2f} sd)".format(100 * row["corrected"][0], row["corrected"][1])
-            + f" | {100 * row['zero']:.1f} % | {100 * row['converged']:.1f} % |",
-            flush=True,
-        )  # fmt: skip
+        row = study(name, asked.events, asked.sets, asked.every)
+        print(line(name, asked.events, row), flush=True)
