@@ -50,10 +50,16 @@ def day_problem(model: Hawkes, series: EventSeries) -> Problem:
         "bounds": model.bounds(series),
         "rows": None,
     }
-    single = streams == 1 and kernel.terms == 1
-    if single and model.marks is None and not model.eras:
+    if closed_form(model, series):
         return _closed_form(model, series, layout, common)
     return _fixed_draws(model, series, layout, kernel.terms, common)
+
+
+def closed_form(model: Hawkes, series: EventSeries) -> bool:
+    """Whether the filter needs no draws: one unmarked stream, one exponential, one R."""
+    kernel = model.bound_kernel(series)
+    single = len(series.names) == 1 and getattr(kernel, "terms", 0) == 1
+    return single and model.marks is None and not model.eras
 
 
 def _closed_form(
@@ -61,7 +67,7 @@ def _closed_form(
 ) -> Problem:
     """One unmarked stream with one exponential."""
     from escalation.likelihood.day_filter import day_filter, filter_data
-    from escalation.likelihood.day_scores import day_filter_scores
+    from escalation.likelihood.day_filter_scores import day_filter_scores
 
     watched = series.window.mask().astype(float)
     design = day_design(model, series)
@@ -94,6 +100,7 @@ def _fixed_draws(
     model: Hawkes, series: EventSeries, layout: Layout, terms: int, common: dict[str, Any]
 ) -> Problem:
     """Several streams, marks, eras or several exponentials."""
+    from escalation.likelihood.day_clusters import pilot
     from escalation.likelihood.day_draws import day_draws
     from escalation.likelihood.day_scores import day_draws_scores
     from escalation.likelihood.day_times import day_data
@@ -107,28 +114,35 @@ def _fixed_draws(
         layout.start("mark_exponent") + np.arange(streams) if marked else np.full(streams, -1)
     )
 
-    def arrays(one: EventSeries, draws: int) -> dict[str, Any]:
+    def arrays(
+        one: EventSeries, draws: int, hint: tuple[float, FloatArray] | None = None
+    ) -> dict[str, Any]:
         marks = model.marks.sizes(one) if model.marks is not None else None
         counts = day_counts(one).astype(np.int64)
-        return day_data(counts, watched, design, marks, era, draws)
+        return day_data(counts, watched, design, marks, era, draws, model.filter_seed, hint)
 
     def again(theta: FloatArray, rng: np.random.Generator) -> dict[str, Any]:
         return arrays(model.simulate(layout.unpack(theta), series, rng), model.filter_draws)
 
+    counts = day_counts(series).astype(np.int64)
+    found = pilot(np.where(watched[:, None] > 0, counts, 0), watched)
+
     # A first search on coarse draws, of the beginning alone where it tells of every parameter.
     if len(watched) > LONG and not model.eras and not marked and _alike(model.background):
-        counts = day_counts(series).astype(np.int64)[: LONG // 2]
         part = slice(LONG // 2)
-        sketch = day_data(counts, watched[part], design[part], None, era[part], COARSE)
+        sketch = day_data(
+            counts[part], watched[part], design[part], None, era[part], COARSE, model.filter_seed,
+            found,
+        )  # fmt: skip
     else:
-        sketch = arrays(series, COARSE)
+        sketch = arrays(series, COARSE, found)
     groups = model.kernel_groups(streams)
     blocks = 1 if (groups == groups[0]).all() else streams
     states = (len(model.eras) + 1) * blocks * streams * terms
     scored = states <= SCORED
     return Problem(
         core=day_draws,
-        data=arrays(series, model.filter_draws),
+        data=arrays(series, model.filter_draws, found),
         structure=(
             groups,
             np.array([int(model.start == "stationary")], np.int64),

@@ -109,6 +109,8 @@ class Hawkes(Model):
         that follow a batch on other days; for streams that are quiet on most days.
     filter_draws : int
         Fixed draws of the times within a day, where the filter has no closed form.
+    filter_seed : int
+        Seed of those draws; estimates under another one show how much the draws matter.
 
     References
     ----------
@@ -136,6 +138,7 @@ class Hawkes(Model):
     start: str = "stationary"
     batches: bool = False
     filter_draws: int = 32
+    filter_seed: int = 0
 
     name = "Hawkes"
 
@@ -150,6 +153,8 @@ class Hawkes(Model):
                 raise ValueError(f"{what} must be one of {', '.join(known)}, got {came!r}")
         if tuple(sorted(set(self.eras))) != tuple(self.eras):
             raise ValueError("eras must be different dates in order")
+        if self.filter_seed < 0:
+            raise ValueError(f"filter_seed must not be negative, got {self.filter_seed}")
         if self.warmup < 0:
             raise ValueError(f"warmup must not be negative, got {self.warmup} days")
 

@@ -26,6 +26,8 @@ IntArray = NDArray[np.int64]
 
 #: Blocks of time that residual counts are summed over.
 BLOCKS = 24
+#: Days simulated for the law of a count, where it has no closed form.
+PATHS = 400
 #: Fewer increments than this say nothing.
 FEW = 5
 
@@ -301,31 +303,60 @@ def _between(breaks: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _daily(
     model: Hawkes, series: EventSeries, values: Mapping[str, FloatArray], rng: np.random.Generator
 ) -> Residuals:
-    """Of daily counts given the days before, and what other streams did on the day."""
-    from escalation.likelihood.day_filter import time_grid
-    from escalation.likelihood.same_day import daily_steps
-
-    counts, rates = daily_counts(series), daily_rates(model, series, values)
-    own, decay = own_excitation(model, series, values)
+    """Of daily counts given the days before."""
+    counts = daily_counts(series)
+    below, chance, mean = _laws(model, series, values, counts, rng)
     watched = series.window.mask()
     edges = np.linspace(0, len(counts), BLOCKS + 1).round()
     block = np.clip(np.searchsorted(edges, np.arange(len(counts)), side="right") - 1, 0, BLOCKS - 1)
     increments = []
     observed, expected = np.zeros((2, BLOCKS, len(series.names)))
     for k in range(len(series.names)):
-        seen = np.where(watched, counts[:, k], 0.0)
-        steps = daily_steps(
-            float(own[k]), float(decay[k]), rates[:, k], seen, watched.astype(float),
-            *time_grid(int(seen.max(initial=0))), model.start == "stationary",
-        )[watched]  # fmt: skip
-        chance = np.exp(steps[:, 0])
-        transform = steps[:, 1] + rng.random(len(steps)) * chance
+        transform = below[watched, k] + rng.random(int(watched.sum())) * chance[watched, k]
         increments.append(-np.log1p(-np.clip(transform, 0.0, 1 - 1e-12)))
-        observed[:, k] = np.bincount(block[watched], seen[watched], BLOCKS)
-        expected[:, k] = np.bincount(block[watched], steps[:, 2], BLOCKS)
+        observed[:, k] = np.bincount(block[watched], counts[watched, k], BLOCKS)
+        expected[:, k] = np.bincount(block[watched], mean[watched, k], BLOCKS)
     return Residuals.of(
         series.names, tuple(increments), edges, observed, expected, "day"
     )  # fmt: skip
+
+
+def _laws(
+    model: Hawkes,
+    series: EventSeries,
+    values: Mapping[str, FloatArray],
+    counts: FloatArray,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Probability of less than each day's count, of that count, and its mean, (D, K) each.
+
+    A closed form of one stream with one exponential; else by simulated days, among whose counts
+    the count itself has a rank that is uniform, ties at random.
+    """
+    from escalation.hawkes.day_coded import closed_form, day_problem
+
+    if not closed_form(model, series):
+        from escalation.likelihood.day_predict import day_predictions
+
+        problem = day_problem(model, series)
+        theta = problem.layout.pack(values)
+        said = day_predictions(
+            theta, problem.kernels(theta)[0], *problem.data.values(), *problem.structure, PATHS,
+            rng,
+        )  # fmt: skip
+        tied = (said[..., 1] - said[..., 0]) * PATHS
+        return said[..., 0] * PATHS / (PATHS + 1), (tied + 1) / (PATHS + 1), said[..., 2]
+    from escalation.likelihood.day_series import time_grid
+    from escalation.likelihood.same_day import daily_steps
+
+    watched = series.window.mask()
+    own, decay = own_excitation(model, series, values)
+    seen = np.where(watched, counts[:, 0], 0.0)
+    steps = daily_steps(
+        float(own[0]), float(decay[0]), daily_rates(model, series, values)[:, 0], seen,
+        watched.astype(float), *time_grid(int(seen.max(initial=0))), model.start == "stationary",
+    )  # fmt: skip
+    return steps[:, 1:2], np.exp(steps[:, :1]), steps[:, 2:3]
 
 
 def exponential_distances(increments: FloatArray) -> tuple[float, float]:

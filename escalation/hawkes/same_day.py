@@ -219,7 +219,7 @@ def _score(
     counts: FloatArray, rates: FloatArray, watched: FloatArray, reach: float, decay: float
 ) -> tuple[float, float]:
     """Statistic and share of doubles of one stream's counts."""
-    from escalation.likelihood.day_filter import time_grid
+    from escalation.likelihood.day_series import time_grid
     from escalation.likelihood.same_day import daily_steps
 
     counts = np.where(watched > 0, counts, 0.0)

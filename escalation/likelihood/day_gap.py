@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.day_filter import SLACK, slack, solve
+from escalation.likelihood.day_filter import SLACK, slack
+from escalation.likelihood.day_series import solve
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]

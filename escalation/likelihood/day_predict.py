@@ -6,21 +6,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.day_draws import (
-    EMPTY,
-    Draws,
+from escalation.likelihood.day_midnight import EMPTY
+from escalation.likelihood.day_room import Draws, make_room
+from escalation.likelihood.day_step import advance, opening
+from escalation.likelihood.day_structure import (
     Structure,
-    _begin,
-    _day,
-    _pass,
-    _rates,
-    _room,
-    _sort_out,
-    _structure,
-    _tilt,
+    first_reach,
     mark_weights,
+    rates,
+    structure,
 )
-from escalation.likelihood.day_scores import _fixed
+from escalation.likelihood.day_unwatched import pass_day, settled, unwatched_maps
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -132,27 +128,19 @@ def day_predictions(
         uniformly distributed if the model holds, up to the paths' number.
     """
     days, streams = watched.size, group.shape[0]
-    eras = 1
-    for d in range(days):
-        eras = max(eras, era[d] + 1)
-    has_gap = np.zeros(eras, np.int64)
-    largest = 0
-    widest = 4
-    for d in range(days):
-        largest = max(largest, first[d + 1] - first[d])
-        if watched[d] == 0.0:
-            has_gap[era[d]] = 1
-    for i in range(lanes.size):
-        widest = max(widest, lanes[i])
-    rate = _rates(theta, design, column)
+    has_gap, rows, largest, widest = opening(first, lanes, watched, era)
+    eras = has_gap.size
+    rate = rates(theta, design, column)
     mark, _ = mark_weights(theta, stream, size, exponent)
-    model = _structure(theta, values, group, place[0], eras)
+    model = structure(theta, values, group, place[0], eras)
     states = model.fade.size
-    through = np.zeros((eras, 2, states, states + streams))
+    through = unwatched_maps(model, has_gap, streams)
     mean, variance = np.zeros((2, states)), np.zeros((2, states))
-    _fixed(theta, values, group, place[0], rate, has_gap, start[0], through, mean, variance)
-    room = _room(largest, model, widest)
+    if start[0] == 1:
+        settled(first_reach(theta, values, group, place[0]), model, rate, mean, variance)
+    room = make_room(largest, model, widest)
     draws = Draws(stream, lanes, origin, when, which, normal, decline, share, offset)
+    tilted, after = np.empty((2, states)), np.empty((2, states))
 
     pool = np.empty(stream.size)
     begin = np.zeros(streams + 1, np.int64)
@@ -165,17 +153,11 @@ def day_predictions(
     out = np.full((days, streams, 3), np.nan)
     state, counts = np.empty(states), np.empty(streams, np.int64)
     seen = np.empty(streams, np.int64)
-    m, v = np.empty(states), np.empty(states)
-    row = -1
     for d in range(days):
         now = era[d]
-        used = (now + 1) * (states // eras)
-        n = first[d + 1] - first[d]
-        row += 1 if n > 0 else 0
         if watched[d] == 0.0:
-            _pass(through, now, mean, variance, rate[d : d + 1], 0)
-            for c in range(states):
-                mean[0, c], variance[0, c] = mean[1, c], variance[1, c]
+            pass_day(through, now, mean, variance, rate[d : d + 1], 0)
+            mean[0], variance[0] = mean[1], variance[1]
             continue
         for k in range(streams):
             seen[k] = 0
@@ -194,17 +176,9 @@ def day_predictions(
                 out[d, k, 0] += (1.0 if counts[k] < seen[k] else 0.0) / paths
                 out[d, k, 1] += (1.0 if counts[k] <= seen[k] else 0.0) / paths
                 out[d, k, 2] += counts[k] / paths
-        for c in range(states):
-            m[c], v[c] = mean[0, c], variance[0, c]
-        _tilt(used, model, m, v)
-        if n > 0:
-            _begin(used, row, model, draws, m, v, room)
-            number = _sort_out(n, first[d], row, mark, model, draws, room)
-            _day(n, number, now, rate, d, model, draws, row, room, m, v)
-        else:
-            for c in range(used):
-                m[c] *= model.fade[c]
-                v[c] *= model.fade[c] * model.fade[c]
-        for c in range(states):
-            mean[0, c], variance[0, c] = m[c], v[c]
+        advance(
+            d, rows[d], now, first, rate, mark, model, draws, room, mean[0], variance[0], tilted,
+            after,
+        )  # fmt: skip
+        mean[0], variance[0] = after[0], after[1]
     return out

@@ -6,7 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.day_filter import WEIGHT, _day, day_series, fade, slack
+from escalation.likelihood.day_count import WEIGHT, day_count
+from escalation.likelihood.day_filter import fade, slack
+from escalation.likelihood.day_series import day_series
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -74,7 +76,7 @@ def daily_steps(
             n = int(counts[d])
             out[d, 2] = rate[d] + gain * (mean * e_mean + rate[d] * e_twice)
             out[d, 3] = out[d, 2] + gain * gain * e_mean * e_mean * variance
-            value, mean, variance = _day(
+            value, mean, variance = day_count(
                 n, rate[d], mean, variance, gain, scale, series, work, 0, whole
             )
             out[d, 0] = value

@@ -13,7 +13,7 @@ from escalation.likelihood.day_filter import (
     slack,
     time_grid,
 )
-from escalation.likelihood.day_scores import day_filter_scores
+from escalation.likelihood.day_filter_scores import day_filter_scores
 
 EMPTY, STATIONARY = np.array([0]), np.array([1])
 
