@@ -173,7 +173,9 @@ class Dynamics:
             raise ValueError(f"{day} does not lie in the periods from {edges[0]} to {edges[-1]}")
         return self.moving.at(at)
 
-    def branching_over_time(self, level: float = 0.9, draws: int = 200) -> pl.DataFrame:
+    def branching_over_time(
+        self, level: float = 0.9, draws: int = 200, pair: tuple[str, str] | None = None
+    ) -> pl.DataFrame:
         """Branching ratio by period: start, estimate (the median), lower, upper.
 
         Parameters
@@ -181,26 +183,36 @@ class Dynamics:
         level : float
         draws : int
             How many of the draws are used, evenly spread over all of them.
+        pair : (str, str), optional
+            Source and target of an arrow: its R in place of the branching ratio.
 
         Raises
         ------
         ValueError
-            If R does not move.
+            If R does not move, or for an unknown stream.
         """
         if self.moving is None:
             raise ValueError("R is the same in all periods: see branching_ratio")
+        for name in pair or ():
+            if name not in self.names:
+                raise ValueError(f"no stream {name!r}; the streams are {', '.join(self.names)}")
         rows = np.unique(np.linspace(0, len(self.reproduction) - 1, draws).astype(int))
         tails = [0.5, (1 - level) / 2, (1 + level) / 2]
+        own, cross = self.moving.own, self.moving.cross
         thin = replace(
             self.moving,
             base=self.moving.base[rows],
-            own=None if self.moving.own is None else self.moving.own[rows],
-            cross=None if self.moving.cross is None else self.moving.cross[rows],
+            own=None if own is None else own[rows],
+            cross=None if cross is None else cross[rows],
         )
         found = []
         for t in range(len(self.moving.edges) - 1):
-            radius = np.abs(np.linalg.eigvals(thin.at(t))).max(axis=1)
-            found.append(np.quantile(radius, tails))
+            matrix = thin.at(t)
+            if pair is None:
+                values = np.abs(np.linalg.eigvals(matrix)).max(axis=1)
+            else:
+                values = matrix[:, self.names.index(pair[1]), self.names.index(pair[0])]
+            found.append(np.quantile(values, tails))
         middle, lower, upper = np.array(found).T
         return pl.DataFrame(
             {

@@ -20,6 +20,7 @@ from escalation.likelihood.count_sums import (
     HIGHEST,
     LOWEST,
     dispersed_row,
+    dot,
     lane_sum,
 )
 from escalation.likelihood.exponential import fade, logarithm
@@ -30,9 +31,9 @@ STILL = 1e-7
 #: Dispersions below this are taken for it inside the integral.
 PLAIN = 1e-6
 #: Step in standard deviations of the mode's normal law, and at most.
-STEP, WIDEST = 0.6, 0.5
+STEP, WIDEST = 0.8, 0.5
 #: The integrand is followed until it has fallen by so much on the log scale.
-FALL = 34.0
+FALL = 30.0
 NODES = 400
 #: Where the integrand is narrower than this on the log scale, differences are taken with care.
 NARROW = 0.03
@@ -167,7 +168,8 @@ def _period(
     if number > NODES:
         number = NODES
         step = (right - left) / (NODES - 1)
-    log_f, epsilon, part, excess = nodes[0], nodes[1], nodes[2], nodes[3]
+    log_f, epsilon, excess = nodes[0], nodes[1], nodes[2]
+    logs, fractions = nodes[3 : 3 + streams], nodes[3 + streams :]
     for n in range(number):
         epsilon[n] = fade(left + n * step)
         excess[n] = left + n * step - epsilon[n] + 1.0
@@ -184,7 +186,11 @@ def _period(
         for n in range(number):
             x = factor * epsilon[n]
             one = 1.0 + x
-            log_one = logarithm(one) + (x - (one - 1.0)) / one
+            over = 1.0 / one
+            # The second part mends what the rounding of 1 + x has lost.
+            log_one = logarithm(one) + (x - (one - 1.0)) * over
+            logs[k, n] = log_one
+            fractions[k, n] = x * over
             log_f[n] += y[k] * (left + n * step) - weight * log_one
     highest = log_f[0]
     for n in range(1, number):
@@ -197,22 +203,12 @@ def _period(
         by_shape += log_f[n] * excess[n]
     value = highest + np.log(total * step)
     for k in range(streams):
-        factor = psi[k] * mean[k]
         weight = y[k] + 1 / psi[k]
-        fraction = 0.0
-        logs = 0.0
-        for n in range(number):
-            x = factor * epsilon[n]
-            one = 1.0 + x
-            part[n] = logarithm(one) + (x - (one - 1.0)) / one
-        for n in range(number):
-            fraction += log_f[n] * factor * epsilon[n] / (1.0 + factor * epsilon[n])
-            logs += log_f[n] * part[n]
-        fraction /= total
-        logs /= total
+        fraction = dot(log_f[:number], fractions[k, :number]) / total
+        log_mean = dot(log_f[:number], logs[k, :number]) / total
         value += y[k] * np.log(mean[k])
         slope[k] = (y[k] - weight * fraction) / mean[k]
-        by_psi[k] += logs / psi[k] ** 2 - weight * fraction / psi[k]
+        by_psi[k] += log_mean / psi[k] ** 2 - weight * fraction / psi[k]
     return value, by_shape / total
 
 
@@ -265,7 +261,7 @@ def shocked_dispersed(
     streams, size = y.shape
     shape = 1 / max(variance, STILL)
     own = np.maximum(psi, PLAIN)
-    nodes = np.empty((4, NODES))
+    nodes = np.empty((3 + 2 * streams, NODES))
     count, average, change = np.empty(streams), np.empty(streams), np.empty(streams)
     normaliser, bend = _normaliser(shape)
     value = 0.0

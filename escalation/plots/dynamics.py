@@ -144,6 +144,43 @@ def shares(ax: Axes, dynamics: Dynamics) -> Axes:
     return ax
 
 
+def reproduction_over_time(
+    ax: Axes,
+    dynamics: Dynamics,
+    pair: tuple[str, str] | None = None,
+    *,
+    level: float = 0.9,
+) -> Axes:
+    """How R moves: the branching ratio by period with its band, or one arrow of R.
+
+    Parameters
+    ----------
+    ax : Axes
+    dynamics : Dynamics
+        Of a model whose R moves.
+    pair : (str, str), optional
+        Source and target of the arrow; the branching ratio if not given.
+    level : float
+
+    Raises
+    ------
+    ValueError
+        If R does not move.
+    """
+    table = dynamics.branching_over_time(level, pair=pair)
+    days = table["start"].to_numpy()
+    hue = TOTAL_COLOUR if pair is None else colour(dynamics.names.index(pair[1]))
+    ends = (table["lower"].to_numpy(), table["upper"].to_numpy())
+    ax.fill_between(days, *ends, color=tint(hue, 0.25), lw=0, step="post")
+    ax.step(days, table["estimate"].to_numpy(), color=hue, where="post")
+    ax.axhline(1, color=INK, linewidth=0.6, linestyle=(0, (1, 2)))
+    ax.set_xlim(days[0], days[-1])
+    ax.set_ylim(0, max(1.05, ax.get_ylim()[1]))
+    what = "branching ratio" if pair is None else f"R, {pair[0]} → {pair[1]}"
+    ax.set_ylabel(what, color=GREY, parse_math=False)
+    return ax
+
+
 def branching_by_background(
     ax: Axes,
     alternatives: Mapping[str, Dynamics],
