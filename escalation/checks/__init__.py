@@ -14,6 +14,7 @@ from escalation.checks.predictive import (
     prior_predictive,
 )
 from escalation.checks.sensitivity import Sensitivity, power_scaling, sensitivity
+from escalation.checks.shared_shock import shared_shock
 from escalation.checks.unrecorded import Unrecorded, unrecorded
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "prior_fit",
     "prior_predictive",
     "sensitivity",
+    "shared_shock",
     "uniformity",
     "unrecorded",
 ]

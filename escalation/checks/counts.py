@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from escalation.checks.finding import WARN, Finding, percent, status_of
+from escalation.checks.finding import Finding, percent, status_of
 from escalation.checks.predictive import likelihood_periods
 from escalation.counts import EndemicEpidemic
 from escalation.fit import Fit
@@ -56,16 +56,16 @@ def pearson(fit: Fit) -> FloatArray:
     return np.asarray(out, float)
 
 
-def residuals(fit: Fit) -> list[Finding]:
-    """Whether the one-step residuals are free of memory, and of each other."""
+def residuals(fit: Fit) -> Finding:
+    """Whether the one-step residuals are free of memory."""
     from statsmodels.stats.diagnostic import acorr_ljungbox
 
     values = pearson(fit)
     values = values[~np.isnan(values).any(axis=1)]
-    names = fit.series.names
+    name, names = "Memory left over", fit.series.names
     lags = min(10, len(values) // 5)
     if lags < 1:
-        return [Finding("Memory left over", "warned", "The series is too short to tell.")]
+        return Finding(name, "warned", "The series is too short to tell.")
     p = [
         1.0 if np.ptp(column) == 0 else float(acorr_ljungbox(column, [lags])["lb_pvalue"].iloc[0])
         for column in values.T
@@ -82,38 +82,4 @@ def residuals(fit: Fit) -> list[Finding]:
         "warned": ": some memory is left over, R or its delay may be off.",
         "failed": ": the model misses memory in this stream; R and the forecast may be wrong.",
     }
-    found = [Finding("Memory left over", status, text + meaning[status], table)]
-    if len(names) > 1:
-        found.append(_together(values, names, fit.series.period))
-    return found
-
-
-def _together(values: FloatArray, names: tuple[str, ...], period: str) -> Finding:
-    with np.errstate(invalid="ignore"):
-        correlation: FloatArray = np.nan_to_num(np.corrcoef(values.T))
-    upper = np.triu_indices(len(names), 1)
-    strength = np.abs(correlation[upper])
-    at = int(strength.argmax())
-    i, j = upper[0][at], upper[1][at]
-    # Fisher's z, with a Bonferroni correction for the number of pairs.
-    z = np.arctanh(min(strength[at], 1 - 1e-12)) * np.sqrt(max(len(values) - 3, 1))
-    p = min(1.0, float(_normal_tail(z)) * len(strength))
-    text = (
-        f"Strongest correlation of the residuals within a {period}: {correlation[i, j]:.2f} "
-        f"({names[i]}; {names[j]})"
-    )
-    status = "passed" if p >= WARN else "warned"
-    meaning = {
-        "passed": ": the streams do not move together beyond what R says.",
-        "warned": (
-            f": streams move together within the {period}, which R cannot say; intervals of sums "
-            "are too narrow."
-        ),
-    }
-    return Finding("Shared shocks", status, text + meaning[status])
-
-
-def _normal_tail(z: float) -> float:
-    from math import erfc, sqrt
-
-    return erfc(z / sqrt(2))
+    return Finding(name, status, text + meaning[status], table)

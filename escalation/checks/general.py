@@ -13,6 +13,7 @@ from escalation.checks.deterrence import deterrence
 from escalation.checks.events import event_findings
 from escalation.checks.finding import Finding, Findings, percent
 from escalation.checks.predictive import predictive_check
+from escalation.checks.shared_shock import shared_shock
 from escalation.counts import EndemicEpidemic
 from escalation.dynamics import Dynamics
 from escalation.engines import NUTS
@@ -61,7 +62,10 @@ def check(
     if isinstance(fit.model, EndemicEpidemic):
         found += [delay(fit), deterrence(fit)]
     if isinstance(fit.series, CountSeries):
-        found += [*residuals(fit), predictive_check(fit, rng).finding()]
+        found.append(residuals(fit))
+        if fit.series.n_streams > 1:
+            found.append(shared_shock(fit, rng=rng))
+        found.append(predictive_check(fit, rng).finding())
     if isinstance(fit.model, Hawkes):
         found += event_findings(fit, rng)
     if alternatives is not None:
