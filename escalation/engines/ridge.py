@@ -6,19 +6,24 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from escalation.engines.limit_law import drawn, far_from_zero, to_own_scale
+from escalation.engines.limit_law import drawn, far_from_zero, limit_law, to_own_scale
 from escalation.engines.objective import Objective, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray
 
+IntArray = NDArray[np.intp]
+
 #: The normal law is checked so many standard errors from the estimate: a 90 % interval's ends.
 REACH = 1.645
-#: Factor by which the square root of twice the fall there may miss `REACH`.
+#: Factor by which the square root of twice the fall there may miss `REACH`, as the slope tells.
 BENT = 1.15
 #: An entry known better than this on the working scale is not checked: bends fall with the error.
 KNOWN = 0.05
 #: Square root of twice the fall between nodes that is aimed at, and at the outermost node.
 APART, OUTER = 0.8, 2.3
+#: Of more entries than this no profile is followed: it would cost a hundred times the fit.
+MANY = 60
 #: Most nodes on either side, steps to each, and largest step of one, on the working scale.
 NODES, STEPS, STRIDE = 6, 8, 2.0
 #: A profile that falls by less from one node to the next is flat, up to the outermost node.
@@ -59,17 +64,21 @@ def ridge_draws(
     Parameters of delays bend the likelihood: the longer a power law's tail may be, the less is
     known of the background, so that an estimate with a short tail comes with a standard error that
     is too small. Each of them is moved to both ends of its 90 % interval, the other entries as the
-    information has them follow. Where :math:`r = \sqrt{2(\ell_{max} - \ell)}` there is not near
-    1.645, the profile of the worst entry is followed: at nodes some 0.8 apart in the signed r the
-    others are maximised and the information is taken. A draw has a standard normal r, the entry
-    that has it on the profile, and the others from the limit law given the entry, by monotone
-    cubics through the places that one draw has at the nodes. The interval of the entry is then
-    that of its profile likelihood. Beyond a bound of the optimiser there is nothing: such draws
-    stay at it. Parts of the likelihood that share no parameter are treated each by itself.
+    information has them follow. Where the likelihood does not fall there as it should, the profile
+    of the worst entry is followed: at nodes some 0.8 apart in the signed root
+    :math:`r = \sqrt{2(\ell_{max} - \ell)}` the others are maximised and the information is taken. A
+    draw has a standard normal r, the entry that has it on the profile, and the others from the
+    limit law given the entry, by monotone cubics through the places that one draw has at the
+    nodes. The interval of the entry is then that of its profile likelihood. Beyond a bound of the
+    optimiser there is nothing: such draws stay at it. Parts of the likelihood that share no
+    parameter are treated each by itself. Of more than 60 entries all are drawn from the limit law.
 
     See also Barndorff-Nielsen & Cox (1994), "Inference and Asymptotics", chapter 3, for the signed
     root; Geweke (1989), Econometrica 57, for laws whose sides differ.
     """
+    if best.x.size > MANY:
+        values = limit_law(best, objective.scale, best.silent, draws, rng)
+        return RidgeDraws(best, values, (), 0)
     ridge = _Ridge(objective, best)
     normal = rng.standard_normal((draws, best.x.size))
     state = rng.bit_generator.state
@@ -154,46 +163,65 @@ class _Ridge:
         self.evaluations += 1 if outer else 2 * len(self.objective.steps)
         return self.objective.information(x)
 
+    @property
+    def separate(self) -> bool:
+        """Whether the likelihood is a sum of parts that share no parameter."""
+        return bool((self.objective.rows >= 0).all())
+
     def part(self, entry: int) -> BoolArray:
         """Entries (f,) of the same part of the likelihood, all where parts are not separate."""
         rows = self.objective.rows
-        if (rows < 0).any():
-            return np.ones(rows.size, bool)
-        return np.asarray(rows == rows[entry])
+        return np.asarray(rows == rows[entry] if self.separate else np.ones(rows.size, bool))
 
     def worst(self) -> list[tuple[int, tuple[int, ...]]]:
         """In each separate part the entry that bends most, with the sides it can go to."""
         objective, best = self.objective, self.best
         delays = np.isin(objective.free, objective.problem.groups)
         delays &= ~objective.scale.nonnegative & ~best.silent & ~best.vanishing
-        found: dict[int, tuple[float, int, tuple[int, ...]]] = {}
-        separate = bool((objective.rows >= 0).all())
-        for i in np.flatnonzero(delays):
-            bend, sides = self._bend(int(i))
-            part = int(objective.rows[i]) if separate else -1
-            if bend > np.log(BENT) and bend > found.get(part, (0.0, 0, ()))[0]:
-                found[part] = (bend, int(i), sides)
-        return [(i, sides) for _, i, sides in found.values()]
+        error = np.sqrt(np.diag(self.covariance))
+        lower = objective.limits[0]
+        found: list[tuple[float, int, tuple[int, ...]]] = [
+            (np.inf, int(i), (1,) if best.x[i] <= lower[i] + 1e-10 else (-1,))
+            for i in np.flatnonzero(delays & best.bound)
+        ]
+        known = (error > KNOWN) & (error < np.inf)
+        for together in self._slots(delays & ~best.bound & known):
+            bends = np.max([self._bends(together, side, error) for side in (-1, 1)], axis=0)
+            found += [
+                (float(bend), int(i), (-1, 1)) for bend, i in zip(bends, together, strict=True)
+            ]
+        worst: dict[int, tuple[float, int, tuple[int, ...]]] = {}
+        for one in found:
+            part = int(objective.rows[one[1]]) if self.separate else -1
+            if one[0] > np.log(BENT) and one[0] > worst.get(part, (0.0,))[0]:
+                worst[part] = one
+        return [(entry, sides) for _, entry, sides in worst.values()]
 
-    def _bend(self, entry: int) -> tuple[float, tuple[int, ...]]:
-        """How far the fall at the ends is from the normal law's, as the log of a factor."""
-        lower = self.objective.limits[0]
-        if self.best.bound[entry]:
-            return np.inf, (1,) if self.best.x[entry] <= lower[entry] + 1e-10 else (-1,)
-        error = float(np.sqrt(self.covariance[entry, entry]))
-        if not KNOWN < error < np.inf:
-            return 0.0, ()
-        bend = 0.0
-        for side in (-1, 1):
-            x = self._inside(self.centre + side * REACH / error * self.covariance[:, entry])
-            reached = abs(self._working(x)[entry] - self.centre[entry]) / error
-            value, _ = self._value(x)
-            root = np.sqrt(max(2 * (self.best.value - value), 1e-12))
-            if reached < 0.1 or not np.isfinite(root):
-                bend = np.inf
-            else:
-                bend = max(bend, abs(float(np.log(root / reached))))
-        return bend, (-1, 1)
+    def _slots(self, which: BoolArray) -> list[IntArray]:
+        """Entries that may be moved at once: one of each separate part."""
+        if not self.separate:
+            return [np.array([i]) for i in np.flatnonzero(which)]
+        rows = self.objective.rows
+        members = [np.flatnonzero(which & (rows == row)) for row in np.unique(rows[which])]
+        longest = max((len(one) for one in members), default=0)
+        return [
+            np.array([one[slot] for one in members if slot < len(one)]) for slot in range(longest)
+        ]
+
+    def _bends(self, entries: IntArray, side: int, error: FloatArray) -> FloatArray:
+        """Log of the factor by which the slope at one end of an interval is not the normal law's.
+
+        A third of it: the slope shows a bend three times as large as the root of the fall does.
+        """
+        turns = np.array([self.covariance[:, i] / error[i] * self.part(i) for i in entries])
+        wanted = self.centre + side * REACH * turns.sum(axis=0)
+        x = self._inside(wanted)
+        here = self._working(x)
+        slope = self._value(x)[1] * np.where(self.rooted, 2 * np.sqrt(np.maximum(x, 0.0)), 1.0)
+        slope[np.abs(here - wanted) > 1e-12] = 0.0
+        found = -side * turns @ slope / REACH
+        found = np.where(np.isfinite(found) & (found > 1e-6), found, np.inf)
+        return np.asarray(np.abs(np.log(found)) / 3)
 
     def follow(self, entry: int, sides: tuple[int, ...]) -> list[_Node]:
         """Nodes of the profile of an entry, by rising root."""
