@@ -458,6 +458,14 @@ class WorkingScale:
         out[unit] = values[unit] * (1 - values[unit])
         return out
 
+    def bend(self, values: FloatArray) -> FloatArray:
+        """Second derivative (f,) of each entry by its working value."""
+        out = np.zeros(len(self.supports))
+        positive, unit = self.positive, self.unit
+        out[positive] = values[positive]
+        out[unit] = values[unit] * (1 - values[unit]) * (1 - 2 * values[unit])
+        return out
+
     def jacobian(self, values: FloatArray) -> tuple[float, FloatArray]:
         """Log of the product of the slopes, and its derivative (f,) by the working values."""
         slope = self.slope(values)

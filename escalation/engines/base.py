@@ -17,6 +17,7 @@ from escalation.parameters import FloatArray, Layout
 
 Arrays = tuple[Any, ...]
 IntArray = NDArray[np.int64]
+Curvature = tuple[FloatArray, IntArray, FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,13 @@ class Problem:
         second derivatives between different parts vanish.
     shares : tuple of tuples, optional
         Alternatives of `structure` whose likelihoods add up to the whole, for several threads.
-    by_row : callable, optional
-        Part -> (structure, groups) of that part's likelihood alone. Where no parameter belongs to
-        all parts, each part is climbed by itself.
+    curvature : callable, optional
+        Compiled (theta, values, Jacobians, their derivatives (G, m, q, q), groups, *data,
+        *structure) -> (value (r,), places in theta (r, F), gradient (r, F), outer products of the
+        scores (r, F, F), what the Hessian has beside their negative (r, F, F)), of the parts of the
+        likelihood that the last array of the structure lists.
+    straight : bool
+        Whether a kernel's values are linear in its parameters.
     sketch : dict of arrays, optional
         Data of the beginning of a long series, for a first search.
     moments : callable, optional
@@ -83,7 +88,8 @@ class Problem:
     outer_information: bool = False
     rows: IntArray | None = None
     shares: tuple[Arrays, ...] = ()
-    by_row: Callable[[int], tuple[Arrays, IntArray]] | None = None
+    curvature: Callable[..., Curvature] | None = None
+    straight: bool = False
     sketch: Mapping[str, Any] | None = None
     moments: Callable[[FloatArray], tuple[FloatArray, FloatArray]] | None = None
 
@@ -96,6 +102,10 @@ class Problem:
         if len(self.groups) == 1:
             one, jacobian = self.shape(theta[self.groups[0]], given[0] if own else given)
             return one[None], jacobian[None]
+        if self.straight and not own:
+            inner = theta[self.groups]
+            one, jacobian = self.shape(inner[0], given)
+            return one + (inner - inner[0]) @ jacobian.T, np.tile(jacobian, (len(inner), 1, 1))
         found = [
             self.shape(theta[places], given[g] if own else given)
             for g, places in enumerate(self.groups)
@@ -129,6 +139,42 @@ class Problem:
             np.add.at(gradient, self.groups, np.einsum("gm,gmq->gq", by_values, jacobians))
         return value, gradient
 
+    def bends(self, theta: FloatArray) -> FloatArray:
+        """Second derivatives (G, m, q, q) of the kernels' values, by differences."""
+        jacobians = self.kernels(theta)[1]
+        out = np.zeros((*jacobians.shape, jacobians.shape[2]))
+        if self.straight:
+            return out
+        for q in range(self.groups.shape[1]):
+            places = self.groups[:, q]
+            high, low = theta.copy(), theta.copy()
+            step = 1e-5 * np.maximum(1e-3, np.abs(theta[places]))
+            high[places] += step
+            low[places] -= step
+            width = (high[places] - low[places])[:, None, None]
+            out[..., q] = (self.kernels(high)[1] - self.kernels(low)[1]) / width
+        return np.asarray((out + out.swapaxes(2, 3)) / 2)
+
+    def curved(
+        self,
+        theta: FloatArray,
+        data: Mapping[str, Any] | None = None,
+        parts: IntArray | None = None,
+    ) -> Curvature:
+        """What `curvature` gives of some parts of the likelihood, or of all; on two threads."""
+        if self.curvature is None:
+            raise ValueError("this likelihood has no second derivatives of its own")
+        given = dict(self.data if data is None else data)
+        values, jacobians = self.kernels(theta)
+        *structure, rows = self.structure
+        first = (theta, values, jacobians, self.bends(theta), self.groups, *given.values())
+        wanted = rows if parts is None else rows[parts]
+        if len(self.shares) < 2 or len(wanted) < 2:
+            return self.curvature(*first, *structure, wanted)
+        other = pool().submit(self.curvature, *first, *structure, wanted[1::2].copy())
+        found = self.curvature(*first, *structure, wanted[::2].copy()), other.result()
+        return tuple(_woven(*one) for one in zip(*found, strict=True))
+
     def outer_scores(
         self, theta: FloatArray, data: Mapping[str, Any] | None = None
     ) -> FloatArray | None:
@@ -138,6 +184,13 @@ class Problem:
         given = dict(self.data if data is None else data)
         values, jacobians = self.kernels(theta, given.pop("constants", None))
         return self.scores(theta, values, jacobians, self.groups, *given.values(), *self.structure)
+
+
+def _woven(even: Any, odd: Any) -> Any:
+    """Rows of two arrays in turn."""
+    out = np.empty((len(even) + len(odd), *even.shape[1:]), even.dtype)
+    out[::2], out[1::2] = even, odd
+    return out
 
 
 @cache

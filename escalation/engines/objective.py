@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from escalation.engines.base import Problem, pool
+from escalation.engines.base import Problem
+from escalation.engines.newton import Box, Climb, Parts, climb
 from escalation.engines.secant import PRECISION, climb_by_scores
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
@@ -27,6 +28,8 @@ FEW, MANY = 40, 60
 SINGULAR = 1e-7
 #: Second derivatives below this come from rounding alone.
 SILENT = 1e-5
+#: Most Newton steps on the beginning of a long series.
+SKETCHED = 15
 #: A change of the log-likelihood that says nothing.
 LITTLE = 0.02
 #: What the last climb of a long series may leave to rise.
@@ -112,45 +115,29 @@ class Objective:
         Other data than the problem's, for the bootstrap.
     exact : bool
         Take second differences whatever the problem says.
-    part : int, optional
-        The free entries are those of one part of the likelihood alone, the others stay as in
-        `base`.
-    base : ndarray (size,), optional
     """
 
     problem: Problem
     posterior: bool = False
     data: Mapping[str, Any] | None = None
     exact: bool = False
-    part: int | None = None
-    base: FloatArray | None = None
-
-    @cached_property
-    def chosen(self) -> BoolArray:
-        """Which of the layout's free entries are free here."""
-        free = self.problem.layout.free
-        if self.part is None or self.problem.rows is None:
-            return np.ones(len(free), bool)
-        return np.asarray(self.problem.rows[free] == self.part)
 
     @cached_property
     def free(self) -> Any:
         """Positions of the free entries."""
-        return self.problem.layout.free[self.chosen]
+        return self.problem.layout.free
 
     @cached_property
     def scale(self) -> WorkingScale:
         """The working scale of the free entries."""
-        supports = np.array(self.problem.layout.supports, dtype=object)
-        return WorkingScale(tuple(supports[self.chosen]))
+        return WorkingScale(tuple(self.problem.layout.supports))
 
     @cached_property
     def limits(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds (f,)."""
         ends = np.array([LIMITS[s] for s in self.scale.supports])
         lower, upper = ends[:, 0].copy(), ends[:, 1].copy()
-        labels = np.array(self.problem.layout.labels, dtype=object)[self.chosen]
-        for i, label in enumerate(labels):
+        for i, label in enumerate(self.problem.layout.labels):
             low, high = self.problem.bounds.get(label.partition("[")[0], (0.0, np.inf))
             if self.scale.positive[i]:
                 lower[i] = max(lower[i], np.log(low)) if low > 0 else lower[i]
@@ -160,8 +147,6 @@ class Objective:
     def theta(self, x: FloatArray) -> FloatArray:
         """All parameters (..., size) of working vectors (..., f)."""
         out = np.zeros((*x.shape[:-1], self.problem.layout.size))
-        if self.base is not None:
-            out[...] = self.base
         out[..., self.free] = self.scale.back(x)
         return out
 
@@ -225,6 +210,8 @@ class Objective:
         """
         if self.problem.outer_information and not self.exact:
             return self.outer(x)
+        if self.newton:
+            return self._whole(self.parts(x))
         size, rows = x.size, self.rows
         above = step * np.maximum(1.0, np.abs(x))
         below = np.where(self.scale.nonnegative & (x < step), 0.0, above)
@@ -238,12 +225,14 @@ class Objective:
         shared = rows < 0
         out[:, shared] = out[shared].T
         out = (out + out.T) / 2
-        if self.penalised:
-            bent = np.empty((size, size))
-            for i in range(size):
-                change = self._difference(self._prior, x, np.array([i]), above, below)
-                bent[i] = change / (above[i] + below[i])
-            out += (bent + bent.T) / 2
+        return out + self._prior_bend(x, step) if self.penalised else out
+
+    def _whole(self, parts: Parts) -> FloatArray:
+        """Minus the Hessian (f, f) from its parts."""
+        out = np.zeros((len(self.free), len(self.free)))
+        for place, observed in zip(parts.place, parts.observed, strict=True):
+            own = place[place >= 0]
+            out[np.ix_(own, own)] = observed[: own.size, : own.size]
         return out
 
     def _difference(
@@ -268,9 +257,12 @@ class Objective:
         """
         lower, upper = self.limits
         begin = np.clip(start, lower, upper)
-        if self.separate:
-            return self._climb_parts(begin, tolerance, close)
-        if self.problem.scores is not None and not self.exact:
+        if self.newton:
+            found = self._climb(begin, close)
+            if found.settled.all():
+                return found.x, found.value
+            begin = found.x
+        elif self.problem.scores is not None and not self.exact:
             if self.problem.outer_information:
                 x, value, settled = climb_by_scores(self, begin, close)
             else:
@@ -280,32 +272,86 @@ class Objective:
             begin = x
         return self._quasi_newton(begin, tolerance)
 
+    @property
+    def newton(self) -> bool:
+        """Whether the second derivatives come from the likelihood itself."""
+        return self.problem.curvature is not None and not self.exact
+
     @cached_property
     def separate(self) -> bool:
         """Whether the function is a sum of functions of different entries."""
-        parts = self.part is None and self.problem.by_row is not None
-        return parts and not self.posterior and bool((self.rows >= 0).all())
+        return self.newton and not self.penalised and bool((self.rows >= 0).all())
 
-    def _climb_parts(
-        self, begin: FloatArray, tolerance: float, close: float
-    ) -> tuple[FloatArray, float]:
-        """Climb each part by itself: a step then need not suit the others."""
-        theta = self.theta(begin)
-        assert self.problem.by_row is not None
+    @cached_property
+    def box(self) -> Box:
+        """Where the entries may be."""
+        return Box(*self.limits, self.scale.nonnegative)
 
-        def climbed(part: int) -> tuple[Any, FloatArray]:
-            assert self.problem.by_row is not None
-            structure, groups = self.problem.by_row(part)
-            own = replace(self.problem, structure=structure, groups=groups, shares=())
-            alone = replace(self, problem=own, part=part, base=theta)
-            x, _ = alone.climb(alone.start(theta), tolerance, close)
-            return alone.free, alone.scale.back(x)
+    @cached_property
+    def position(self) -> NDArray[np.int64]:
+        """Position of each parameter (size,) among the free entries, -1 for a fixed one."""
+        out = np.full(self.problem.layout.size, -1)
+        out[self.free] = np.arange(len(self.free))
+        return out
 
-        out = theta.copy()
-        for places, values in pool().map(climbed, range(int(self.rows.max()) + 1)):
-            out[places] = values
-        x = self.start(out)
-        return x, self(x)[0]
+    def _climb(self, x: FloatArray, close: float, slope: float = np.inf, steps: int = 100) -> Climb:
+        """Rise by Newton's method, each part of a sum of separate functions by itself."""
+        return climb(self.parts, x, self.box, close, slope, steps)
+
+    def parts(self, x: FloatArray, wanted: NDArray[np.int64] | None = None) -> Parts:
+        """Value and derivatives of separate parts, or of the whole as the only part."""
+        theta = self.theta(x)
+        separate = self.separate
+        found = self.problem.curved(theta, self.data, wanted if separate else None)
+        value, member, slope, outer, bend = found
+        place = np.where(member >= 0, self.position[member], -1)
+        used = place >= 0
+        own = theta[self.free]
+        first = np.where(used, self.scale.slope(own)[place], 0.0)
+        second = np.where(used, self.scale.bend(own)[place], 0.0)
+        pairs = first[:, :, None] * first[:, None, :]
+        outer, bend = outer * pairs, bend * pairs
+        diagonal = np.arange(place.shape[1])
+        bend[:, diagonal, diagonal] += slope * second
+        slope = slope * first
+        if separate:
+            return Parts(value, slope, outer, outer - bend, place)
+        return self._joined(x, Parts(value, slope, outer, outer - bend, place))
+
+    def _joined(self, x: FloatArray, parts: Parts) -> Parts:
+        """The sum of parts that share entries, with the priors, as a single part."""
+        size = x.size
+        gradient, outer, observed = np.zeros(size), np.zeros((size, size)), np.zeros((size, size))
+        for place, slope, products, minus in zip(
+            parts.place, parts.gradient, parts.outer, parts.observed, strict=True
+        ):
+            used = place >= 0
+            own = place[used]
+            block = np.ix_(own, own)
+            gradient[own] += slope[used]
+            outer[block] += products[used][:, used]
+            observed[block] += minus[used][:, used]
+        value = parts.value.sum()
+        if self.penalised and np.isfinite(value):
+            prior, slope = self._prior(x)
+            value, gradient = value + prior, gradient + slope
+            bent = self._prior_bend(x)
+            values, vectors = np.linalg.eigh(bent)
+            outer += (vectors * np.maximum(values, 0.0)) @ vectors.T
+            observed += bent
+        return Parts(
+            np.array([value]), gradient[None], outer[None], observed[None], np.arange(size)[None]
+        )
+
+    def _prior_bend(self, x: FloatArray, step: float = 1e-5) -> FloatArray:
+        """Minus the second derivatives (f, f) of the priors, one-sided at zero."""
+        above = step * np.maximum(1.0, np.abs(x))
+        below = np.where(self.scale.nonnegative & (x < step), 0.0, above)
+        out = np.empty((x.size, x.size))
+        for i in range(x.size):
+            change = self._difference(self._prior, x, np.array([i]), above, below)
+            out[i] = change / (above[i] + below[i])
+        return np.asarray((out + out.T) / 2)
 
     def _score(
         self, x: FloatArray, tolerance: float, steps: int = 60
@@ -342,6 +388,9 @@ class Objective:
     def outer(self, x: FloatArray) -> FloatArray:
         """Sum (f, f) of the outer products of the scores, plus the curvature of the priors."""
         theta = self.theta(x)
+        if self.newton:
+            parts = self.parts(x)
+            return self._whole(replace(parts, observed=parts.outer))
         scores = self.problem.outer_scores(theta, self.data)
         if scores is None:
             raise ValueError("this likelihood has no scores of its observations")
@@ -384,6 +433,10 @@ class Objective:
 
     def polish(self, x: FloatArray, tolerance: float = 1e-8, steps: int = 40) -> Optimum:
         """Newton steps over the entries off their bounds, to the maximum."""
+        if self.newton:
+            found = self._peak(x, tolerance)
+            if found is not None:
+                return found
         value, gradient = self(x)
         converged = False
         information = None
@@ -416,6 +469,22 @@ class Objective:
         silent = self._silent(x, value, gradient, information, bound)
         return Optimum(x, value, gradient, information, bound & ~silent, silent, converged)
 
+    def _peak(self, x: FloatArray, tolerance: float) -> Optimum | None:
+        """The maximum by the likelihood's own second derivatives, None where they do not lead."""
+        begin = self.parts(x)
+        steep = tolerance * max(1.0, abs(float(begin.value.sum())))
+        found = self._climb(x, close=1e-6, slope=steep)
+        x, parts = found.x, found.parts
+        gradient = np.zeros(x.size)
+        used = parts.place >= 0
+        gradient[parts.place[used]] = parts.gradient[used]
+        bound = self._bound(x, gradient)
+        if not np.abs(gradient[~bound]).max(initial=0.0) < 10 * steep:
+            return None
+        information = self._whole(parts)
+        silent = self._silent(x, found.value, gradient, information, bound)
+        return Optimum(x, found.value, gradient, information, bound & ~silent, silent, True)
+
     def _silent(
         self,
         x: FloatArray,
@@ -436,7 +505,12 @@ class Objective:
         for i in np.flatnonzero(flat):
             moved = x.copy()
             moved[i] = usual[i]
-            flat[i] = abs(self(moved)[0] - value) < LITTLE
+            if self.separate:
+                own = self.rows[i : i + 1]
+                change = self.parts(moved, own).value[0] - self.parts(x, own).value[0]
+            else:
+                change = self(moved)[0] - value
+            flat[i] = abs(change) < LITTLE
         return flat
 
     def maximise(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
@@ -453,6 +527,8 @@ class Objective:
 
     def _search(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
         sketch = self.problem.sketch
+        if self.newton:
+            return self._newton_search(starts)
         if sketch is None or self.data is not None:
             reached = [self.climb(start) for start in starts]
             best = max(reached, key=lambda one: one[1])
@@ -463,6 +539,22 @@ class Objective:
         if self.problem.scores is not None or self.exact:
             x = self.climb(x, close=FINAL)[0]
         return self.polish(x), [value for _, value in reached]
+
+    def _newton_search(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
+        """As `_search`; of separate parts each takes the start that is best for it."""
+        sketch = self.problem.sketch
+        early, close, steps = self, 1e-5, 100
+        if sketch is not None and self.data is None:
+            early, close, steps = replace(self, data=sketch), 1e-2, SKETCHED
+        found = [early._climb(np.clip(start, *self.limits), close, steps=steps) for start in starts]
+        values = np.array([one.parts.value for one in found])
+        best = np.argmax(np.where(np.isfinite(values), values, -np.inf), axis=0)
+        x = found[best[0]].x.copy()
+        for part, start in enumerate(best):
+            own = found[start].parts.place[part]
+            own = own[own >= 0]
+            x[own] = found[start].x[own]
+        return self.polish(x), [one.value for one in found]
 
     def peaked(
         self, x: FloatArray, value: float, gradient: FloatArray, tolerance: float = 1e-8

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from escalation.background import coefficient_places
 from escalation.dynamics import STABLE
 from escalation.engines import Problem
-from escalation.kernels import ExponentialFamily
+from escalation.kernels import Exponential, ExponentialFamily
 from escalation.parameters import FloatArray, Layout
 from escalation.series import EventSeries
 
@@ -55,6 +55,7 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
 
     if keeps(model, series, kernel):
         return fixed_rates_problem(kernel, data, structure, common)
+    from escalation.likelihood.curvature import hawkes_curvature
     from escalation.likelihood.hawkes import hawkes_exponential, hawkes_scores
 
     targets = np.arange(streams)
@@ -63,19 +64,11 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
         order = np.argsort([-len(times) for times in series.times], kind="stable")
         halves = order[::2], order[1::2]
         shares = tuple((*structure, np.sort(half)) for half in halves)
-    groups = common["groups"]
-
-    def by_row(target: int) -> tuple[tuple[Any, ...], IntArray]:
-        # The kernels of this row alone, numbered anew.
-        used, own = np.unique(structure[2][target], return_inverse=True)
-        numbered = np.zeros_like(structure[2])
-        numbered[target] = own
-        changed = (*structure[:2], numbered, *structure[3:], targets[target : target + 1])
-        return changed, groups[used]
 
     return Problem(
         core=hawkes_exponential,
-        by_row=by_row,
+        curvature=hawkes_curvature if model.marks is None else None,
+        straight=isinstance(kernel, Exponential),
         shape=kernel.as_exponentials(),
         constants=kernel.nodes(),
         data=data,

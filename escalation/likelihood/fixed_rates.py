@@ -61,19 +61,19 @@ def held_sums(  # type: ignore[no-untyped-def]
     none = np.empty(0)
     sums, ages, marks = np.empty((lines, BLOCK)), np.empty((1, BLOCK)), np.empty((1, BLOCK))
     scratch = np.empty((4 + terms, BLOCK))
-    mass = np.empty((3, eras, terms))
-    state = np.empty((3, lines))
+    mass = np.empty((4, eras, terms))
+    state = np.empty((4, lines))
     pointer = np.empty(streams, np.int64)
     for k in range(streams):
         for line in range(lines):
-            state[0, line] = state[1, line] = state[2, line] = 0.0
+            state[:, line] = 0.0
         for j in range(streams):
             pointer[j] = first[j]
         for start in range(first[k], first[k + 1], BLOCK):
             stop = min(start + BLOCK, first[k + 1])
             _fill_block(
                 k, start, stop, times, era, False, none, none, first, eras, values, group,
-                allowed, False, apart, state, pointer, sums, ages, marks, scratch,
+                allowed, 0, apart, state, pointer, sums, ages, ages, marks, scratch,
             )  # fmt: skip
             for j in range(streams):
                 if allowed[k, j]:

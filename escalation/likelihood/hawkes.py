@@ -96,19 +96,22 @@ def background_rates(theta, design, column):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_block(  # type: ignore[no-untyped-def]
-    k, start, stop, times, era, marked, weight, slope, first, eras, values, group, allowed, vary,
-    apart, state, pointer, sums, ages, marks, scratch,
+    k, start, stop, times, era, marked, weight, slope, first, eras, values, group, allowed, order,
+    apart, state, pointer, sums, ages, squares, marks, scratch,
 ):  # fmt: skip
     """Decayed sums at the events `start` to `stop` of stream k, for every source and exponential.
 
     Parameters
     ----------
-    state : ndarray (3, K E M)
-        Sum, sum times age, and sum of the mark slopes, at the event before `start`; moved on.
+    order : int
+        Derivatives by the rates that are prepared: none, the first, or the second too.
+    state : ndarray (4, K E M)
+        Sum, sum times age, sum of the mark slopes, and sum times the square of the age, at the
+        event before `start`; moved on.
     pointer : ndarray of int (K,)
         First event of each source that has not arrived yet; moved on.
-    sums, ages, marks : ndarray (K E M, BLOCK)
-        Filled; `ages` only if `vary`, `marks` only if `marked`.
+    sums, ages, squares, marks : ndarray (K E M, BLOCK)
+        Filled; `ages` and `squares` as `order` asks, `marks` only if `marked`.
     scratch : ndarray (4 + 3 M, BLOCK)
         Work space.
     """
@@ -138,9 +141,12 @@ def _fill_block(  # type: ignore[no-untyped-def]
                 for m in range(terms):
                     for i in range(size):
                         sums[row + m, i] = 0.0
-                    if vary:
+                    if order > 0:
                         for i in range(size):
                             ages[row + m, i] = 0.0
+                    if order > 1:
+                        for i in range(size):
+                            squares[row + m, i] = 0.0
                     if marked:
                         for i in range(size):
                             marks[row + m, i] = 0.0
@@ -171,8 +177,10 @@ def _fill_block(  # type: ignore[no-untyped-def]
                         )
                         effect = weight[origin + b] * faded[b] if marked else faded[b]
                         sums[row, where] += effect
-                        if vary:
+                        if order > 0:
                             ages[row, where] += waits[b] * effect
+                        if order > 1:
+                            squares[row, where] += waits[b] * waits[b] * effect
                         if marked:
                             marks[row, where] += slope[origin + b] * faded[b]
             pointer[j] = at
@@ -181,9 +189,14 @@ def _fill_block(  # type: ignore[no-untyped-def]
                 row = (j * eras + e) * terms + m
                 fading = scratch[4 + m]
                 total, age, mark = state[0, row], state[1, row], state[2, row]
+                square = state[3, row]
                 if j != k:
                     for i in range(size):
-                        if vary:
+                        if order > 1:
+                            moved = square + gaps[i] * (2.0 * age + gaps[i] * total)
+                            square = fading[i] * moved + squares[row, i]
+                            squares[row, i] = square
+                        if order > 0:
                             age = fading[i] * (age + gaps[i] * total) + ages[row, i]
                             ages[row, i] = age
                         total = fading[i] * total + sums[row, i]
@@ -205,7 +218,11 @@ def _fill_block(  # type: ignore[no-untyped-def]
                             before -= 1
                             if not (apart and times[before] == times[start + i - 1]):
                                 break
-                        if vary:
+                        if order > 1:
+                            moved = square + gaps[i] * (2.0 * age + gaps[i] * total)
+                            square = fading[i] * moved
+                            squares[row, i] = square
+                        if order > 0:
                             age = fading[i] * (age + gaps[i] * total)
                             ages[row, i] = age
                         total *= fading[i]
@@ -216,18 +233,25 @@ def _fill_block(  # type: ignore[no-untyped-def]
                 else:
                     total = -1.0 if start == first[k] else total
                     into = sums[row]
-                    if vary:
+                    if order > 0:
                         aged = ages[row]
                         for i in range(size):
                             total = fading[i] * (total + 1.0)
                             into[i] = total
                             age = fading[i] * age + gaps[i] * total
                             aged[i] = age
+                        if order > 1:
+                            squared = squares[row]
+                            for i in range(size):
+                                later_part = gaps[i] * (2.0 * aged[i] - gaps[i] * into[i])
+                                square = fading[i] * square + later_part
+                                squared[i] = square
                     else:
                         for i in range(size):
                             total = fading[i] * (total + 1.0)
                             into[i] = total
                 state[0, row], state[1, row], state[2, row] = total, age, mark
+                state[3, row] = square
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -241,8 +265,9 @@ def _gone(  # type: ignore[no-untyped-def]
     begin, end : int
         The source's events.
     rates : ndarray (M,)
-    out : ndarray (3, E, M)
-        Filled: the mass, its slope by the rate, its slope by the mark exponent.
+    out : ndarray (4, E, M)
+        Filled: the mass, its slope by the rate, its slope by the mark exponent, its second
+        derivative by the rate.
     """
     out[:] = 0.0
     single = spans.shape[0] == 1
@@ -260,9 +285,9 @@ def _gone(  # type: ignore[no-untyped-def]
                     out[0, 0, m] += i + 1 - scored
                     i = scored - 1
                     continue
-                mass, moment = 1.0, 0.0
+                mass, moment, bend = 1.0, 0.0, 0.0
             else:
-                mass, moment = 0.0, 0.0
+                mass, moment, bend = 0.0, 0.0, 0.0
                 for s in range(spans.shape[0]):
                     if spans[s, 1] <= t:
                         continue
@@ -276,8 +301,10 @@ def _gone(  # type: ignore[no-untyped-def]
                     else:
                         mass += early - late
                     moment += until * late - since * early
+                    bend += since * since * early - until * until * late
             out[0, e, m] += effect * mass
             out[1, e, m] += effect * moment
+            out[3, e, m] += effect * bend
             if marked:
                 out[2, e, m] += slope[i] * mass
             i -= 1
@@ -369,15 +396,16 @@ def hawkes_exponential(
     pull = np.empty(lengths.size)
     weight, slope = mark_weights(theta, sizes, first, mark_place)
     lines = streams * eras * terms
-    state = np.empty((3, lines))
+    state = np.empty((4, lines))
     pointer = np.empty(streams, np.int64)
     sums = np.empty((lines, BLOCK))
     ages = np.empty((lines if moving else 1, BLOCK))
     marks = np.empty((lines if marked else 1, BLOCK))
+    none = np.empty((1, BLOCK))
     scratch = np.empty((4 + terms, BLOCK))
     intensity = np.empty(BLOCK)
     inverse = np.empty(BLOCK)
-    gone = np.empty((3, eras, terms))
+    gone = np.empty((4, eras, terms))
     product, power = np.ones(BLOCK), np.zeros(BLOCK, np.int64)
     value = 0.0
     for k in targets:
@@ -393,7 +421,7 @@ def hawkes_exponential(
             size = stop - start
             _fill_block(
                 k, start, stop, times, era, marked, weight, slope, first, eras, values, group,
-                allowed, moving, apart, state, pointer, sums, ages, marks, scratch,
+                allowed, int(moving), apart, state, pointer, sums, ages, none, marks, scratch,
             )  # fmt: skip
             if stop <= scored:
                 continue
@@ -516,11 +544,12 @@ def hawkes_scores(
     rate = background_rates(theta, design, column)
     weight, slope = mark_weights(theta, sizes, first, mark_place)
     lines, own, columns = streams * eras * terms, groups.shape[1], column.shape[1]
-    state = np.empty((3, lines))
+    state = np.empty((4, lines))
     pointer = np.empty(streams, np.int64)
     sums = np.empty((lines, BLOCK))
     ages = np.empty((lines if moving else 1, BLOCK))
     marks = np.empty((lines if marked else 1, BLOCK))
+    none = np.empty((1, BLOCK))
     scratch = np.empty((4 + terms, BLOCK))
     intensity = np.empty(BLOCK)
     for k in targets:
@@ -562,7 +591,7 @@ def hawkes_scores(
             size = stop - start
             _fill_block(
                 k, start, stop, times, era, marked, weight, slope, first, eras, values, group,
-                allowed, moving, apart, state, pointer, sums, ages, marks, scratch,
+                allowed, int(moving), apart, state, pointer, sums, ages, none, marks, scratch,
             )  # fmt: skip
             features[:, :] = 0.0
             for i in range(size):
