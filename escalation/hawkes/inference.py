@@ -81,6 +81,7 @@ def excitation_test(
     rng: np.random.Generator | None = None,
     samples: int = 199,
     progress: Progress | None = None,
+    enough: int = ENOUGH,
 ) -> ExcitationTest:
     r"""Test by likelihood ratio whether a stream sets another one off at all.
 
@@ -90,7 +91,8 @@ def excitation_test(
     parameter of the kernel, or the effect of marks, or another entry of R lies at zero or near it,
     that mixture rejects far too often, and the p-value comes from a parametric bootstrap: series
     simulated without the arrow, both models refitted from the estimates at hand. The bootstrap
-    ends early once 20 series are as extreme as the data (Besag & Clifford 1991, Biometrika 78).
+    ends early once `enough` series are as extreme as the data (Besag & Clifford 1991, Biometrika
+    78); p-values up to `enough / samples` are those that all series would give.
 
     Parameters
     ----------
@@ -106,14 +108,19 @@ def excitation_test(
         and said to be out of place where it is.
     progress : callable, optional
         Told (done, most) after each series.
+    enough : int
+        Series as extreme as the data at which the bootstrap ends. A p-value found so is
+        `enough` over the number of series until then.
 
     Raises
     ------
     ValueError
-        For an unknown stream, an arrow that the model does not have, or a model that is not
-        additive.
+        For an unknown stream, an arrow that the model does not have, a model that is not additive,
+        or a number of series out of range.
     """
     require_additive(model)
+    if samples < 0 or enough < 1:
+        raise ValueError(f"samples must be 0 or more and enough 1 or more: {samples}, {enough}")
     rng = np.random.default_rng(0) if rng is None else rng
     j, k = _place(series, source), _place(series, target)
     mask = arrow_mask(model.arrows, len(series.names))
@@ -144,9 +151,9 @@ def excitation_test(
             continue
         done += 1
         extreme += again >= statistic - 1e-9
-        if extreme == ENOUGH:
+        if extreme == enough:
             break
-    p_value = extreme / done if extreme == ENOUGH else (extreme + 1) / (done + 1)
+    p_value = extreme / done if extreme == enough else (extreme + 1) / (done + 1)
     method = f"parametric bootstrap of {done} series: {why}"
     return replace(found, p_value=p_value, method=method, samples=done, failures=failures)
 

@@ -49,6 +49,8 @@ def test_the_bootstrap_is_taken_where_the_mixture_does_not_hold(rng):
     assert found.samples <= 19
     again = excitation_test(alone, Hawkes(), 0, 0, samples=5)
     assert again == excitation_test(alone, Hawkes(), 0, 0, np.random.default_rng(0), samples=5)
+    early = excitation_test(alone, Hawkes(), 0, 0, np.random.default_rng(0), samples=19, enough=1)
+    assert early.p_value == 1 / early.samples if early.samples < 19 else early.p_value <= 1 / 19
     out_of_place = excitation_test(alone, Hawkes(), 0, 0, rng, samples=0)
     assert "out of place" in out_of_place.method
 
@@ -72,6 +74,8 @@ def test_faults_of_the_call_are_told(rng):
         excitation_test(series, Hawkes(), "tanks", 0)
     with pytest.raises(ValueError, match="counted from 0"):
         excitation_test(series, Hawkes(), 0, 2)
+    with pytest.raises(ValueError, match="enough 1 or more: 9, 0"):
+        excitation_test(series, Hawkes(), 1, 0, samples=9, enough=0)
     with pytest.raises(ValueError, match="no arrow from 'strikes'"):
         excitation_test(series, Hawkes(arrows=((True, False), (True, True))), 1, 0)
 
