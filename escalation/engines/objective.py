@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from escalation.engines.base import Problem
+from escalation.engines.base import Problem, pool
 from escalation.engines.newton import Box, Climb, Parts, climb
 from escalation.engines.secant import PRECISION, climb_by_scores
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
@@ -534,7 +534,9 @@ class Objective:
             best = max(reached, key=lambda one: one[1])
             return self.polish(best[0]), [value for _, value in reached]
         early = replace(self, data=sketch)
-        reached = [early.climb(start, close=1e-2) for start in starts]
+        # Not where an evaluation itself asks for the two threads: both would wait for a third.
+        climbs = map if self.problem.shares else pool().map
+        reached = list(climbs(lambda start: early.climb(start, close=1e-2), starts))
         x = max(reached, key=lambda one: one[1])[0]
         if self.problem.scores is not None or self.exact:
             x = self.climb(x, close=FINAL)[0]
