@@ -124,7 +124,7 @@ class LogLinear(Model):
         unit = f"incidents per {series.period}"
         # Fewer than 1 % of prior draws of max(A, 0) have a spectral radius of 1, to 12 streams.
         influence = Parameter(
-            "influence", mask.shape, "real", Normal(0.0, 0.42 / streams**0.4),
+            "influence", mask.shape, "real", Normal(0.0, 0.38 / streams**0.36),
             "lasting change of the target's log-mean for a change of log(1 + y) of the source",
             "log ratio", ("target", "source"), None if mask.all() else mask,
         )  # fmt: skip
