@@ -30,7 +30,7 @@ class MaximumLikelihood(Engine):
 
     Where a parameter of the delays bends the likelihood away from the normal law, the draws follow
     its profile (`escalation.engines.ridge`): two evaluations of the likelihood for each such
-    parameter to find out, some 150 to follow one. A singular information, or `bootstrap` > 0,
+    parameter to find out, some 180 to follow one. A singular information, or `bootstrap` > 0,
     calls the parametric bootstrap itself (unless there are more than 60 parameters: the diagnostics
     then say that directions without information were kept wide): simulate, refit, keep the
     estimates. The coefficients of a trend are penalised by their prior. What the likelihood does

@@ -63,8 +63,8 @@ def branching_estimate(fit: Fit, level: float = 0.9) -> BranchingEstimate:
     .. math:: \tilde\varrho = 2\varrho(\hat R) - \mathrm{median}\{\varrho(R^*)\}
 
     (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 10; the median, for draws
-    may have long tails). At zero itself three quarters of the bias go, and the variance rises by a
-    quarter or so.
+    may have long tails). At zero itself seven tenths of the bias go, and the variance rises by a
+    third.
 
     Parameters
     ----------
