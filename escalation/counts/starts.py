@@ -44,7 +44,7 @@ def starts(
     for share, own, cross, decay in GUESSES:
         values: dict[str, FloatArray] = {}
         for p in layout.parameters:
-            default = decay if p.support == "positive" else 0.0
+            default = {"positive": decay, "unit": 1 - np.exp(-decay)}.get(p.support, 0.0)
             values[p.name] = np.full(p.shape, PLAIN.get(p.name, default))
         level = np.log(share * mean) - lift
         if not np.ndim(values["level"]):

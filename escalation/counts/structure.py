@@ -31,8 +31,8 @@ from escalation.window import DateArray
 IntArray = NDArray[np.int64]
 
 #: Priors of the log reproduction numbers of streams with neighbours: explosive draws are rare.
-OWN_LEVEL = Normal(-1.6, 0.6)
-CROSS_LEVEL = Normal(-2.2, 0.6)
+OWN_LEVEL = Normal(-1.8, 0.5)
+CROSS_LEVEL = Normal(-2.4, 0.5)
 KINDS = {"given": 0, "adjacency": 2, "power law": 1, "order": 2}
 
 

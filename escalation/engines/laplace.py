@@ -9,7 +9,7 @@ import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.objective import Objective, Optimum, inverse
-from escalation.parameters import FloatArray, WorkingScale
+from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,23 @@ class Laplace(Engine):
         )
 
 
+def _definite(best: Optimum, zero: BoolArray) -> FloatArray:
+    """The information; where it is not positive definite, entries at zero are taken apart.
+
+    The log-density may be convex in an entry at zero. It falls from there with its slope: the
+    squared slope then stands for the curvature, and keeps the entry within reach of zero.
+    """
+    try:
+        np.linalg.cholesky(best.information)
+    except np.linalg.LinAlgError:
+        out = np.array(best.information)
+        for i in np.flatnonzero(best.bound & zero):
+            out[i, :] = out[:, i] = 0.0
+            out[i, i] = max(best.gradient[i] ** 2, 1e-8)
+        return out
+    return best.information
+
+
 def _truncated(
     best: Optimum, scale: WorkingScale, draws: int, sweeps: int, rng: np.random.Generator
 ) -> FloatArray:
@@ -72,7 +89,7 @@ def _truncated(
     from scipy.special import ndtr, ndtri
 
     zero = scale.nonnegative
-    covariance = inverse(best.information)
+    covariance = inverse(_definite(best, zero))
     centre = best.x + covariance @ np.where(best.bound & zero, best.gradient, 0.0)
     inside, rest = np.flatnonzero(zero), np.flatnonzero(~zero)
     out = np.empty((draws, best.x.size))

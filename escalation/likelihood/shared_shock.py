@@ -30,8 +30,9 @@ from escalation.parameters import FloatArray
 STILL = 1e-7
 #: Dispersions below this are taken for it inside the integral.
 PLAIN = 1e-6
-#: Step in standard deviations of the mode's normal law, and at most.
-STEP, WIDEST = 0.8, 0.5
+#: Step in standard deviations of the mode's normal law, and at most: the gamma law's transform
+#: falls like exp(-pi^2 / step).
+STEP, WIDEST = 0.7, 0.33
 #: The integrand is followed until it has fallen by so much on the log scale.
 FALL = 30.0
 NODES = 400
