@@ -165,7 +165,11 @@ def build(problem: Problem, coords: dict[str, Sequence[str]]) -> pm.Model:
 def _inputs(problem: Problem) -> list[Any]:
     """What the likelihood takes after theta: constants, groups, data, structure."""
     data = {"constants": np.atleast_2d(problem.constants), **problem.data}
-    shared = {name: pm.Data(name, np.asarray(value)) for name, value in data.items()}
+    taken = pm.modelcontext(None).coords
+    shared = {
+        name: pm.Data(f"{name}_data" if name in taken else name, np.asarray(value))
+        for name, value in data.items()
+    }
     constants = shared.pop("constants")
     structure = [pt.as_tensor_variable(one) for one in problem.structure]
     return [constants, pt.as_tensor_variable(problem.groups), *shared.values(), *structure]
