@@ -11,7 +11,7 @@ from escalation.checks.finding import Finding, percent, status_of
 from escalation.checks.predictive import likelihood_periods
 from escalation.counts import EndemicEpidemic
 from escalation.fit import Fit
-from escalation.kernels import ContinuousKernel
+from escalation.kernels import ContinuousKernel, OneLag
 from escalation.parameters import FloatArray
 from escalation.series import CountSeries
 
@@ -25,7 +25,10 @@ def delay(fit: Fit) -> Finding:
     kernel = kernel.within(float(len(fit.series.counts)))
     name = "Delay against period"
     if not isinstance(kernel, ContinuousKernel):
-        return Finding(name, "passed", f"All offspring falls in the next {period} by definition.")
+        text = f"All offspring falls in the next {period} by definition."
+        if not isinstance(kernel, OneLag):
+            text = f"A delay is a whole number of {period}s, at least one, by definition."
+        return Finding(name, "passed", text)
     own = kernel.parameters(period)
     theta = np.column_stack([fit.draws[p.name].reshape(len(fit.theta), -1) for p in own])
     median = float(np.median(kernel.median(theta)))

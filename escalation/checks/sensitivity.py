@@ -33,8 +33,9 @@ class Sensitivity:
     Each quantity's law is compared with that under :math:`p(\theta)^\alpha p(y\mid\theta)` and
     under :math:`p(\theta) p(y\mid\theta)^\alpha` at α = 0.8 and 1.25, reached by importance weights
     with smoothed tails. The sensitivity is the cumulative Jensen–Shannon distance a doubling of the
-    power. Sensitive (0.05 or more) to both prior and likelihood: they pull against each other.
-    Sensitive to the prior alone: the prior is strong, or the data say little.
+    power. Sensitive (0.05 or more) to both prior and likelihood: a conflict is possible, they may
+    pull against each other. Sensitive to the prior alone: the prior is strong, or the data say
+    little. Short series show both; look at where `moved` points.
 
     Attributes
     ----------
@@ -50,6 +51,9 @@ class Sensitivity:
         posterior standard deviations.
     scaled : str
         Which priors were scaled, in words.
+    noise : float
+        Sensitivity that chance alone gives with so many draws: the 95th percentile of what is found
+        after the draws of a quantity are shuffled against the weights. Nothing below it counts.
 
     References
     ----------
@@ -62,12 +66,18 @@ class Sensitivity:
     shapes: Mapping[str, float]
     moved: FloatArray
     scaled: str
+    noise: float = 0.0
+
+    @property
+    def threshold(self) -> float:
+        """Sensitivity from which on a quantity counts: 0.05, or the noise if that is larger."""
+        return max(SENSITIVE, self.noise)
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
         """What each quantity's pair of sensitivities says; "" for nothing."""
         return tuple(
-            "" if prior < SENSITIVE else CONFLICT if likelihood >= SENSITIVE else STRONG
+            "" if prior < self.threshold else CONFLICT if likelihood >= self.threshold else STRONG
             for prior, likelihood in zip(self.prior, self.likelihood, strict=True)
         )
 
@@ -89,10 +99,15 @@ class Sensitivity:
         name, table = "Prior sensitivity", self.table()
         rough = max(self.shapes.values(), default=-np.inf)
         told = f" The weights are uneven (k {rough:.2f}): rough." if rough > UNTRUSTED else ""
+        if self.noise > SENSITIVE:
+            told += f" Too few draws to see less than {self.noise:.2f}: take more."
         conflict = table.filter(pl.col("diagnosis") == CONFLICT)["quantity"].to_list()
         strong = table.filter(pl.col("diagnosis") == STRONG)["quantity"].to_list()
         if conflict:
-            text = f"Prior and data pull against each other in {_listed(conflict)}."
+            text = (
+                f"Prior and data both move {_listed(conflict)}: either they pull against each "
+                "other, or the data alone would say little."
+            )
             return Finding(name, "warned", text + told, table)
         if strong:
             text = f"What is said of {_listed(strong)} leans on the prior; the data say little."
@@ -162,18 +177,22 @@ def power_scaling(
     scaled : str
         Which priors `prior` holds, in words.
     """
-    shapes, senses = {}, {}
+    shapes, senses, chance = {}, {}, []
     moved = np.zeros((len(ALPHAS), len(quantities)))
+    rng = np.random.default_rng(0)
+    shuffled = {name: rng.permutation(draws) for name, draws in quantities.items()}
     for component, density in (("prior", prior), ("likelihood", likelihood)):
-        total = np.zeros(len(quantities))
+        total, by_chance = np.zeros(len(quantities)), np.zeros(len(quantities))
         for a, alpha in enumerate(ALPHAS):
             weights, shape = power_weights(density, alpha)
             shapes[f"{component} to the power {alpha:g}"] = shape
-            distances = [jensen_shannon(draws, weights) for draws in quantities.values()]
-            total += np.array(distances) / abs(np.log2(alpha))
+            doubling = len(ALPHAS) * abs(np.log2(alpha))
+            total += _distances(quantities, weights) / doubling
+            by_chance += _distances(shuffled, weights) / doubling
             if component == "prior":
                 moved[a] = [_shift(draws, weights) for draws in quantities.values()]
-        senses[component] = total / len(ALPHAS)
+        senses[component] = total
+        chance.append(by_chance)
     return Sensitivity(
         names=tuple(quantities),
         prior=senses["prior"],
@@ -181,7 +200,12 @@ def power_scaling(
         shapes=shapes,
         moved=moved,
         scaled=scaled,
+        noise=float(np.quantile(chance, 0.95)),
     )
+
+
+def _distances(quantities: Mapping[str, FloatArray], log_weights: FloatArray) -> FloatArray:
+    return np.array([jensen_shannon(draws, log_weights) for draws in quantities.values()])
 
 
 def log_prior(layout: Layout, theta: FloatArray, names: Sequence[str] | None = None) -> FloatArray:

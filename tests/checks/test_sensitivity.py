@@ -105,6 +105,17 @@ def test_leaving_one_out_is_exact_for_a_normal_mean(rng):
     assert 0.3 < effective.sum() < 2
 
 
+def test_chance_is_not_taken_for_sensitivity(rng):
+    # Twelve quantities that neither component knows anything of, and few draws.
+    draws = rng.normal(size=(13, 150))
+    quantities = {f"x{i}": one for i, one in enumerate(draws[1:])}
+    found = power_scaling(quantities, -2 * draws[0] ** 2, -3 * draws[0])
+    assert found.noise > 0.05
+    assert found.threshold == found.noise
+    assert found.diagnoses.count("") >= 10
+    assert "take more" in found.finding().text
+
+
 MODEL = EndemicEpidemic(background=Background(harmonics=0), lags=3)
 
 
