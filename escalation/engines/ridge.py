@@ -159,8 +159,9 @@ class _Ridge:
         return self.objective(x)
 
     def _information(self, x: FloatArray) -> FloatArray:
-        outer = self.objective.problem.outer_information and not self.objective.exact
-        self.evaluations += 1 if outer else 2 * len(self.objective.steps)
+        objective = self.objective
+        outer = objective.problem.outer_information and not objective.exact
+        self.evaluations += 1 if outer or objective.newton else 2 * len(objective.steps)
         return self.objective.information(x)
 
     @property
