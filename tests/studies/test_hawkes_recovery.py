@@ -1,6 +1,7 @@
 """A few sets of the study of recovery: the tables of the documentation have a thousand."""
 
 import pytest
+
 from studies.hawkes_recovery import line, study
 
 
