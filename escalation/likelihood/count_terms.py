@@ -71,6 +71,8 @@ def dispersed_term(y: float, mean: float, psi: float) -> tuple[float, float]:
     which is :math:`-\mu` at :math:`\psi = 0`.
     """
     x = psi * mean
+    log_one = np.log1p(x)
+    share = mean / (1 + x)
     if abs(x) < 1e-2:
         # Series of log1p(x)/x and of (log1p(x) - x/(1+x))/x**2: no cancellation.
         ratio = 1.0
@@ -80,9 +82,7 @@ def dispersed_term(y: float, mean: float, psi: float) -> tuple[float, float]:
             power *= -x
             ratio += power / (i + 1)
             curve += power * (i + 1) / (i + 2)
-        log_term = mean * ratio
-        curve_term = mean * mean * curve
-    else:
-        log_term = np.log1p(x) / psi
-        curve_term = (np.log1p(x) - x / (1 + x)) / (psi * psi)
-    return -log_term - y * np.log1p(x), curve_term - y * mean / (1 + x)
+        return -mean * ratio - y * log_one, mean * mean * curve - y * share
+    inverse = 1 / psi
+    bend = (log_one * inverse - share) * inverse
+    return -(y + inverse) * log_one, bend - y * share
