@@ -1,15 +1,10 @@
 """A part of the studies of calibration and of coverage, for the slow run."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # the studies are scripts, not a package
-
-from calibration_counts import models, run
-from forecast_coverage import CASES, ENGINES, WHAT, one_set
+from studies.calibration_counts import models, run
+from studies.forecast_coverage import CASES, ENGINES, WHAT, one_set
 
 
 @pytest.mark.slow
