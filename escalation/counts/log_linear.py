@@ -186,13 +186,13 @@ class LogLinear(Model):
         logs, typical = _logs(series, counts)
         scale = np.where(used, series.scale, 1.0)
         return {
-            "counts": counts,
-            "logs": logs,
+            "counts": np.ascontiguousarray(counts.T),
+            "logs": np.ascontiguousarray(logs.T),
             "typical": typical,
             **count_tables(counts, used.astype(float)),
             "used": used.astype(float),
             "log_scale": np.log(scale),
-            "design": design_matrix(self.background, series, series.edges),
+            "design": np.ascontiguousarray(design_matrix(self.background, series, series.edges).T),
         }
 
     def _starts(

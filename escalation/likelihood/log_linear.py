@@ -6,15 +6,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.count_terms import dispersed_term, rising
+from escalation.likelihood.count_sums import (
+    add_scaled,
+    dispersed_row,
+    dot,
+    exponentials,
+    lag_slopes,
+    lagged_sums,
+    poisson_row,
+)
+from escalation.likelihood.count_terms import rising
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
-#: Log-means above this are no counts.
-HIGHEST = 34.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def log_linear(
     theta: FloatArray,
     values: FloatArray,
@@ -40,8 +47,8 @@ def log_linear(
         All parameters; those of the kernel are not read.
     values : ndarray (1, L)
         Lag weights.
-    counts : ndarray (T, K)
-    logs : ndarray (T, K)
+    counts : ndarray (K, T)
+    logs : ndarray (K, T)
         g: log(1 + y), with the stream's mean where a period was not watched throughout.
     typical : ndarray (K,)
         That mean; before the first used period z is what it leads to.
@@ -51,7 +58,7 @@ def log_linear(
         1 where the period is in the likelihood (never one of the first L), else 0.
     log_scale : ndarray (T,)
         Log of the exposure, 0 where the period was watched throughout.
-    design : ndarray (T, P)
+    design : ndarray (P, T)
     column : ndarray of int (K, P)
         Place in `theta` of each background coefficient.
     place : ndarray of int (3 + K,)
@@ -67,94 +74,78 @@ def log_linear(
 
     Notes
     -----
-    One pass forward, and one back for the derivative of everything after a period by its z.
+    Along the periods, stream by stream. Where there is feedback, one pass forward, and one back for
+    the slope of everything after a period by its z.
     """
-    periods, streams = counts.shape
-    weights = values[0]
-    lags = weights.size
-    columns = design.shape[1]
+    streams, periods = counts.shape
+    lags = values.shape[1]
+    size = periods - lags
     first, memory, dispersed = place[0], place[1], place[2] > 0
     by_theta = np.zeros(theta.size)
     by_values = np.zeros((1, lags))
-    delta = np.zeros(streams)
-    state = np.zeros(streams)
-    for k in range(streams):
-        if memory >= 0:
-            delta[k] = theta[memory + k]
-        for j in range(streams):
-            state[k] += theta[first + k * streams + j] * typical[j]
-    past = np.zeros((periods, streams))
-    pulled = np.zeros((periods, streams))
-    before = np.zeros((periods, streams))
-    slope = np.zeros((periods, streams))
-
+    past = np.zeros((streams, size))
+    lagged_sums(values[0], logs, past)
+    back = np.zeros((streams, size))
+    pulled = np.empty(size)
+    state = np.empty(size)
+    mean = np.empty(size)
+    slope = np.empty(size)
+    scratch = np.empty((2, size))
+    counted = used[lags:]
     value = constant[0]
     if dispersed:
         risen, by_psi = rising(exceed, theta, place[3:])
         value += risen
         for k in range(streams):
             by_theta[place[3 + k]] += by_psi[k]
-    for t in range(lags, periods):
-        if memory < 0 and used[t] == 0:
-            continue
-        for lag in range(lags):
-            w = weights[lag]
-            if w != 0.0:
-                for j in range(streams):
-                    past[t, j] += w * logs[t - 1 - lag, j]
-        for k in range(streams):
-            pull = 0.0
-            row = first + k * streams
-            for j in range(streams):
-                pull += theta[row + j] * past[t, j]
-            pulled[t, k] = pull
-            before[t, k] = state[k]
-            state[k] = delta[k] * state[k] + (1 - delta[k]) * pull
-            if used[t] == 0:
-                continue
-            exponent = log_scale[t] + state[k]
-            for p in range(columns):
-                exponent += design[t, p] * theta[column[k, p]]
-            if not exponent < HIGHEST:
-                return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
-            mean = np.exp(exponent)
-            y = counts[t, k]
-            value += y * exponent
-            if dispersed:
-                psi = theta[place[3 + k]]
-                if 1 + psi * mean <= 0:
-                    return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
-                term, bend = dispersed_term(y, mean, psi)
-                value += term
-                by_theta[place[3 + k]] += bend
-                slope[t, k] = (y - mean) / (1 + psi * mean)
-            else:
-                value -= mean
-                slope[t, k] = y - mean
-            for p in range(columns):
-                by_theta[column[k, p]] += slope[t, k] * design[t, p]
-
-    later = np.zeros(streams)
-    back = np.zeros(streams)
-    for t in range(periods - 1, lags - 1, -1):
-        if memory < 0 and used[t] == 0:
-            continue
-        for j in range(streams):
-            back[j] = 0.0
-        for k in range(streams):
-            later[k] = slope[t, k] + later[k]
-            row = first + k * streams
-            share = later[k] * (1 - delta[k])
-            for j in range(streams):
-                by_theta[row + j] += share * past[t, j]
-                back[j] += share * theta[row + j]
-            if memory >= 0:
-                by_theta[memory + k] += later[k] * (before[t, k] - pulled[t, k])
-            later[k] *= delta[k]
-        for lag in range(lags):
-            for j in range(streams):
-                by_values[0, lag] += back[j] * logs[t - 1 - lag, j]
     for k in range(streams):
+        row = first + k * streams
+        pulled[:] = 0.0
+        begin = 0.0
         for j in range(streams):
-            by_theta[first + k * streams + j] += later[k] * typical[j]
+            begin += theta[row + j] * typical[j]
+            if theta[row + j] != 0.0:
+                add_scaled(pulled, theta[row + j], past[j])
+        state[:] = pulled
+        delta = 0.0
+        if memory >= 0:
+            delta = theta[memory + k]
+            now = begin
+            for i in range(size):
+                now = delta * now + (1.0 - delta) * pulled[i]
+                state[i] = now
+        mean[:] = log_scale[lags:]
+        add_scaled(mean, 1.0, state)
+        for p in range(design.shape[0]):
+            add_scaled(mean, theta[column[k, p]], design[p, lags:])
+        if not exponentials(mean):
+            return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
+        y = counts[k, lags:]
+        if dispersed:
+            psi = theta[place[3 + k]]
+            term, change = dispersed_row(y, mean, counted, psi, slope, scratch)
+            by_theta[place[3 + k]] += change
+        else:
+            term = poisson_row(y, mean, counted, slope, scratch[0])
+        value += term
+        if not value > -np.inf:
+            return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
+        for i in range(size):
+            slope[i] *= mean[i]
+        for p in range(design.shape[0]):
+            by_theta[column[k, p]] += dot(slope, design[p, lags:])
+        if memory >= 0:
+            later = 0.0
+            for i in range(size - 1, -1, -1):
+                later = slope[i] + delta * later
+                before = state[i - 1] if i > 0 else begin
+                by_theta[memory + k] += later * (before - pulled[i])
+                slope[i] = (1.0 - delta) * later
+            for j in range(streams):
+                by_theta[row + j] += delta * later * typical[j]
+        for j in range(streams):
+            by_theta[row + j] += dot(slope, past[j])
+            if theta[row + j] != 0.0:
+                add_scaled(back[j], theta[row + j], slope)
+    lag_slopes(back, logs, by_values[0])
     return value, by_theta, by_values
