@@ -72,6 +72,8 @@ class Density:
         self.theta = np.zeros(coordinates.size)
         self.mixture = np.zeros((2, coordinates.arrays[2].size))
         self.inner = np.zeros(groups.shape)
+        streams = int(coordinates.arrays[-1][1])
+        self.powers = np.empty((2, streams, streams))
         self.kernels = [
             (self.inner[g], constants[g] if constants.ndim == 2 else constants)
             for g in range(len(groups))
@@ -88,7 +90,7 @@ class Density:
         )  # fmt: skip
         self._back = (
             self.groups, self.x, self.theta, self.mixture, metric.root, self.by_x, self.by_z,
-            first, part, contrasts, owner, other, laws, joint,
+            first, part, contrasts, owner, other, laws, joint, self.powers,
         )  # fmt: skip
 
     def __call__(self, z: FloatArray) -> float:

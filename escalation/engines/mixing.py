@@ -324,41 +324,41 @@ def _add_priors(theta, by_theta, laws):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _add_stability(theta, by_theta, joint):  # type: ignore[no-untyped-def]
+def _add_stability(theta, by_theta, joint, powers):  # type: ignore[no-untyped-def]
     """The same for the prior that keeps reproduction matrices stable, -tr (R / radius)**8.
 
     Powers of R / radius are made by multiplying with it: the seventh and the eighth are wanted.
+    `powers` (2, K, K) is work space.
     """
     place, streams, radius, value = int(joint[0]), int(joint[1]), joint[3], 0.0
-    power, product = np.empty((streams, streams)), np.empty((streams, streams))
     for era in range(int(joint[2])):
         start = place + era * streams * streams
         for i in range(streams):
             for j in range(streams):
-                power[i, j] = theta[start + i * streams + j] / radius
+                powers[0, i, j] = theta[start + i * streams + j] / radius
         for more in range(7):
             for i in range(streams):
                 for j in range(streams):
                     total = 0.0
                     for m in range(streams):
-                        total += power[i, m] * theta[start + m * streams + j]
-                    product[i, j] = total / radius
+                        total += powers[0, i, m] * theta[start + m * streams + j]
+                    powers[1, i, j] = total / radius
             if more == 6:
                 break
             for i in range(streams):
                 for j in range(streams):
-                    power[i, j] = product[i, j]
+                    powers[0, i, j] = powers[1, i, j]
         for i in range(streams):
-            value -= product[i, i]
+            value -= powers[1, i, i]
             for j in range(streams):
-                by_theta[start + i * streams + j] -= 8.0 / radius * power[j, i]
+                by_theta[start + i * streams + j] -= 8.0 / radius * powers[0, j, i]
     return value
 
 
 @njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def to_coordinates(  # type: ignore[no-untyped-def]
     value, by_theta, by_values, jacobians, groups, x, theta, mixture, root, by_x, by_z, first, part,
-    contrasts, owner, other, laws, joint,
+    contrasts, owner, other, laws, joint, powers,
 ):  # fmt: skip
     """Log-density and its gradient by the standardised position, from those of the likelihood.
 
@@ -376,6 +376,8 @@ def to_coordinates(  # type: ignore[no-untyped-def]
         Filled: the gradients by the coordinates and by the standardised position.
     first, part, contrasts, owner, other, laws, joint
         Of `Coordinates`.
+    powers : ndarray (2, K, K)
+        Work space.
 
     Returns
     -------
@@ -391,7 +393,7 @@ def to_coordinates(  # type: ignore[no-untyped-def]
             by_theta[groups[g, i]] += total
     value += _add_priors(theta, by_theta, laws)
     if joint[3] > 0:
-        value += _add_stability(theta, by_theta, joint)
+        value += _add_stability(theta, by_theta, joint, powers)
     for k in range(rows):
         total = 0.0
         for i in range(first[k], first[k + 1]):
