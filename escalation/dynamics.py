@@ -308,9 +308,13 @@ class Dynamics:
     def __repr__(self) -> str:
         """Say the streams and the branching ratio."""
         low, mid, high = np.quantile(self.branching_ratio, [0.05, 0.5, 0.95])
+        mean = ""
+        if self.moving is not None:
+            eras = self.moving.base.shape[1] > 1
+            mean = ", its mean over the last era" if eras else ", its mean over time"
         return (
             f"Dynamics({', '.join(self.names)}; R counts {self.unit}"
-            f"{'' if self.moving is None else ', a mean over time'}; "
+            f"{mean}; "
             f"branching ratio {mid:.2f}, 90 % interval {low:.2f} to {high:.2f})"
         )
 

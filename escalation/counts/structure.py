@@ -31,7 +31,7 @@ from escalation.window import DateArray
 IntArray = NDArray[np.int64]
 
 #: Priors of the log reproduction numbers of streams with neighbours: explosive draws are rare.
-OWN_LEVEL = Normal(-1.8, 0.5)
+OWN_LEVEL = Normal(-2.0, 0.5)
 CROSS_LEVEL = Normal(-2.4, 0.5)
 KINDS = {"given": 0, "adjacency": 2, "power law": 1, "order": 2}
 
@@ -69,6 +69,9 @@ class Structure:
             ("cross_", self.cross, CROSS_LEVEL),
         ):
             if self.neighbours is not None:
+                if one is not None and one.intercepts is not None:
+                    # Room for the streams that lie above the common level.
+                    level = Normal(level.mean - 0.4, level.sd)
                 out.append(Predictor(one or Component(), name, level))
             else:
                 found = None if one is None else Predictor(one, name, None)

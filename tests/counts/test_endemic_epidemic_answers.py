@@ -61,7 +61,7 @@ def test_dynamics_are_those_of_the_last_era_and_of_any_date(eras):
     share = 157 / 312
     mean = share * draws[:, 0] + (1 - share) * draws[:, 1]
     np.testing.assert_allclose(dynamics.reproduction_at("mean"), mean, atol=2e-3)
-    assert "a mean over time" in repr(dynamics)
+    assert "its mean over the last era" in repr(dynamics)
     with pytest.raises(ValueError, match="1999-01-01 does not lie in the periods from 2001-01-01"):
         dynamics.reproduction_at(date(1999, 1, 1))
     table = dynamics.branching_over_time()
@@ -158,8 +158,9 @@ def test_lag_weights_are_found_again(name, rng):
 
 
 def test_geometric_lags_are_the_exponential_kernel(rng):
-    series = weeks(rng.poisson(2.0, (120, 2)))
-    common = {"background": Background(0), "lags": 5}
+    common = {"background": Background(0), "lags": 5, "distribution": "poisson"}
+    truth = {"level": np.log([1.0]), "reproduction": np.array([[0.6]]), "decay": np.array(0.7)}
+    series = EndemicEpidemic(Exponential(), **common).simulate(truth, blank(300, 1), rng)
     one = EndemicEpidemic(Exponential(), **common).fit(series, MaximumLikelihood(draws=10))
     two = EndemicEpidemic(GeometricLags(), **common).fit(series, MaximumLikelihood(draws=10))
     np.testing.assert_allclose(one.log_likelihood, two.log_likelihood, atol=2e-4)
@@ -193,6 +194,7 @@ def test_a_shared_shock_is_found_and_then_fitted(rng):
     assert wide > 1.1 * narrow
 
 
+@pytest.mark.slow
 def test_streams_without_a_shock_are_rarely_accused():
     model = EndemicEpidemic(OneLag(), Background(0), lags=1)
     truth = {name: value for name, value in SHOCKED.items() if name != "shock"}

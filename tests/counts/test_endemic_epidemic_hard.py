@@ -95,6 +95,7 @@ def test_a_fit_converges_or_says_that_it_did_not(data, name, engine, rng):
     assert says_so(models(series.n_streams)[name].fit(series, ENGINES[engine]))
 
 
+@pytest.mark.slow
 def test_collinear_covariates_are_told(rng):
     series = weeks(rng.poisson(2.0, (100, 2)))
     x = rng.normal(size=100)
