@@ -20,9 +20,9 @@ from escalation.counts.periods import (
     dispersion_places,
     dispersions,
     early_design,
+    log_counts,
     used_periods,
     vectors,
-    watched,
 )
 from escalation.counts.response import Response
 from escalation.counts.signs import Signs
@@ -124,7 +124,7 @@ class LogLinear(Model):
         unit = f"incidents per {series.period}"
         # Fewer than 1 % of prior draws of max(A, 0) have a spectral radius of 1, to 12 streams.
         influence = Parameter(
-            "influence", mask.shape, "real", Normal(0.0, 0.38 / streams**0.36),
+            "influence", mask.shape, "real", Normal(0.0, 0.36 / streams**0.35),
             "lasting change of the target's log-mean for a change of log(1 + y) of the source",
             "log ratio", ("target", "source"), None if mask.all() else mask,
         )  # fmt: skip
@@ -183,7 +183,7 @@ class LogLinear(Model):
         from escalation.likelihood.count_terms import count_tables
 
         used = self.used(series)
-        logs, typical = _logs(series, counts)
+        logs, typical = log_counts(series, counts)
         scale = np.where(used, series.scale, 1.0)
         return {
             "counts": np.ascontiguousarray(counts.T),
@@ -199,7 +199,7 @@ class LogLinear(Model):
         self, layout: Layout, series: CountSeries, mean: FloatArray
     ) -> tuple[FloatArray, ...]:
         mask = arrow_mask(self.arrows, series.n_streams)
-        _, typical = _logs(series, series.counts.astype(float))
+        _, typical = log_counts(series, series.counts.astype(float))
         out = []
         for own, memory, delay in ((0.2, 0.3, 1.0), (0.05, 0.7, 3.0), (0.4, 0.1, 0.5)):
             values: dict[str, FloatArray] = {p.name: np.zeros(p.shape) for p in layout.parameters}
@@ -372,7 +372,7 @@ class LogLinear(Model):
 
         If asked, in two copies, the second with one more incident at the end of the series.
         """
-        logs, typical = _logs(series, series.counts.astype(float))
+        logs, typical = log_counts(series, series.counts.astype(float))
         history = np.repeat(logs[None, None, -self.lags :], 1 if extra is None else 2, axis=0)
         if extra is not None:
             history[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
@@ -385,7 +385,7 @@ class LogLinear(Model):
 
     def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
         """Series (n, T, K) whose first `lags` periods are those observed."""
-        logs, typical = _logs(series, series.counts.astype(float))
+        logs, typical = log_counts(series, series.counts.astype(float))
         influence = Layout(self.parameters(series)).unpack(theta)["influence"]
         design = design_matrix(self.background, series, series.edges[self.lags :])
         paths = self._run(
@@ -439,8 +439,8 @@ class LogLinear(Model):
 
     def _means(self, theta: FloatArray, fitted: CountSeries, series: CountSeries) -> FloatArray:
         layout = Layout(self.parameters(fitted))
-        logs, _ = _logs(series, series.counts.astype(float))
-        _, typical = _logs(fitted, fitted.counts.astype(float))
+        logs, _ = log_counts(series, series.counts.astype(float))
+        _, typical = log_counts(fitted, fitted.counts.astype(float))
         design = design_matrix(self.background, fitted, series.edges)
         places = coefficient_places(layout, fitted.n_streams)
         out = np.einsum("tp,nkp->ntk", design, theta[:, places])
@@ -478,10 +478,3 @@ class LogLinear(Model):
 
     def _kernel_size(self, series: CountSeries) -> int:
         return sum(p.size for p in self.kernel.parameters(series.period))
-
-
-def _logs(series: CountSeries, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """log(1 + y) (T, K) with the stream's mean where not watched throughout, and the mean (K,)."""
-    whole, logs = watched(series), np.log1p(counts)
-    typical = logs[whole].mean(axis=0) if whole.any() else np.zeros(counts.shape[1])
-    return np.where(whole[:, None], logs, typical), typical

@@ -98,3 +98,10 @@ def dispersions(layout: Layout, theta: FloatArray, streams: int) -> FloatArray |
 def vectors(fit: Fit, theta: FloatArray | None) -> FloatArray:
     """Draws (n, p) of all parameters; the estimate alone if none are given."""
     return Layout(fit.parameters).pack(fit.estimate)[None] if theta is None else theta
+
+
+def log_counts(series: CountSeries, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """log(1 + y) (T, K) with the stream's mean where not watched throughout, and the mean (K,)."""
+    whole, logs = watched(series), np.log1p(counts)
+    typical = logs[whole].mean(axis=0) if whole.any() else np.zeros(counts.shape[1])
+    return np.where(whole[:, None], logs, typical), typical
