@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, override
 
 import numpy as np
@@ -20,6 +20,8 @@ VIA = ("compiled", "pymc")
 APART = 1.5
 #: R-hat above which a run is lengthened, and how many draws of a longer run come of one.
 AGREED, LONGER = 1.01, 2
+#: Acceptance asked of a longer run where the first one diverged.
+CAREFUL = 0.95
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class NUTS(Engine):
     ``model.to_pymc(series)``, which ``via="pymc"`` samples instead, in its own coordinates.
 
     If the R-hat of any scalar exceeds 1.01 the run is repeated with twice the draws, standardised
-    by the covariance of the first run's.
+    by the covariance of the first run's, and with shorter steps if there were divergences.
 
     Attributes
     ----------
@@ -81,13 +83,16 @@ class NUTS(Engine):
         covariance = covariance_at(density, best)
         metric = Metric.of(best, covariance)
         centres = [x for x, value in found if value > highest - LOWER]
-        trace, x = self._draw(problem, coordinates, metric, centres, self.draws, seed)
+        trace, x = self._draw(problem, coordinates, metric, centres, seed)
         theta = coordinates.back(x)
         diagnostics = _diagnostics(theta, trace, problem)
         if diagnostics["r_hat"] > AGREED:
             metric = learned(x.reshape(-1, x.shape[-1]), covariance)
             ends = list(x[:, -1])
-            trace, x = self._draw(problem, coordinates, metric, ends, LONGER * self.draws, seed + 1)
+            again = replace(self, draws=LONGER * self.draws)
+            if diagnostics["divergences"]:
+                again = replace(again, target_accept=max(CAREFUL, self.target_accept))
+            trace, x = again._draw(problem, coordinates, metric, ends, seed + 1)
             theta = coordinates.back(x)
             diagnostics = _diagnostics(theta, trace, problem) | {"lengthened": True}
         return theta, diagnostics
@@ -98,7 +103,6 @@ class NUTS(Engine):
         coordinates: Coordinates,
         metric: Metric,
         centres: list[FloatArray],
-        draws: int,
         seed: int,
     ) -> tuple[Any, FloatArray]:
         """The trace, and coordinates (chains, draws, d)."""
@@ -130,16 +134,16 @@ class NUTS(Engine):
             ["z"],
             make_initial_point_fn=start,
         )
-        trace = _sample(self, compiled, draws, seed)
+        trace = _sample(self, compiled, seed)
         return trace, metric.to_x(np.asarray(trace.posterior["z"].values, float))
 
 
-def _sample(engine: NUTS, compiled: Any, draws: int, seed: int) -> Any:
+def _sample(engine: NUTS, compiled: Any, seed: int) -> Any:
     import nutpie
 
     return nutpie.sample(
         compiled,
-        draws=draws,
+        draws=engine.draws,
         tune=engine.tune,
         chains=engine.chains,
         seed=seed,
@@ -185,7 +189,7 @@ def _from_pymc(engine: NUTS, problem: Problem, seed: int) -> tuple[FloatArray, A
     # and what came from a cache, and with them every draw. See `own_cache`.
     with pytensor.config.change_flags(numba__fastmath=False):
         compiled = nutpie.compile_pymc_model(build(problem, {}))
-    trace = _sample(engine, compiled, engine.draws, seed)
+    trace = _sample(engine, compiled, seed)
     parameters = problem.layout.parameters
     names = [p.name if p.mask.all() else f"{p.name}_free" for p in parameters]
     draws = [np.asarray(trace.posterior[name].values, float) for name in names]
