@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from escalation.engines.objective import LIMITS, Optimum, inverse
+from escalation.engines.objective import LIMITS, SINGULAR, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: An entry this many standard errors above its bound at zero is drawn on the scale of its root.
@@ -98,8 +98,22 @@ def _informed(
         if information[i, i] < 0.05 * best.gradient[i] ** 2:
             information[i, :] = information[:, i] = 0.0
             information[i, i] = max(best.gradient[i] ** 2, 1e-8)
-    stuck = (best.bound & ~zero) | silent | best.vanishing
-    return np.flatnonzero(~stuck), information
+    keep = np.flatnonzero(~((best.bound & ~zero) | silent | best.vanishing))
+    at_zero = best.bound & zero & ~silent
+    if at_zero.any() and not _positive(information[np.ix_(keep, keep)]):
+        # Where R is zero the data say nothing of its delays, whose penalty is not all there is.
+        apart = at_zero[:, None] != at_zero
+        information[apart] = 0.0
+    return keep, information
+
+
+def _positive(information: FloatArray) -> bool:
+    """Whether a normal law can have this information."""
+    diagonal = np.diag(information)
+    if not np.all(diagonal > 0):
+        return False
+    scale = np.sqrt(diagonal)
+    return bool(np.linalg.eigvalsh(information / np.outer(scale, scale))[0] > SINGULAR)
 
 
 def root(covariance: FloatArray) -> FloatArray:

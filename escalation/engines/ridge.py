@@ -95,6 +95,7 @@ def ridge_draws(
                 rng.bit_generator.state = state
                 found = ridge_draws(objective, higher, draws, rng)
                 return replace(found, evaluations=found.evaluations + ridge.evaluations)
+        path = [node for node in path if node.optimum.value <= best.value + HIGHER]
         if len(path) < 2:
             continue
         along = ridge.draw(path, entry, normal, rng)

@@ -5,7 +5,7 @@ from escalation.engines import MaximumLikelihood
 from escalation.engines.limit_law import limit_law
 from escalation.engines.objective import Objective
 from escalation.hawkes import Hawkes, profile_interval
-from escalation.kernels import Lomax, Mixture
+from escalation.kernels import Histogram, Lomax, Mixture
 from escalation.series import EventSeries
 
 TRUTH = {"level": np.log([0.4]), "reproduction": np.array([[0.5]])}
@@ -81,3 +81,11 @@ def test_entries_far_from_zero_are_normal_on_the_scale_of_their_roots(rng):
     roots = np.sqrt(drawn)
     np.testing.assert_allclose(roots.mean(), np.sqrt(best.x[1]), rtol=0.005)
     np.testing.assert_allclose(roots.std(), error / (2 * np.sqrt(best.x[1])), rtol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_penalised_delays_of_nothing_do_not_widen_an_r_of_zero(seed):
+    # At R = 0 the slope of R depends on the heights, of which the penalty alone tells.
+    times = np.sort(np.random.default_rng(seed).random(300) * 200.0)
+    fit = Hawkes(kernel=Histogram()).fit(EventSeries.from_times([times], 0.0, 200.0))
+    assert fit.draws["reproduction"].max() < 2
