@@ -24,10 +24,10 @@ def test_a_band_has_its_level(n, draws, level):
 
 def test_p_values_are_valid_and_belong_to_the_bands():
     rng, n, draws = np.random.default_rng(1), 60, 19
-    ranks = rng.integers(0, draws + 1, (1500, n))
+    ranks = rng.integers(0, draws + 1, (400, n))
     p = np.array([uniformity(one, draws) for one in ranks])
     for level in (0.01, 0.05, 0.2, 0.5):
-        assert abs((p <= level).mean() - level) < 0.15 * level + 4 * np.sqrt(level / 1500)
+        assert abs((p <= level).mean() - level) < 0.15 * level + 4 * np.sqrt(level / 400)
     lower, upper = ecdf_bands(n, draws, 0.9)
     ecdf = np.stack([(ranks <= j).mean(axis=1) for j in range(draws)], axis=1)
     outside = ((ecdf < lower - 1e-12) | (ecdf > upper + 1e-12)).any(axis=1)
