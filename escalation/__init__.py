@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from escalation.checks import unrecorded as unrecorded
     from escalation.counts import Component as Component
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
+    from escalation.counts import Hurdle as Hurdle
     from escalation.counts import Ingarch as Ingarch
     from escalation.counts import LogLinear as LogLinear
     from escalation.counts import Neighbours as Neighbours
@@ -145,6 +146,8 @@ _HOMES = {
     "LogLinear": "escalation.counts",
     # Counts whose mean is a sum over given earlier counts and means.
     "Ingarch": "escalation.counts",
+    # Whether anything happens in a period, and how much when it does.
+    "Hurdle": "escalation.counts",
     # The engine that maximises the likelihood and draws around the maximum.
     "MaximumLikelihood": "escalation.engines",
     # The engine that draws around the mode of the posterior.

@@ -7,6 +7,7 @@ from escalation.counts.component import (
     RandomWalk,
 )
 from escalation.counts.endemic_epidemic import EndemicEpidemic
+from escalation.counts.hurdle import Hurdle
 from escalation.counts.ingarch import Ingarch
 from escalation.counts.log_linear import LogLinear
 from escalation.counts.response import Response
@@ -15,6 +16,7 @@ from escalation.counts.signs import Signs
 __all__ = [
     "Component",
     "EndemicEpidemic",
+    "Hurdle",
     "Ingarch",
     "LogLinear",
     "Neighbours",

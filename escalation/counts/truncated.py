@@ -71,6 +71,6 @@ def draw_truncated(
         rate = np.where(curved, gamma * safe / (1 + safe * first), 1.0)
     later = rate * (mean - first)
     if len(later) == 1:
-        return 1.0 + rng.poisson(later)
+        return np.asarray(1.0 + rng.poisson(later), float)
     common = later.min(axis=0)
     return np.asarray(1.0 + rng.poisson(common) + rng.poisson(later - common), float)

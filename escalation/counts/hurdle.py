@@ -1,0 +1,597 @@
+"""The hurdle model of counts: does anything happen in a period, and how much when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, NoReturn, override
+
+import numpy as np
+
+from escalation.background import Background
+from escalation.counts.component import Component
+from escalation.counts.paths import CAP
+from escalation.counts.periods import (
+    DISPERSIONS,
+    DISTRIBUTIONS,
+    check_choice,
+    check_counts,
+    dispersion_parameter,
+    dispersion_places,
+    dispersions,
+    early_edges,
+    log_counts,
+    used_periods,
+    vectors,
+)
+from escalation.counts.predictor import LEVEL, Predictor, later_moves
+from escalation.counts.response import Response
+from escalation.counts.signs import Signs
+from escalation.counts.truncated import (
+    draw_truncated,
+    log_probabilities,
+    minus_log_empty,
+    truncated_mean,
+)
+from escalation.dynamics import arrow_mask
+from escalation.engines import NUTS, Engine, Problem
+from escalation.fit import Fit, Model, pick
+from escalation.forecast import Forecast, future_edges
+from escalation.kernels import Kernel, OneLag
+from escalation.parameters import BoolArray, FloatArray, Layout, Normal, Parameter
+from escalation.series import CountSeries
+
+Part = Literal["occurrence", "size"]
+PARTS: tuple[Part, Part] = ("occurrence", "size")
+INFLUENCES = ("both", "occurrence", "size", "none")
+#: Log-odds and log-means of simulated paths stop here.
+STEEP = 700.0
+
+
+@dataclass(frozen=True)
+class Hurdle(Model):
+    r"""Two questions of each period: does anything happen, and how much when it does.
+
+    .. math::
+        \mathrm{logit}\, P(y_{tk} > 0 \mid \text{past}) &= \alpha_k(t)
+        + \sum_j A_{kj} \sum_{l=1}^{L} w_l \log(1 + y_{t-l,j})
+
+        y_{tk} \mid y_{tk} > 0, \text{past} &\sim \mathrm{NB}(\mu_{tk}, \psi_k)
+        \text{ without zero}, \qquad
+        \log\mu_{tk} = \beta_k(t) + \sum_j B_{kj} \sum_{l=1}^{L} w_l \log(1 + y_{t-l,j})
+
+    For streams in which almost nothing happens, but a good deal when it does. The influences A
+    (`occurrence_influence`) and B (`size_influence`) are signed: a negative entry lowers. The past
+    enters as log(1 + y), so that one huge period does not decide. :math:`\mu` is the mean of the
+    law before zero is taken out; that of the counts above zero is :math:`\mu/(1 - P(0))`, at least
+    one, and the expected count of a period is P(y > 0) times it (`means`). The kernel's lag
+    weights w, which sum to one, are those of both questions.
+
+    A period watched for a share e is empty with probability :math:`(1 - p)^e`, as if its parts
+    were alike and independent, and :math:`\mu` counts e-fold. The first L periods are conditioned
+    on, and so is every period whose past L periods were not watched throughout; without influence
+    all watched periods are in the likelihood.
+
+    Occurrence is bounded; sizes settle where the spectral radius of :math:`\max(B, 0)` is below 1.
+    Where a stream's counts above zero are few, or all one, the data say little of its
+    :math:`\mu` and :math:`\psi`: maximum likelihood may then run to their edge, and the posterior
+    is the answer.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        `OneLag` for the last period alone, or any kernel with a `pmf`; its time runs in periods.
+    occurrence, size : Background
+        :math:`\alpha` and :math:`\beta`; a `Component` for shared terms, offsets, random terms.
+        Their parameters begin with ``occurrence_`` and ``size_``.
+    distribution : {"negative binomial", "poisson"}
+        Of the size, before zero is taken out.
+    dispersion : {"stream", "shared"}
+        One :math:`\psi` a stream, or one for all.
+    arrows : tuple of tuples of bool, optional
+        ``arrows[k][j]`` is false where stream j has no influence on k. None: all allowed.
+    influence : {"both", "occurrence", "size", "none"}
+        Which of A and B there are.
+    lags : int
+        L.
+
+    References
+    ----------
+    Mullahy (1986), Journal of Econometrics 33(3), section 2, for the hurdle; Porter & White (2012),
+    Annals of Applied Statistics 6(1), section 3, for one whose occurrence excites itself.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> counts = np.random.default_rng(1).poisson(0.3, (80, 1))
+    >>> series = CountSeries.from_counts(counts, date(2024, 1, 1), "week", ["raids"])
+    >>> flat = Background(harmonics=0)
+    >>> fit = Hurdle(occurrence=flat, size=flat, lags=1).fit(series)
+    >>> sorted(fit.estimate)[:3]
+    ['dispersion', 'occurrence_influence', 'occurrence_level']
+    """
+
+    kernel: Kernel = field(default_factory=OneLag)
+    occurrence: Background = field(default_factory=Background)
+    size: Background = field(default_factory=Background)
+    distribution: str = "negative binomial"
+    dispersion: str = "stream"
+    arrows: tuple[tuple[bool, ...], ...] | None = None
+    influence: str = "both"
+    lags: int = 12
+
+    name = "hurdle"
+    #: The expected count is no sum over earlier incidents: no R, no shares.
+    additive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_choice("distribution", self.distribution, DISTRIBUTIONS)
+        check_choice("dispersion", self.dispersion, DISPERSIONS)
+        check_choice("influence", self.influence, INFLUENCES)
+        if self.lags < 1:
+            raise ValueError(f"lags must be at least 1, got {self.lags}")
+
+    # What the specification declares -----------------------------------------------------------
+
+    @property
+    def reach(self) -> int:
+        """Number of earlier periods that a period depends on: `lags`, 0 without influence."""
+        return 0 if self.influence == "none" else self.lags
+
+    @property
+    def predictors(self) -> tuple[Predictor, Predictor]:
+        """Predictors of occurrence and size, without influences."""
+        return Predictor(self.occurrence, "occurrence_", LEVEL), Predictor(self.size, "size_")
+
+    def parameters(self, series: CountSeries) -> tuple[Parameter, ...]:
+        """Backgrounds, influences, dispersion, kernel, in this order."""
+        streams, days = series.n_streams, series.window.days
+        mask = arrow_mask(self.arrows, streams)
+        out, influences = [], []
+        for part, predictor in zip(PARTS, self.predictors, strict=True):
+            for p in predictor.parameters(streams, days, ""):
+                out.append(_worded(p, part, series.period))
+            if self._moves(part):
+                # Fewer than 1 % of prior draws of max(B, 0) have a spectral radius of 1.
+                sd = (1.0 if part == "occurrence" else 0.38) / streams**0.36
+                of, unit = SAID[part]
+                influences.append(
+                    Parameter(
+                        f"{part}_influence", mask.shape, "real", Normal(0.0, sd),
+                        f"change of the target's {of} for a change of log(1 + y) of the source",
+                        unit, ("target", "source"), None if mask.all() else mask,
+                    )
+                )  # fmt: skip
+        out += influences
+        if self.distribution == "negative binomial":
+            out.append(dispersion_parameter(self.dispersion, streams))
+        return (*out, *self._kernel_parameters(series))
+
+    def used(self, series: CountSeries) -> BoolArray:
+        """Which periods (T,) the likelihood uses: watched, with `reach` fully watched before."""
+        return used_periods(series, self.reach)
+
+    # Fitting -----------------------------------------------------------------------------------
+
+    @override
+    def fit(
+        self, series: Any, engine: Engine | None = None, rng: np.random.Generator | None = None
+    ) -> Fit:
+        """Learn the parameters from a series.
+
+        Raises
+        ------
+        ValueError
+            If a random walk or random intercepts leave their scale to the data and the engine is
+            not the sampler: the joint maximum of a scale and what it multiplies means nothing.
+        """
+        for part in (self.occurrence, self.size):
+            random = (part.walk, part.intercepts) if isinstance(part, Component) else ()
+            free = any(one is not None and one.scale is None for one in random)
+            if free and (engine is None or engine.name != NUTS.name):
+                raise ValueError(
+                    "a random walk or random intercepts of Hurdle want a given scale, or NUTS"
+                )
+        return super().fit(series, engine, rng)
+
+    def problem(self, series: CountSeries) -> Problem:
+        """The likelihood of the periods after the first `reach`."""
+        from escalation.likelihood.hurdle import hurdle
+
+        check_counts(series, type(self).__name__)
+        used, streams = self.used(series), series.n_streams
+        if not used.any():
+            raise ValueError(
+                f"{len(series)} periods leave none to fit after {self.reach} lags and gaps"
+            )
+        layout = Layout(self.parameters(series))
+        own = self._kernel_size(series)
+        kernel: Kernel = self.kernel if self.reach else OneLag()
+        columns = [one.places(layout, streams) for one in self.predictors]
+        place = [layout.start(f"{part}_influence") if self._moves(part) else -1 for part in PARTS]
+        mean = np.maximum(series.counts[used].sum(axis=0) / series.scale[used].sum(), 2e-3)
+        return Problem(
+            layout=layout,
+            core=hurdle,
+            shape=kernel.lag_weights(),
+            constants=kernel.lag_constants(max(self.reach, 1)),
+            groups=np.arange(layout.size - own, layout.size)[None],
+            data=self._data(series, series.counts.astype(float)),
+            structure=(
+                *(np.concatenate([one[i] for one in columns], axis=1) for i in range(2)),
+                np.cumsum([0, *(one[0].shape[1] for one in columns)]).astype(np.int64),
+                np.array(place + dispersion_places(layout, streams), np.int64),
+            ),
+            rates=mean,
+            starts=self._starts(layout, series),
+            resample=lambda theta, rng: self._data(series, self._again(theta, series, rng)),
+            rows=layout.rows(streams),
+        )
+
+    def _data(self, series: CountSeries, counts: FloatArray) -> dict[str, FloatArray]:
+        from escalation.likelihood.count_terms import count_tables
+
+        used, edges = self.used(series), series.edges
+        designs, offsets = [], []
+        for one in self.predictors:
+            factor = one.places(Layout(self.parameters(series)), series.n_streams)[2]
+            designs.append(one.design(series, edges) * factor[:, None])
+            offsets.append(one.offset(series, edges))
+        design = np.concatenate(designs, axis=1).transpose(0, 2, 1)
+        return {
+            "counts": counts,
+            "logs": log_counts(series, counts)[0],
+            **count_tables(counts, used.astype(float)),
+            "used": used.astype(float),
+            "scale": np.where(used, series.scale, 1.0),
+            "offset": np.stack(offsets),
+            "design": np.ascontiguousarray(design),
+        }
+
+    def _starts(self, layout: Layout, series: CountSeries) -> tuple[FloatArray, ...]:
+        seen = series.counts[self.used(series)].astype(float)
+        some = (seen > 0).sum(axis=0)
+        share = (some + 0.5) / (len(seen) + 1)
+        # A truncated Poisson law of mean m has a mean of about m - 1/2 before truncation.
+        above = np.maximum(seen.sum(axis=0) / np.maximum(some, 1) - 0.5, 0.5)
+        _, typical = log_counts(series, series.counts.astype(float))
+        levels = {"occurrence": np.log(share / (1 - share)), "size": np.log(above)}
+        mask = arrow_mask(self.arrows, series.n_streams)
+        out = []
+        for own, psi, delay in ((0.2, 0.3, 1.0), (0.05, 1.0, 3.0), (0.4, 0.1, 0.5)):
+            values: dict[str, FloatArray] = {p.name: np.zeros(p.shape) for p in layout.parameters}
+            for part, level in levels.items():
+                influence = np.where(mask, own * np.eye(series.n_streams), 0.0)
+                if f"{part}_influence" in values:
+                    values[f"{part}_influence"] = influence
+                    level = level - influence @ typical
+                name = f"{part}_level"
+                values[name] = level if values[name].shape else np.array(level.mean())
+                for term in ("level_spread", "walk_scale"):
+                    if f"{part}_{term}" in values:
+                        values[f"{part}_{term}"] = np.array(0.1)
+            if "dispersion" in values:
+                values["dispersion"] = np.full_like(values["dispersion"], psi)
+            theta = layout.pack(values)
+            if self.reach:
+                theta[layout.size - self._kernel_size(series) :] = self.kernel.start(delay)
+            out.append(theta)
+        return tuple(out)
+
+    def _again(
+        self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
+    ) -> FloatArray:
+        paths = self._anew(theta[None], series, rng)[0]
+        # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
+        return np.where(np.isfinite(paths), paths, CAP)
+
+    # Answers -----------------------------------------------------------------------------------
+
+    def probabilities(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        """Probabilities (n, T, K) that a period is not empty, given the past; like `means`."""
+        seen = series or fit.series
+        odds, _ = self._given_past(vectors(fit, theta), fit.series, seen)
+        share = np.broadcast_to(seen.scale[:, None], odds.shape)
+        out = np.exp(log_probabilities(odds, share)[1])
+        out[:, : self.reach] = np.nan
+        return out
+
+    def means(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        """Expected counts (n, T, K) given the past, for draws theta (n, p); the estimate's if None.
+
+        The probability that anything happens times the mean of what then does. NaN in the first
+        `reach` periods. Of another series, as `pointwise` takes it, where given.
+        """
+        seen, rows = series or fit.series, vectors(fit, theta)
+        _, mean = self._given_past(rows, fit.series, seen)
+        size = truncated_mean(mean * seen.scale[:, None], self._psi(rows, fit.series)[:, None])
+        return np.asarray(self.probabilities(fit, rows, seen) * size, float)
+
+    @override
+    def pointwise(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        from escalation.likelihood.pointwise import count_log_pmf
+
+        seen, rows = series or fit.series, vectors(fit, theta)
+        odds, mean = self._given_past(rows, fit.series, seen)
+        psi = self._psi(rows, fit.series)
+        mean = np.maximum(mean * seen.scale[:, None], 1e-300)
+        empty, some = log_probabilities(odds, np.broadcast_to(seen.scale[:, None], odds.shape))
+        size = count_log_pmf(seen.counts, mean, psi)
+        size -= np.log(-np.expm1(-minus_log_empty(mean, psi[:, None])))
+        out = np.where(seen.counts == 0, empty, some + size)
+        out[:, ~self.used(seen)] = np.nan
+        return out
+
+    @override
+    def dynamics(self, fit: Fit) -> NoReturn:
+        raise ValueError("reproduction numbers are not defined for Hurdle; use response")
+
+    def signs(self, fit: Fit, part: Part = "size") -> Signs:
+        """Does j raise or lower k? The influence on one part with the probability of each sign.
+
+        Raises
+        ------
+        ValueError
+            If the model has no influence on that part.
+        """
+        if not self._moves(part):
+            raise ValueError(f"this Hurdle has no influence on {part}; influence={self.influence}")
+        mask = arrow_mask(self.arrows, fit.series.n_streams)
+        return Signs(np.array(fit.draws[f"{part}_influence"]), fit.series.names, mask)
+
+    def response(
+        self,
+        fit: Fit,
+        stream: str,
+        horizon: int = 12,
+        rng: np.random.Generator | None = None,
+        draws: int = 400,
+        paths: int = 50,
+    ) -> Response:
+        """What one more incident in a stream, in the last period of the series, is followed by.
+
+        By simulation: paths with and without it share their random numbers, and the difference is
+        taken between their expected counts. The mean over `paths` leaves some noise of simulation
+        in each draw, none in the first period.
+
+        Parameters
+        ----------
+        fit : Fit
+        stream : str
+        horizon : int
+            Periods.
+        rng : numpy.random.Generator, optional
+            Seeded with 0 if not given.
+        draws : int
+            Draws of the parameters.
+        paths : int
+            Simulated pairs of paths for each.
+
+        Raises
+        ------
+        ValueError
+            For an unknown stream.
+        """
+        series = fit.series
+        if stream not in series.names:
+            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
+        rng = np.random.default_rng(0) if rng is None else rng
+        theta = pick(fit.theta, draws, rng)
+        means = self._onward(theta, series, horizon, rng, paths, series.names.index(stream))[1]
+        with np.errstate(invalid="ignore"):
+            more = means[1] - means[0]
+        more[np.isnan(more)] = np.inf
+        more = more.reshape(draws, paths, horizon, series.n_streams).mean(axis=1)
+        return Response(more, series.names, stream, series.period)
+
+    def forecast(
+        self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
+    ) -> Forecast:
+        """Predictive draws; an unwatched period of the recent past counts as a typical one."""
+        theta = pick(fit.theta, draws, rng)
+        paths = self._onward(theta, fit.series, horizon, rng)[0]
+        return Forecast.after(fit.series, paths[0], model=self.name)
+
+    def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
+        """Series from draws of the parameters, the first `reach` periods as observed."""
+        return self._anew(pick(fit.theta, draws, rng), fit.series, rng)
+
+    def simulate(
+        self,
+        values: Mapping[str, FloatArray],
+        like: CountSeries,
+        rng: np.random.Generator,
+        burn_in: int = 104,
+    ) -> CountSeries:
+        """A series from known parameters, over the periods of another one.
+
+        Parameters
+        ----------
+        values : dict of arrays
+            By the names of `parameters`.
+        like : CountSeries
+            Gives the periods, names and gaps; its counts are not read.
+        rng : numpy.random.Generator
+        burn_in : int
+            Periods simulated before the first one and thrown away.
+
+        Raises
+        ------
+        ValueError
+            If the path grows beyond a million incidents a period.
+        """
+        layout, streams = Layout(self.parameters(like)), like.n_streams
+        theta = layout.pack(values)[None]
+        rates = []
+        for one in self.predictors:
+            # Nothing is known of covariates before the window: those of the first period hold.
+            edges = like.edges if one.dated else early_edges(like, burn_in)
+            found = one.log_rates(layout, theta, like, edges)
+            head = np.repeat(found[:, :1], burn_in if one.dated else 0, axis=1)
+            rates.append(np.concatenate([head, found], axis=1))
+        counts = self._run(
+            theta, like, np.zeros((1, 1, self.reach, streams)), np.zeros(streams), rates,
+            np.concatenate([np.ones(burn_in), like.scale]), rng,
+        )[0][0, 0, burn_in:]  # fmt: skip
+        if not np.isfinite(counts).all():
+            raise ValueError(
+                "the simulated path grows without bound; is the spectral radius of the positive "
+                "influence on the size < 1?"
+            )
+        return replace(like, counts=counts.astype(np.int64), dropped="")
+
+    # Paths -------------------------------------------------------------------------------------
+
+    def _onward(
+        self,
+        theta: FloatArray,
+        series: CountSeries,
+        horizon: int,
+        rng: np.random.Generator,
+        repeats: int = 1,
+        extra: int | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Paths and means after a series, so many of each draw.
+
+        If asked, in two copies, the second with one more incident at the end of the series.
+        """
+        logs, typical = log_counts(series, series.counts.astype(float))
+        layout, edges = Layout(self.parameters(series)), future_edges(series, horizon)
+        history = np.repeat(logs[None, None, len(logs) - self.reach :], 1 + (extra is not None), 0)
+        if extra is not None and self.reach:
+            history[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
+        rates = []
+        for one in self.predictors:
+            found = one.log_rates(layout, theta, series, edges)
+            moves = later_moves(one, layout, theta, series, edges, rng)
+            found = found if moves is None else found + moves
+            rates.append(np.repeat(found, repeats, axis=0))
+        theta = np.repeat(theta, repeats, axis=0)
+        return self._run(theta, series, history, typical, rates, np.ones(horizon), rng)
+
+    def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
+        """Series (n, T, K) whose first `reach` periods are those observed."""
+        first, layout = self.reach, Layout(self.parameters(series))
+        logs, typical = log_counts(series, series.counts.astype(float))
+        edges = series.edges[first:]
+        rates = [one.log_rates(layout, theta, series, edges) for one in self.predictors]
+        paths = self._run(
+            theta, series, logs[None, None, :first], typical, rates, series.scale[first:], rng
+        )[0][0]
+        head = np.repeat(series.counts[None, :first].astype(float), len(theta), axis=0)
+        return np.concatenate([head, paths], axis=1)
+
+    def _run(
+        self,
+        theta: FloatArray,
+        series: CountSeries,
+        history: FloatArray,
+        typical: FloatArray,
+        rates: list[FloatArray],
+        scale: FloatArray,
+        rng: np.random.Generator,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Counts and means, both (c, n, H, K) and infinite beyond the cap, of c copies.
+
+        After a history (c, 1, L, K) of log(1 + y), with predictors (n, H, K) of both parts.
+        """
+        copies, draws, horizon, reach = len(history), len(theta), len(scale), self.reach
+        weights, psi = self._weights(theta, series), self._psi(theta, series)
+        influences = self._influences(theta, series)
+        shape = (copies, draws, reach + horizon, series.n_streams)
+        logs = np.zeros(shape)
+        logs[:, :, :reach] = history
+        paths, means = np.zeros(shape)[:, :, reach:], np.zeros(shape)[:, :, reach:]
+        gone = np.zeros(draws, bool)
+        for h in range(horizon):
+            past = np.einsum("nl,cnlj->cnj", weights, logs[:, :, h : h + reach][:, :, ::-1])
+            odds, size = (
+                rate[:, h] + np.einsum("nkj,cnj->cnk", influence, past)
+                for rate, influence in zip(rates, influences, strict=True)
+            )
+            some = np.exp(log_probabilities(odds, np.full(odds.shape, max(scale[h], 1e-300)))[1])
+            mean = np.maximum(scale[h], 1e-300) * np.exp(np.clip(size, -STEEP, STEEP))
+            gone |= (mean > CAP).any(axis=(0, 2))
+            mean[:, gone] = 1.0
+            expected = some * truncated_mean(mean, psi)
+            happens = rng.random(odds.shape[1:]) < some
+            counts = np.where(happens, draw_truncated(mean, psi, rng), 0.0)
+            logs[:, :, reach + h] = np.log1p(counts) if scale[h] >= 1 - 1e-9 else typical
+            paths[:, :, h], means[:, :, h] = counts, expected
+            paths[:, gone, h] = means[:, gone, h] = np.inf
+        return paths, means
+
+    def _given_past(
+        self, theta: FloatArray, fitted: CountSeries, series: CountSeries
+    ) -> tuple[FloatArray, FloatArray]:
+        """Log-odds and untruncated means (n, T, K) of whole periods; the first do not count."""
+        layout = Layout(self.parameters(fitted))
+        logs, _ = log_counts(series, series.counts.astype(float))
+        lagged = np.zeros((self.reach, *logs.shape))
+        for lag in range(1, self.reach + 1):
+            lagged[lag - 1, lag:] = logs[:-lag]
+        past = np.einsum("nl,ltj->ntj", self._weights(theta, fitted), lagged)
+        odds, size = (
+            one.log_rates(layout, theta, fitted, series.edges)
+            + np.einsum("nkj,ntj->ntk", influence, past)
+            for one, influence in zip(
+                self.predictors, self._influences(theta, fitted), strict=True
+            )
+        )  # fmt: skip
+        return odds, np.exp(np.clip(size, -STEEP, STEEP))
+
+    def _moves(self, part: Part) -> bool:
+        """Whether the past has an influence on a part."""
+        return self.influence in ("both", part)
+
+    def _influences(self, theta: FloatArray, series: CountSeries) -> tuple[FloatArray, FloatArray]:
+        """Influences (n, K, K) on occurrence and size, zero where there is none."""
+        values = Layout(self.parameters(series)).unpack(theta)
+        none = np.zeros((len(theta), series.n_streams, series.n_streams))
+        occurrence, size = (values.get(f"{part}_influence", none) for part in PARTS)
+        return occurrence, size
+
+    def _psi(self, theta: FloatArray, series: CountSeries) -> FloatArray:
+        """Overdispersion (n, K), zero of a Poisson model."""
+        found = dispersions(Layout(self.parameters(series)), theta, series.n_streams)
+        return np.zeros((len(theta), series.n_streams)) if found is None else found
+
+    def _weights(self, theta: FloatArray, series: CountSeries) -> FloatArray:
+        """Lag weights (n, L)."""
+        if not self.reach:
+            return np.zeros((len(theta), 0))
+        own = theta[:, theta.shape[1] - self._kernel_size(series) :]
+        return np.broadcast_to(self.kernel.pmf(own, self.lags), (len(theta), self.lags))
+
+    def _kernel_parameters(self, series: CountSeries) -> tuple[Parameter, ...]:
+        return self.kernel.parameters(series.period) if self.reach else ()
+
+    def _kernel_size(self, series: CountSeries) -> int:
+        return sum(p.size for p in self._kernel_parameters(series))
+
+
+#: What an influence on a part changes, and in which unit.
+SAID = {
+    "occurrence": ("log-odds of an incident", "log odds ratio"),
+    "size": ("log-mean", "log ratio"),
+}
+
+
+def _worded(parameter: Parameter, part: Part, period: str) -> Parameter:
+    """A background's parameter in the words of its part."""
+    if parameter.name == f"{part}_level":
+        said = {
+            "occurrence": (f"log-odds that a {period} is not empty", "log odds"),
+            "size": ("log-mean before zero is taken out", f"log incidents per {period}"),
+        }
+        meaning, unit = said[part]
+        return replace(parameter, meaning=f"{meaning}; what moves it at its mean", unit=unit)
+    if part == "occurrence" and parameter.unit.startswith("log ratio"):
+        return replace(parameter, unit=parameter.unit.replace("log ratio", "log odds ratio"))
+    return parameter
