@@ -40,6 +40,16 @@ def slack(reach: float) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def largest_count(counts: FloatArray, watched: FloatArray) -> int:
+    """Most incidents of a watched day."""
+    largest = 0
+    for d in range(counts.size):
+        if watched[d] > 0.0:
+            largest = max(largest, int(counts[d]))
+    return largest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def day_filter(
     theta: FloatArray,
     values: FloatArray,
@@ -105,11 +115,10 @@ def day_filter(
     if not (reach >= 0.0 and reach < 1e6 and decay > 0.0 and decay < 1e6):
         return failed
 
-    largest = 0
+    largest = largest_count(counts, watched)
     offset = np.zeros(days + 1, np.int64)
     for d in range(days):
         n = int(counts[d]) if watched[d] > 0.0 else 0
-        largest = max(largest, n)
         offset[d + 1] = offset[d] + n + 1
     scale, series, slopes = day_series(reach, decay, largest, nodes, integral)
     gain = reach * decay
@@ -229,13 +238,12 @@ def day_probabilities(
     decay = values[0, 1]
     reach = theta[place[0]] * values[0, 0]
     gain = reach * decay
-    largest = 0
-    for d in range(days):
-        if watched[d] > 0.0:
-            largest = max(largest, int(counts[d]))
+    largest = largest_count(counts, watched)
     scale, series, _ = day_series(reach, decay, largest, nodes, integral)
     e, e_mean, _ = fade(decay - gain)
     out = np.full((days, 2), np.nan)
+    # No literal, for which the functions of a day would be compiled once more.
+    at = np.int64(0)
     work = np.empty((7, largest + 1))
     whole = np.empty(largest + 1)
     mean, variance = 0.0, 0.0
@@ -251,7 +259,7 @@ def day_probabilities(
         if watched[d] > 0.0:
             n = int(counts[d])
             value, mean, variance = day_count(
-                n, rate, mean, variance, gain, scale, series, work, 0, whole
+                n, rate, mean, variance, gain, scale, series, work, at, whole
             )
             below = 0.0
             for i in range(1, n + 1):

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from escalation.likelihood.day_count import day_count, day_count_back
-from escalation.likelihood.day_filter import fade, slack
+from escalation.likelihood.day_filter import fade, largest_count, slack
 from escalation.likelihood.day_series import day_series
 from escalation.parameters import FloatArray
 
@@ -37,10 +37,7 @@ def day_filter_scores(
     decay = values[0, 1]
     reach = theta[place[0]] * values[0, 0]
     gain = reach * decay
-    largest = 0
-    for d in range(days):
-        if watched[d] > 0.0:
-            largest = max(largest, int(counts[d]))
+    largest = largest_count(counts, watched)
     scale, series, slopes = day_series(reach, decay, largest, nodes, integral)
     e, e_mean, e_slope = fade(decay - gain)
     gap, gap_slope = slack(reach)
@@ -50,6 +47,8 @@ def day_filter_scores(
     by_m, by_v = np.zeros(wide), np.zeros(wide)
     rows = np.zeros((3, wide))
     by_series = np.zeros((5, largest + 1))
+    # No literal, for which the functions of a day would be compiled once more.
+    at = np.int64(0)
     work, whole = np.empty((7, largest + 1)), np.empty(largest + 1)
     room = np.empty((5, largest + 1))
     out = np.zeros((size, size))
@@ -73,7 +72,7 @@ def day_filter_scores(
         new_mean, new_variance = 0.0, 0.0
         if watched[d] > 0.0:
             _, new_mean, new_variance = day_count(
-                number, rate, mean, variance, gain, scale, series, work, 0, whole
+                number, rate, mean, variance, gain, scale, series, work, at, whole
             )
         else:
             spent = 0.5 * (1.0 + e + gain * e_mean)
@@ -90,7 +89,7 @@ def day_filter_scores(
                     for i in range(number + 1):
                         by_series[q, i] = 0.0
                 on_rate, on_mean, on_variance, on_gain = day_count_back(
-                    number, seeds, rate, mean, variance, gain, series, work, 0, room, by_series
+                    number, seeds, rate, mean, variance, gain, series, work, at, room, by_series
                 )
                 for q in range(5):
                     for i in range(number + 1):

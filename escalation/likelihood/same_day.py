@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from escalation.likelihood.day_count import WEIGHT, day_count
-from escalation.likelihood.day_filter import fade, slack
+from escalation.likelihood.day_filter import fade, largest_count, slack
 from escalation.likelihood.day_series import day_series
 from escalation.parameters import FloatArray
 
@@ -53,10 +53,7 @@ def daily_steps(
     """
     days = counts.size
     out = np.zeros((days, 5))
-    largest = 0
-    for d in range(days):
-        if watched[d] > 0.0:
-            largest = max(largest, int(counts[d]))
+    largest = largest_count(counts, watched)
     scale, series, _ = day_series(reach, decay, largest, nodes, integral)
     gain = reach * decay
     e, e_mean, _ = fade(decay - gain)
@@ -69,6 +66,8 @@ def daily_steps(
         gap, _ = slack(reach)
         mean = rate[0] / (gap * decay)
         variance = mean / (2.0 * gap)
+    # No literal, for which the functions of a day would be compiled once more.
+    at = np.int64(0)
     work = np.empty((7, largest + 1))
     whole = np.empty(largest + 1)
     for d in range(days):
@@ -77,7 +76,7 @@ def daily_steps(
             out[d, 2] = rate[d] + gain * (mean * e_mean + rate[d] * e_twice)
             out[d, 3] = out[d, 2] + gain * gain * e_mean * e_mean * variance
             value, mean, variance = day_count(
-                n, rate[d], mean, variance, gain, scale, series, work, 0, whole
+                n, rate[d], mean, variance, gain, scale, series, work, at, whole
             )
             out[d, 0] = value
             for i in range(1, n + 1):
