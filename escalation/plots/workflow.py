@@ -156,7 +156,8 @@ def score_differences(ax: Axes, comparison: Comparison) -> Axes:
         path = np.cumsum(comparison.scores[:, m] - best)
         hue = colour(m)
         ax.plot(when, path, color=hue, label=f"{name}: {gain:.1f} ± {error:.1f}")
-    ax.set_ylabel(f"log score minus that of {comparison.best}", parse_math=False)
+    ax.set_ylabel("log score minus the best's")
+    ax.set_title(f"best: {wrapped(comparison.best, 60, 1)}", parse_math=False)
     box = ax.legend(frameon=False, fontsize=8, loc="lower left")
     for text in box.get_texts():
         text.set_parse_math(False)
@@ -167,7 +168,8 @@ def score_differences(ax: Axes, comparison: Comparison) -> Axes:
 def power_scaling(ax: Axes, sensitivity: Sensitivity) -> Axes:
     """Sensitivity of each quantity to its prior and to the likelihood, the most sensitive first.
 
-    The line is at 0.05. Filled: the prior; hollow: the likelihood.
+    The line is where a quantity begins to count, 0.05 or the noise. Filled: the prior; hollow: the
+    likelihood.
     """
     order = np.argsort(-sensitivity.prior, kind="stable")[:MOST]
     said = sensitivity.diagnoses
@@ -177,8 +179,8 @@ def power_scaling(ax: Axes, sensitivity: Sensitivity) -> Axes:
         ax.hlines(place, min(pair), max(pair), color=HAIR, linewidth=1.0)
         ax.plot(pair[1:], [place], "o", color=hue, markerfacecolor="white", markersize=4)
         ax.plot(pair[:1], [place], "o", color=hue, markersize=4)
-    ax.axvline(0.05, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
-    names = [wrapped(sensitivity.names[q], 34, 1) for q in order]
+    ax.axvline(sensitivity.threshold, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
+    names = [wrapped(sensitivity.names[q], 60, 1) for q in order]
     ax.set_yticks(range(len(order)), names, parse_math=False)
     ax.set_ylim(len(order) - 0.5, -0.5)
     ax.set_xlim(left=0)
@@ -215,5 +217,6 @@ def unrecorded(ax: Axes, found: Unrecorded, quantity: str = "branching ratio") -
     ax.set_xticks(share, [f"{100 * one:g} %" for one in share])
     ax.set_ylim(bottom=0)
     ax.set_ylabel(quantity, parse_math=False)
+    ax.set_xlabel("share of incidents taken out")
     ax.legend(frameon=False, fontsize=8)
     return ax
