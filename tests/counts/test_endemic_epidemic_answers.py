@@ -9,7 +9,7 @@ from scipy import stats
 from escalation.background import Background, Covariates, Interventions
 from escalation.checks.shared_shock import shared_shock
 from escalation.counts import Component, EndemicEpidemic, RandomWalk
-from escalation.engines import Laplace, MaximumLikelihood
+from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.hawkes import era_table
 from escalation.kernels import Exponential, FreeLags, GeometricLags, OneLag, PoissonLags
 from escalation.parameters import Layout
@@ -231,6 +231,29 @@ def test_a_random_walk_is_followed(rng):
         spread = fit.forecast(40).draws.std(axis=0)[:, 0]
         assert spread[-8:].mean() > 1.2 * spread[:4].mean()
     assert model.fit(series, MaximumLikelihood(draws=2)).model.background.walk.scale is not None
+
+
+@pytest.mark.slow
+def test_the_sampler_and_laplace_agree_on_what_the_data_tell(rng):
+    # Much data and no entry at a bound: the posterior is nearly normal.
+    model = EndemicEpidemic(
+        OneLag(), Component(0, shared=("level",)), "poisson", lags=1,
+        own=Component(interventions=Interventions(shifts=(BREAK,))), shared_shock=True,
+    )  # fmt: skip
+    truth = {
+        "level": np.array(0.7), "own_intervention": np.array([[-0.8], [0.4]]),
+        "reproduction": np.array([[0.5, 0.2], [0.25, 0.3]]), "shock": np.array(0.2),
+    }  # fmt: skip
+    series = model.simulate(truth, blank(312, 2), rng)
+    sampled = model.fit(series, NUTS(draws=400, tune=300, chains=2))
+    climbed = model.fit(series, Laplace())
+    assert sampled.diagnostics["r_hat"] < 1.03
+    for name, values in sampled.draws.items():
+        spread = values.std(axis=0)
+        apart = np.abs(values.mean(axis=0) - climbed.draws[name].mean(axis=0))
+        assert (apart < 0.5 * spread).all()
+        np.testing.assert_allclose(climbed.draws[name].std(axis=0), spread, rtol=0.3)
+        assert (np.abs(values.mean(axis=0) - truth[name]) < 4 * spread).all()
 
 
 def fit_of(model, series, theta):
