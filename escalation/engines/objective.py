@@ -320,17 +320,12 @@ class Objective:
 
     def _joined(self, x: FloatArray, parts: Parts) -> Parts:
         """The sum of parts that share entries, with the priors, as a single part."""
+        from escalation.engines.newton_steps import joined
+
         size = x.size
-        gradient, outer, observed = np.zeros(size), np.zeros((size, size)), np.zeros((size, size))
-        for place, slope, products, minus in zip(
-            parts.place, parts.gradient, parts.outer, parts.observed, strict=True
-        ):
-            used = place >= 0
-            own = place[used]
-            block = np.ix_(own, own)
-            gradient[own] += slope[used]
-            outer[block] += products[used][:, used]
-            observed[block] += minus[used][:, used]
+        gradient, outer, observed = joined(
+            size, parts.place, parts.gradient, parts.outer, parts.observed
+        )
         value = parts.value.sum()
         if self.penalised and np.isfinite(value):
             prior, slope = self._prior(x)

@@ -33,7 +33,9 @@ def nearest_nonnegative(
         for i in range(size):
             total = 0.0
             for j in range(size):
-                total += precision[i, j] * (out[n, j] - points[n, j])
+                # Few entries were cut: most differences are zero.
+                if out[n, j] != points[n, j]:
+                    total += precision[i, j] * (out[n, j] - points[n, j])
             pull[i] = total
         for _ in range(1000):
             largest = 0.0
@@ -42,8 +44,10 @@ def nearest_nonnegative(
                 if moved != 0.0:
                     largest = max(largest, abs(moved) / spread[i])
                     out[n, i] += moved
+                    # A row, which is a column of a symmetric matrix, lies together in memory.
+                    row = precision[i]
                     for j in range(size):
-                        pull[j] += precision[j, i] * moved
+                        pull[j] += row[j] * moved
             if largest < tolerance:
                 break
     return out

@@ -12,13 +12,13 @@ from numba import njit
 from escalation.likelihood.exponential import MANTISSA, ONE, _bits_of, _double_of
 from escalation.likelihood.hawkes import (
     BLOCK,
-    LOG2,
     IntArray,
     _dot,
     _fill_block,
     _gone,
     _sum,
     background_rates,
+    log_of_lanes,
 )
 from escalation.parameters import FloatArray
 
@@ -338,11 +338,7 @@ def hawkes_curvature(
         if not valid:
             value[r] = -np.inf
             continue
-        exponents = 0
-        for i in range(BLOCK):
-            value[r] += np.log(product[i])
-            exponents += power[i]
-        value[r] += exponents * LOG2
+        value[r] += log_of_lanes(product, power)
         for a in range(local):
             for b_ in range(a + 1):
                 outer[r, a, b_] = outer[r, b_, a] = inner[a, b_]

@@ -17,6 +17,8 @@ IntArray = NDArray[np.int64]
 
 #: Events of a receiving stream that are worked on together; they stay in the fastest cache.
 BLOCK = 256
+#: The same where one stream is by itself, with fewer arrays.
+LINE = 128
 LOG2 = 0.6931471805599453
 #: Beyond so many mean delays an exponential counts as gone: exp(-45) is 3e-20.
 GONE = 45.0
@@ -38,6 +40,79 @@ def _sum(a, size):  # type: ignore[no-untyped-def]
     for i in range(size):
         total += a[i]
     return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def log_of_lanes(product, power):  # type: ignore[no-untyped-def]
+    """Logarithm of the product of all lanes, from their mantissas and exponents.
+
+    Parameters
+    ----------
+    product : ndarray (BLOCK,)
+        From 1 up to 2; overwritten.
+    power : ndarray of int (BLOCK,)
+    """
+    width = BLOCK
+    while width > 8:
+        width //= 2
+        for i in range(width):
+            product[i] *= product[width + i]
+    value, exponents = 0.0, 0
+    for i in range(width):
+        value += np.log(product[i])
+    for i in range(BLOCK):
+        exponents += power[i]
+    return value + exponents * LOG2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _one_line(times, level, factor, decay, lanes, product, power):  # type: ignore[no-untyped-def]
+    """Score a stream by itself, with a constant background and one exponential, at one go.
+
+    Parameters
+    ----------
+    times : ndarray (n,)
+    level, factor, decay : float
+        Background rate, what a unit of the decayed sum adds, and how it decays.
+    lanes : ndarray (3, BLOCK)
+        Added to, lane by lane: reciprocals of the intensities, times the sums, times the ages.
+    product, power : ndarray (BLOCK,)
+        Mantissas and exponents of the products of intensities.
+
+    Returns
+    -------
+    bool
+        False where an intensity is out of range.
+    """
+    gaps, fading = np.zeros(LINE), np.empty(LINE)
+    sums, ages = np.empty(LINE), np.empty(LINE)
+    ones, hits, olds = lanes[0], lanes[1], lanes[2]
+    total, age = -1.0, 0.0
+    wrong = 0
+    for start in range(0, times.size, LINE):
+        size = min(LINE, times.size - start)
+        now = times[start : start + size]
+        gaps[0] = now[0] - times[max(start - 1, 0)]
+        for i in range(size - 1):
+            gaps[i + 1] = now[i + 1] - now[i]
+        for i in range(size):
+            fading[i] = fade(-decay * gaps[i])
+        for i in range(size):
+            total = fading[i] * total + fading[i]
+            age = fading[i] * age + gaps[i] * total
+            sums[i] = total
+            ages[i] = age
+        for i in range(size):
+            rate = level + factor * sums[i]
+            wrong += 0 if (rate > 1e-250) & (rate < 1e15) else 1
+            inverse = 1.0 / rate
+            ones[i] += inverse
+            hits[i] += sums[i] * inverse
+            olds[i] += ages[i] * inverse
+            bits = _bits_of(product[i] * rate)
+            power[i] += (bits >> 52) - 1023
+            product[i] = _double_of((bits & MANTISSA) | ONE)
+    return wrong == 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -408,6 +483,9 @@ def hawkes_exponential(
     gone = np.empty((4, eras, terms))
     product, power = np.ones(BLOCK), np.zeros(BLOCK, np.int64)
     value = 0.0
+    lanes = np.zeros((3, BLOCK))
+    simple = lines == 1 and lengths.size == 1 and not marked and not apart and allowed[0, 0] > 0
+    simple = simple and moving and (times.size == 0 or times[0] >= spans[0, 0])
     for k in targets:
         for d in range(lengths.size):
             value -= rate[d, k] * lengths[d]
@@ -416,7 +494,7 @@ def hawkes_exponential(
         for j in range(streams):
             pointer[j] = first[j]
         scored = first[k] + np.searchsorted(times[first[k] : first[k + 1]], spans[0, 0])
-        for start in range(first[k], first[k + 1], BLOCK):
+        for start in range(first[k], first[k] if simple else first[k + 1], BLOCK):
             stop = min(start + BLOCK, first[k + 1])
             size = stop - start
             _fill_block(
@@ -484,6 +562,15 @@ def hawkes_exponential(
                             by_theta[mark_place[j]] += (
                                 reach * w * b * _dot(inverse, marks[line + m], size)
                             )
+        if simple:
+            reach, w, b = theta[place[0]], values[0, 0], values[0, 1]
+            if not _one_line(times, rate[0, 0], reach * w * b, b, lanes, product, power):
+                return -np.inf, np.zeros(theta.size), np.zeros(values.shape)
+            hit = _sum(lanes[1], BLOCK)
+            pull[0] += _sum(lanes[0], BLOCK)
+            by_theta[place[0]] += w * b * hit
+            by_values[0, 0] += reach * b * hit
+            by_values[0, 1] += reach * w * (hit - b * _sum(lanes[2], BLOCK))
         for j in range(streams):
             if not allowed[k, j]:
                 continue
@@ -502,12 +589,7 @@ def hawkes_exponential(
         for d in range(lengths.size):
             for p in range(column.shape[1]):
                 by_theta[column[k, p]] += pull[d] * rate[d, k] * design[d, p]
-    exponents = 0
-    for i in range(BLOCK):
-        value += np.log(product[i])
-        exponents += power[i]
-    value += exponents * LOG2
-    return value, by_theta, by_values
+    return value + log_of_lanes(product, power), by_theta, by_values
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
