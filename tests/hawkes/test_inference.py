@@ -8,7 +8,7 @@ from scipy.stats import chi2
 from escalation.background import Background
 from escalation.engines import Laplace, MaximumLikelihood
 from escalation.engines.objective import Objective
-from escalation.hawkes import Hawkes, Marks
+from escalation.hawkes import Hawkes, Marks, inference
 from escalation.hawkes.inference import bootstrap, exceeded, excitation_test
 from escalation.hawkes.profile import profile_interval
 from escalation.kernels import Mixture
@@ -66,6 +66,24 @@ def test_another_arrow_at_zero_calls_the_bootstrap(rng):
     series = EventSeries.from_times(times, 0.0, 300.0)
     found = excitation_test(series, Hawkes(), 1, 0, rng, samples=9)
     assert "another arrow" in found.method
+
+
+def test_series_are_simulated_without_weak_arrows(rng):
+    times, _ = branch([0.35, 0.35], [[0.4, 0.0], [0.0, 0.3]], 1.0, 300.0, rng)
+    series = EventSeries.from_times(times, 0.0, 300.0)
+    model, mask = Hawkes(), np.ones((2, 2), bool)
+    pair = inference._Nested(model, inference._without(model, mask, 0, 1), (0, 1))
+    null = pair.null(series)
+    sparse, values = inference._generator(pair.without, series, null, mask, 0, 1)
+    assert sparse.arrows == ((True, False), (False, True))
+    assert values["reproduction"][1, 0] == 0 < values["reproduction"][1, 1]
+    # Nothing sets anything off: no arrow is left, and the test still ends.
+    apart = [np.sort(rng.random(80) * 300.0) for _ in range(2)]
+    for sharing in ("all", "pair"):
+        found = excitation_test(
+            EventSeries.from_times(apart, 0.0, 300.0), Hawkes(kernel_per=sharing), 1, 0, rng, 5
+        )
+        assert found.samples == 5 and found.failures == 0
 
 
 def test_faults_of_the_call_are_told(rng):

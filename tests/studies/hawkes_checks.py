@@ -141,20 +141,21 @@ def main() -> None:
     parser.add_argument("--check", choices=tuple(CHECKS), required=True)
     parser.add_argument("--sets", type=int, default=100)
     parser.add_argument("--case", help="one case alone")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--every", type=int, default=0, help="show a row after so many sets, too")
     asked = parser.parse_args()
     one, cases = CHECKS[asked.check]
     for number, case in enumerate(cases if asked.case is None else (asked.case,)):
         rows: list[Row] = []
-        for seed in range(asked.sets):
+        for seed in range(asked.first, asked.first + asked.sets):
             rows.append(one(case, seed))
-            if number == seed == 0:
+            if number == 0 and len(rows) == 1:
                 print(f"| case | sets | {' | '.join(rows[0])} |")
                 print("|-" * (len(rows[0]) + 2) + "|")
-            if seed + 1 == asked.sets or (asked.every and (seed + 1) % asked.every == 0):
+            if len(rows) == asked.sets or (asked.every and len(rows) % asked.every == 0):
                 means = [np.mean([row[name] for row in rows]) for name in rows[0]]
                 shown = " | ".join(f"{mean:.3f}" for mean in means)
-                print(f"| {case} | {seed + 1} | {shown} |", flush=True)
+                print(f"| {case} | {len(rows)} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":
