@@ -10,6 +10,7 @@ import numpy as np
 
 from escalation.background import Background
 from escalation.counts.component import Component
+from escalation.counts.hurdle_paths import anew, begun, given_past, onward
 from escalation.counts.paths import CAP
 from escalation.counts.periods import (
     DISPERSIONS,
@@ -19,16 +20,14 @@ from escalation.counts.periods import (
     dispersion_parameter,
     dispersion_places,
     dispersions,
-    early_edges,
     log_counts,
     used_periods,
     vectors,
 )
-from escalation.counts.predictor import LEVEL, Predictor, later_moves
+from escalation.counts.predictor import LEVEL, Predictor
 from escalation.counts.response import Response
 from escalation.counts.signs import Signs
 from escalation.counts.truncated import (
-    draw_truncated,
     log_probabilities,
     minus_log_empty,
     truncated_mean,
@@ -36,7 +35,7 @@ from escalation.counts.truncated import (
 from escalation.dynamics import arrow_mask
 from escalation.engines import NUTS, Engine, Problem
 from escalation.fit import Fit, Model, pick
-from escalation.forecast import Forecast, future_edges
+from escalation.forecast import Forecast
 from escalation.kernels import Kernel, OneLag
 from escalation.parameters import BoolArray, FloatArray, Layout, Normal, Parameter
 from escalation.series import CountSeries
@@ -44,8 +43,6 @@ from escalation.series import CountSeries
 Part = Literal["occurrence", "size"]
 PARTS: tuple[Part, Part] = ("occurrence", "size")
 INFLUENCES = ("both", "occurrence", "size", "none")
-#: Log-odds and log-means of simulated paths stop here.
-STEEP = 700.0
 
 
 @dataclass(frozen=True)
@@ -281,7 +278,7 @@ class Hurdle(Model):
     def _again(
         self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
     ) -> FloatArray:
-        paths = self._anew(theta[None], series, rng)[0]
+        paths = anew(self, theta[None], series, rng)[0]
         # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
         return np.where(np.isfinite(paths), paths, CAP)
 
@@ -292,7 +289,7 @@ class Hurdle(Model):
     ) -> FloatArray:
         """Probabilities (n, T, K) that a period is not empty, given the past; like `means`."""
         seen = series or fit.series
-        odds, _ = self._given_past(vectors(fit, theta), fit.series, seen)
+        odds, _ = given_past(self, vectors(fit, theta), fit.series, seen)
         share = np.broadcast_to(seen.scale[:, None], odds.shape)
         out = np.exp(log_probabilities(odds, share)[1])
         out[:, : self.reach] = np.nan
@@ -307,8 +304,10 @@ class Hurdle(Model):
         `reach` periods. Of another series, as `pointwise` takes it, where given.
         """
         seen, rows = series or fit.series, vectors(fit, theta)
-        _, mean = self._given_past(rows, fit.series, seen)
-        size = truncated_mean(mean * seen.scale[:, None], self._psi(rows, fit.series)[:, None])
+        _, mean = given_past(self, rows, fit.series, seen)
+        size = truncated_mean(
+            mean * seen.scale[:, None], self.overdispersion(rows, fit.series)[:, None]
+        )
         return np.asarray(self.probabilities(fit, rows, seen) * size, float)
 
     @override
@@ -318,8 +317,8 @@ class Hurdle(Model):
         from escalation.likelihood.pointwise import count_log_pmf
 
         seen, rows = series or fit.series, vectors(fit, theta)
-        odds, mean = self._given_past(rows, fit.series, seen)
-        psi = self._psi(rows, fit.series)
+        odds, mean = given_past(self, rows, fit.series, seen)
+        psi = self.overdispersion(rows, fit.series)
         mean = np.maximum(mean * seen.scale[:, None], 1e-300)
         empty, some = log_probabilities(odds, np.broadcast_to(seen.scale[:, None], odds.shape))
         size = count_log_pmf(seen.counts, mean, psi)
@@ -383,7 +382,7 @@ class Hurdle(Model):
             raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
         rng = np.random.default_rng(0) if rng is None else rng
         theta = pick(fit.theta, draws, rng)
-        means = self._onward(theta, series, horizon, rng, paths, series.names.index(stream))[1]
+        means = onward(self, theta, series, horizon, rng, paths, series.names.index(stream))[1]
         with np.errstate(invalid="ignore"):
             more = means[1] - means[0]
         more[np.isnan(more)] = np.inf
@@ -395,12 +394,12 @@ class Hurdle(Model):
     ) -> Forecast:
         """Predictive draws; an unwatched period of the recent past counts as a typical one."""
         theta = pick(fit.theta, draws, rng)
-        paths = self._onward(theta, fit.series, horizon, rng)[0]
+        paths = onward(self, theta, fit.series, horizon, rng)[0]
         return Forecast.after(fit.series, paths[0], model=self.name)
 
     def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
         """Series from draws of the parameters, the first `reach` periods as observed."""
-        return self._anew(pick(fit.theta, draws, rng), fit.series, rng)
+        return anew(self, pick(fit.theta, draws, rng), fit.series, rng)
 
     def simulate(
         self,
@@ -426,19 +425,8 @@ class Hurdle(Model):
         ValueError
             If the path grows beyond a million incidents a period.
         """
-        layout, streams = Layout(self.parameters(like)), like.n_streams
-        theta = layout.pack(values)[None]
-        rates = []
-        for one in self.predictors:
-            # Nothing is known of covariates before the window: those of the first period hold.
-            edges = like.edges if one.dated else early_edges(like, burn_in)
-            found = one.log_rates(layout, theta, like, edges)
-            head = np.repeat(found[:, :1], burn_in if one.dated else 0, axis=1)
-            rates.append(np.concatenate([head, found], axis=1))
-        counts = self._run(
-            theta, like, np.zeros((1, 1, self.reach, streams)), np.zeros(streams), rates,
-            np.concatenate([np.ones(burn_in), like.scale]), rng,
-        )[0][0, 0, burn_in:]  # fmt: skip
+        theta = Layout(self.parameters(like)).pack(values)[None]
+        counts = begun(self, theta, like, rng, burn_in)[0]
         if not np.isfinite(counts).all():
             raise ValueError(
                 "the simulated path grows without bound; is the spectral radius of the positive "
@@ -446,123 +434,23 @@ class Hurdle(Model):
             )
         return replace(like, counts=counts.astype(np.int64), dropped="")
 
-    # Paths -------------------------------------------------------------------------------------
-
-    def _onward(
-        self,
-        theta: FloatArray,
-        series: CountSeries,
-        horizon: int,
-        rng: np.random.Generator,
-        repeats: int = 1,
-        extra: int | None = None,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Paths and means after a series, so many of each draw.
-
-        If asked, in two copies, the second with one more incident at the end of the series.
-        """
-        logs, typical = log_counts(series, series.counts.astype(float))
-        layout, edges = Layout(self.parameters(series)), future_edges(series, horizon)
-        history = np.repeat(logs[None, None, len(logs) - self.reach :], 1 + (extra is not None), 0)
-        if extra is not None and self.reach:
-            history[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
-        rates = []
-        for one in self.predictors:
-            found = one.log_rates(layout, theta, series, edges)
-            moves = later_moves(one, layout, theta, series, edges, rng)
-            found = found if moves is None else found + moves
-            rates.append(np.repeat(found, repeats, axis=0))
-        theta = np.repeat(theta, repeats, axis=0)
-        return self._run(theta, series, history, typical, rates, np.ones(horizon), rng)
-
-    def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
-        """Series (n, T, K) whose first `reach` periods are those observed."""
-        first, layout = self.reach, Layout(self.parameters(series))
-        logs, typical = log_counts(series, series.counts.astype(float))
-        edges = series.edges[first:]
-        rates = [one.log_rates(layout, theta, series, edges) for one in self.predictors]
-        paths = self._run(
-            theta, series, logs[None, None, :first], typical, rates, series.scale[first:], rng
-        )[0][0]
-        head = np.repeat(series.counts[None, :first].astype(float), len(theta), axis=0)
-        return np.concatenate([head, paths], axis=1)
-
-    def _run(
-        self,
-        theta: FloatArray,
-        series: CountSeries,
-        history: FloatArray,
-        typical: FloatArray,
-        rates: list[FloatArray],
-        scale: FloatArray,
-        rng: np.random.Generator,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Counts and means, both (c, n, H, K) and infinite beyond the cap, of c copies.
-
-        After a history (c, 1, L, K) of log(1 + y), with predictors (n, H, K) of both parts.
-        """
-        copies, draws, horizon, reach = len(history), len(theta), len(scale), self.reach
-        weights, psi = self._weights(theta, series), self._psi(theta, series)
-        influences = self._influences(theta, series)
-        shape = (copies, draws, reach + horizon, series.n_streams)
-        logs = np.zeros(shape)
-        logs[:, :, :reach] = history
-        paths, means = np.zeros(shape)[:, :, reach:], np.zeros(shape)[:, :, reach:]
-        gone = np.zeros(draws, bool)
-        for h in range(horizon):
-            past = np.einsum("nl,cnlj->cnj", weights, logs[:, :, h : h + reach][:, :, ::-1])
-            odds, size = (
-                rate[:, h] + np.einsum("nkj,cnj->cnk", influence, past)
-                for rate, influence in zip(rates, influences, strict=True)
-            )
-            some = np.exp(log_probabilities(odds, np.full(odds.shape, max(scale[h], 1e-300)))[1])
-            mean = np.maximum(scale[h], 1e-300) * np.exp(np.clip(size, -STEEP, STEEP))
-            gone |= (mean > CAP).any(axis=(0, 2))
-            mean[:, gone] = 1.0
-            expected = some * truncated_mean(mean, psi)
-            happens = rng.random(odds.shape[1:]) < some
-            counts = np.where(happens, draw_truncated(mean, psi, rng), 0.0)
-            logs[:, :, reach + h] = np.log1p(counts) if scale[h] >= 1 - 1e-9 else typical
-            paths[:, :, h], means[:, :, h] = counts, expected
-            paths[:, gone, h] = means[:, gone, h] = np.inf
-        return paths, means
-
-    def _given_past(
-        self, theta: FloatArray, fitted: CountSeries, series: CountSeries
-    ) -> tuple[FloatArray, FloatArray]:
-        """Log-odds and untruncated means (n, T, K) of whole periods; the first do not count."""
-        layout = Layout(self.parameters(fitted))
-        logs, _ = log_counts(series, series.counts.astype(float))
-        lagged = np.zeros((self.reach, *logs.shape))
-        for lag in range(1, self.reach + 1):
-            lagged[lag - 1, lag:] = logs[:-lag]
-        past = np.einsum("nl,ltj->ntj", self._weights(theta, fitted), lagged)
-        odds, size = (
-            one.log_rates(layout, theta, fitted, series.edges)
-            + np.einsum("nkj,ntj->ntk", influence, past)
-            for one, influence in zip(
-                self.predictors, self._influences(theta, fitted), strict=True
-            )
-        )  # fmt: skip
-        return odds, np.exp(np.clip(size, -STEEP, STEEP))
-
     def _moves(self, part: Part) -> bool:
         """Whether the past has an influence on a part."""
         return self.influence in ("both", part)
 
-    def _influences(self, theta: FloatArray, series: CountSeries) -> tuple[FloatArray, FloatArray]:
+    def influences(self, theta: FloatArray, series: CountSeries) -> tuple[FloatArray, FloatArray]:
         """Influences (n, K, K) on occurrence and size, zero where there is none."""
         values = Layout(self.parameters(series)).unpack(theta)
         none = np.zeros((len(theta), series.n_streams, series.n_streams))
         occurrence, size = (values.get(f"{part}_influence", none) for part in PARTS)
         return occurrence, size
 
-    def _psi(self, theta: FloatArray, series: CountSeries) -> FloatArray:
+    def overdispersion(self, theta: FloatArray, series: CountSeries) -> FloatArray:
         """Overdispersion (n, K), zero of a Poisson model."""
         found = dispersions(Layout(self.parameters(series)), theta, series.n_streams)
         return np.zeros((len(theta), series.n_streams)) if found is None else found
 
-    def _weights(self, theta: FloatArray, series: CountSeries) -> FloatArray:
+    def lag_draws(self, theta: FloatArray, series: CountSeries) -> FloatArray:
         """Lag weights (n, L)."""
         if not self.reach:
             return np.zeros((len(theta), 0))
