@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from escalation.parameters import FloatArray
 
@@ -69,7 +68,3 @@ def neighbour_weights(
             for k in range(streams):
                 weights[k, j] /= total
     return weights, slopes
-
-
-#: Type of the orders that a specification holds.
-Orders = NDArray[np.float64]
