@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import override
 
 import numpy as np
@@ -39,6 +39,9 @@ class Laplace(Engine):
         objective = Objective(problem, posterior=True)
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
         best, reached = objective.maximise(starts)
+        prior = np.diag(objective._bend(best.x))
+        information = _definite(best, objective.scale.nonnegative, prior)
+        best = replace(best, information=information)
         layout = problem.layout
         theta = np.zeros((self.draws, layout.size))
         theta[:, objective.free] = objective.scale.back(
@@ -61,11 +64,12 @@ class Laplace(Engine):
         )
 
 
-def _definite(best: Optimum, zero: BoolArray) -> FloatArray:
+def _definite(best: Optimum, zero: BoolArray, prior: FloatArray) -> FloatArray:
     """The information; where it is not positive definite, entries at zero are taken apart.
 
     The log-density may be convex in an entry at zero. It falls from there with its slope: the
-    squared slope then stands for the curvature, and keeps the entry within reach of zero.
+    squared slope then stands for the curvature, or that of the prior (f,) where it is larger, and
+    keeps the entry within reach of zero.
     """
     try:
         np.linalg.cholesky(best.information)
@@ -73,7 +77,7 @@ def _definite(best: Optimum, zero: BoolArray) -> FloatArray:
         out = np.array(best.information)
         for i in np.flatnonzero(best.bound & zero):
             out[i, :] = out[:, i] = 0.0
-            out[i, i] = max(best.gradient[i] ** 2, 1e-8)
+            out[i, i] = max(best.gradient[i] ** 2, prior[i], 1e-8)
         return out
     return best.information
 
@@ -89,7 +93,7 @@ def _truncated(
     from scipy.special import ndtr, ndtri
 
     zero = scale.nonnegative
-    covariance = inverse(_definite(best, zero))
+    covariance = inverse(best.information)
     centre = best.x + covariance @ np.where(best.bound & zero, best.gradient, 0.0)
     inside, rest = np.flatnonzero(zero), np.flatnonzero(~zero)
     out = np.empty((draws, best.x.size))
