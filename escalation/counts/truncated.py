@@ -22,7 +22,9 @@ def log_probabilities(odds: FloatArray, share: FloatArray) -> tuple[FloatArray, 
     with np.errstate(divide="ignore"):
         # Where almost nothing happens: the first term of the series, which does not round to zero.
         rare = np.log(share) + odds
-        some = np.where(empty > -1e-12, rare, np.log(-np.expm1(np.minimum(empty, -1e-300))))
+        small = np.log(-np.expm1(np.clip(empty, -1.0, -1e-300)))
+        some = np.where(empty < -1, np.log1p(-np.exp(np.minimum(empty, -1.0))), small)
+        some = np.where(empty > -1e-12, rare, some)
     return empty, np.asarray(some, float)
 
 

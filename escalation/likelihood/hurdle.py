@@ -44,7 +44,8 @@ def occurrence_term(happened: bool, odds: float, share: float) -> tuple[float, f
     part = share * empty
     if part > -LOWEST:
         return 0.0, 0.0
-    return np.log(-np.expm1(-part)), share * probability / np.expm1(part)
+    some = np.log1p(-np.exp(-part)) if part > 1 else np.log(-np.expm1(-part))
+    return some, share * probability / np.expm1(part)
 
 
 @njit(cache=True, nogil=True)
