@@ -9,6 +9,7 @@ log-density (the gap at random points is shown). Run it on an idle machine. Seco
 """
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -50,6 +51,17 @@ def timed(task, repeats):
     return median(took) * 1e6
 
 
+def as_nutpie(compiled):
+    """A call of the compiled function that nutpie calls, at zero."""
+    size = compiled.n_dim
+    point, slope, value = np.zeros(size), np.zeros(size), np.zeros(1)
+    arrays = [one.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for one in (point, slope, value)]
+    function, data = compiled.compiled_logp_func.ctypes, compiled.user_data.ctypes.data
+    if function(size, *arrays, data) != 0 or not np.isfinite(value[0]):
+        raise RuntimeError("the rival's log-density is not finite at zero")
+    return lambda: function(size, *arrays, data)
+
+
 def gradient():
     """Log-posterior with gradient: ours, and plain PyMC as nutpie and as PyMC call it."""
     import nutpie
@@ -69,9 +81,7 @@ def gradient():
     likelihood = timed(lambda: problem.evaluate(theta), 400)
     plain = plain_model(series, model)
     compiled = nutpie.compile_pymc_model(plain)
-    point = np.zeros(compiled.n_dim)
-    once = compiled.benchmark_logp(point, 400, 1)
-    by_nutpie = median(np.asarray(once.iloc[:, 0] if once.ndim > 1 else once, float)) * 1e6
+    by_nutpie = timed(as_nutpie(compiled), 100)
     function = plain.logp_dlogp_function(ravel_inputs=True)
     function.set_extra_values({})
     flat = np.zeros(compiled.n_dim)
@@ -134,6 +144,7 @@ def posterior(seeds, draws, rival_draws):
         with plain:
             trace = pm.sample(
                 rival_draws, tune=rival_draws, chains=4, cores=2, random_seed=seed,
+                nuts_sampler="pymc",
                 progressbar=False, compute_convergence_checks=False, discard_tuned_samples=False,
             )  # fmt: skip
         steps = trace.sample_stats.n_steps.values.sum()
