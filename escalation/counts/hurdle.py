@@ -42,6 +42,8 @@ from escalation.series import CountSeries
 
 Part = Literal["occurrence", "size"]
 PARTS: tuple[Part, Part] = ("occurrence", "size")
+#: Where maximum likelihood stops: beyond it only mu times psi matters (the logarithmic law).
+WIDEST = 100.0
 INFLUENCES = ("both", "occurrence", "size", "none")
 
 
@@ -71,8 +73,9 @@ class Hurdle(Model):
 
     Occurrence is bounded; sizes settle where the spectral radius of :math:`\max(B, 0)` is below 1.
     Where a stream's counts above zero are few, or all one, the data say little of its
-    :math:`\mu` and :math:`\psi`: maximum likelihood may then run to their edge, and the posterior
-    is the answer.
+    :math:`\mu` and :math:`\psi`: maximum likelihood then runs to an edge (it stops at a dispersion
+    of 100, where the law above zero is the logarithmic one, and says so in ``at_bound``), and the
+    posterior is the answer.
 
     Attributes
     ----------
@@ -223,6 +226,7 @@ class Hurdle(Model):
             starts=self._starts(layout, series),
             resample=lambda theta, rng: self._data(series, self._again(theta, series, rng)),
             rows=layout.rows(streams),
+            bounds={"dispersion": (0.0, WIDEST)},
         )
 
     def _data(self, series: CountSeries, counts: FloatArray) -> dict[str, FloatArray]:

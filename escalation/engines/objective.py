@@ -142,6 +142,8 @@ class Objective:
             if self.scale.positive[i]:
                 lower[i] = max(lower[i], np.log(low)) if low > 0 else lower[i]
                 upper[i] = min(upper[i], np.log(high))
+            elif self.scale.supports[i] == "nonnegative":
+                upper[i] = min(upper[i], high)
         return lower, upper
 
     def theta(self, x: FloatArray) -> FloatArray:
