@@ -9,6 +9,7 @@ from escalation.background import Background
 from escalation.counts import (
     Component,
     EndemicEpidemic,
+    Hurdle,
     Ingarch,
     LogLinear,
     Neighbours,
@@ -40,6 +41,7 @@ COUNTS = {
     "log-linear": LogLinear(),
     "log-linear with feedback": LogLinear(feedback=True),
     "ingarch": Ingarch(),
+    "hurdle": Hurdle(kernel=FreeLags(), lags=3),
 }
 EVENTS = {
     "hawkes": Hawkes(background=Background(harmonics=1)),
