@@ -450,4 +450,5 @@ def test_the_sampler_agrees_with_laplace(series):
         near_enough = 0.35 if "influence" in name else 1.0
         apart = np.abs(draws.mean(axis=0) - other.mean(axis=0))
         assert (apart < near_enough * spread).all(), name
-        np.testing.assert_allclose(other.std(axis=0), spread, rtol=0.3, err_msg=name)
+        wide = 0.3 if "influence" in name else 0.5
+        np.testing.assert_allclose(other.std(axis=0), spread, rtol=wide, err_msg=name)
