@@ -11,14 +11,18 @@ sampled by Gibbs sweeps at the true parameters, from an empty start.
 """
 
 import argparse
+import sys
+from pathlib import Path
 
 import numpy as np
-from day_coded import CASES, START
 from numba import njit
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, tests are no package
 
 from escalation.hawkes import Hawkes
 from escalation.likelihood.gibbs import sweep_times
 from escalation.series import EventSeries
+from studies.day_coded import CASES, START
 
 
 @njit(cache=True)
