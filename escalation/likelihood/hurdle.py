@@ -70,10 +70,10 @@ def truncated_term(y: float, exponent: float, psi: float) -> tuple[float, float,
     mean = np.exp(exponent)
     minus_q, bend = dispersed_term(0.0, mean, psi)
     q = -minus_q
-    log_odds = q + np.log1p(-np.exp(-q)) if q > 1 else np.log(np.expm1(q))
-    raised = -1 / np.expm1(-q)
+    some = -np.expm1(-q)
+    raised = 1 / some
     inside = 1 + psi * mean
-    value = y * (exponent - np.log1p(psi * mean)) - log_odds
+    value = y * (exponent - psi * q) - q - np.log(some)
     return value, (y - mean * raised) / inside, raised * bend - y * mean / inside
 
 
@@ -184,7 +184,7 @@ def hurdle(
                 else:
                     exponent += np.log(scale[t])
                     psi = theta[place[3 + k]] if dispersed else 0.0
-                    if not exponent < HIGHEST or 1 + psi * np.exp(exponent) <= 0:
+                    if not exponent < HIGHEST or (psi < 0 and 1 + psi * np.exp(exponent) <= 0):
                         return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
                     term, slope, bend = truncated_term(y, exponent, psi)
                     if dispersed:
