@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 import escalation
-from escalation.background import Background, Covariates
+from escalation.background import Background, Covariates, Interventions
 from escalation.counts import EndemicEpidemic
 from escalation.hawkes import Hawkes, Marks, NonlinearHawkes
-from escalation.kernels import Exponential, Histogram, Lomax, Mixture, Weibull
+from escalation.kernels import (
+    Exponential,
+    FreeLags,
+    GeometricLags,
+    Histogram,
+    Lomax,
+    Mixture,
+    PoissonLags,
+    Weibull,
+)
 from escalation.series import CountSeries, EventSeries
 from escalation.streams import Stream
 from escalation.study.sections import (
@@ -101,7 +110,10 @@ def declared_priors() -> dict[str, str]:
     counts = CountSeries.from_counts(np.zeros((60, 1), int), begin, "week")
     times = EventSeries.from_times([], begin, end)
     covariates = Covariates(begin, np.zeros((366, 1)), ("price",))
-    background = Background(harmonics=1, trend=100.0, weekday=True, covariates=covariates)
+    background = Background(
+        harmonics=1, trend=100.0, weekday=True, covariates=covariates,
+        interventions=Interventions(shifts=(date(2024, 6, 1),)),
+    )  # fmt: skip
     out = {}
     for model, series in (
         (EndemicEpidemic(), counts),
@@ -110,7 +122,8 @@ def declared_priors() -> dict[str, str]:
     ):
         own = {p.name for p in model.kernel.parameters("day")}
         out |= {p.name: str(p.prior) for p in model.parameters(series) if p.name not in own}
-    for kernel in (Exponential(), Mixture(), Lomax(), Weibull(), Histogram()):
+    whole = (GeometricLags(), PoissonLags(), FreeLags())
+    for kernel in (Exponential(), Mixture(), Lomax(), Weibull(), Histogram(), *whole):
         name = type(kernel).__name__
         out |= {f"{name}.{p.name}": str(p.prior) for p in kernel.parameters("day")}
     return out
