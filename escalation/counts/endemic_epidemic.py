@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, override
@@ -14,22 +14,23 @@ from escalation.background import Background, coefficient_places
 from escalation.counts.additive import Additive
 from escalation.counts.answers import dynamics_of
 from escalation.counts.component import Component, Neighbours
+from escalation.counts.model import LaggedModel
 from escalation.counts.paths import CAP
 from escalation.counts.periods import (
     DISPERSIONS,
     DISTRIBUTIONS,
     check_choice,
-    check_counts,
     dispersion_places,
     dispersions,
-    used_periods,
+    lagged_past,
+    vectors,
 )
 from escalation.counts.starts import starts
 from escalation.counts.structure import Structure
 from escalation.dynamics import Dynamics
 from escalation.engines import NUTS, Laplace, MaximumLikelihood, Problem
 from escalation.engines.base import Arrays, Engine
-from escalation.fit import Fit, Model, pick
+from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
 from escalation.kernels import Exponential, Kernel
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
@@ -37,7 +38,7 @@ from escalation.series import CountSeries
 
 
 @dataclass(frozen=True)
-class EndemicEpidemic(Model):
+class EndemicEpidemic(LaggedModel):
     r"""Counts with a background and with what earlier counts set off.
 
     .. math::
@@ -106,6 +107,7 @@ class EndemicEpidemic(Model):
     shared_shock: bool = False
 
     name = "endemic-epidemic"
+    settles = "is R's spectral radius < 1"
 
     def __post_init__(self) -> None:
         check_choice("distribution", self.distribution, DISTRIBUTIONS)
@@ -138,20 +140,15 @@ class EndemicEpidemic(Model):
 
     def parameters(self, series: CountSeries) -> tuple[Parameter, ...]:
         """Background, own, reproduction, cross, dispersion, shock, kernel, in this order."""
-        return (*self.structure.parameters(series), *self.kernel.parameters(series.period))
+        return (*self.structure.parameters(series), *self.kernel_parameters(series))
 
     def problem(self, series: CountSeries) -> Problem:
         """The likelihood of the periods after the first `lags`."""
         from escalation.likelihood.count_terms import count_tables
 
-        check_counts(series, "EndemicEpidemic")
-        used = self.used(series)
-        if not used.any():
-            raise ValueError(
-                f"{len(series)} periods leave none to fit after {self.lags} lags and gaps"
-            )
+        used = self._accepted(series)
         layout = Layout(self.parameters(series), self.structure.joint)
-        own = self._kernel_size(series)
+        own = self.kernel_size(series)
         weight = used.astype(float)
         core, tail, structure = self._likelihood(layout, series)
         together = not self.structure.simple
@@ -228,10 +225,6 @@ class EndemicEpidemic(Model):
             return fit_averaged(self, series, engine, rng)
         return fit_given(self, series, engine, rng)
 
-    def used(self, series: CountSeries) -> BoolArray:
-        """Which periods (T,) the likelihood uses: watched, with `lags` fully watched before."""
-        return used_periods(series, self.lags)
-
     def additive(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> Additive:
@@ -239,45 +232,10 @@ class EndemicEpidemic(Model):
 
         Of another series that begins like the fit's, where given.
         """
-        seen = fit.series if series is None else series
-        layout = Layout(fit.parameters)
-        theta = layout.pack(fit.estimate)[None] if theta is None else theta
-        return Additive.of(self.structure, layout, theta, fit.series, seen.edges)
+        seen, theta = series or fit.series, vectors(fit, theta)
+        return Additive.of(self.structure, Layout(fit.parameters), theta, fit.series, seen.edges)
 
-    def simulate(
-        self,
-        values: Mapping[str, FloatArray],
-        like: CountSeries,
-        rng: np.random.Generator,
-        burn_in: int = 104,
-    ) -> CountSeries:
-        """A series from known parameters, over the periods of another one.
-
-        Parameters
-        ----------
-        values : dict of arrays
-            By the names of `parameters`.
-        like : CountSeries
-            Gives the periods, names and gaps; its counts are not read.
-        rng : numpy.random.Generator
-        burn_in : int
-            Periods simulated before the first one and thrown away.
-
-        Raises
-        ------
-        ValueError
-            If the path grows beyond a million incidents a period.
-        """
-        layout = Layout(self.parameters(like))
-        theta = layout.pack(values)[None]
-        additive = Additive.early(self.structure, layout, theta, like, burn_in)
-        scale = np.concatenate([np.ones(burn_in), like.scale])
-        history = np.zeros((1, self.lags, like.n_streams))
-        counts = self._run(theta, like, history, additive, scale, rng)[0, burn_in:]
-        if not np.isfinite(counts).all():
-            raise ValueError("the simulated path grows without bound; is R's spectral radius < 1?")
-        return replace(like, counts=counts.astype(np.int64), dropped="")
-
+    @override
     def means(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:
@@ -285,9 +243,7 @@ class EndemicEpidemic(Model):
 
         NaN in the first `lags` periods. Of another series, as `pointwise` takes it, where given.
         """
-        seen = fit.series if series is None else series
-        layout = Layout(fit.parameters)
-        theta = layout.pack(fit.estimate)[None] if theta is None else theta
+        seen, theta = series or fit.series, vectors(fit, theta)
         additive = self.additive(fit, theta, seen)
         own, cross = additive.moving.offspring(self.past(theta, seen))
         out: FloatArray = additive.background + own + cross
@@ -297,37 +253,23 @@ class EndemicEpidemic(Model):
 
     def past(self, theta: FloatArray, series: CountSeries) -> FloatArray:
         """Lag-weighted counts (n, T, K) before each period, for draws theta (n, p)."""
-        weights = self.lag_draws(theta, series)
-        lagged = np.zeros((self.lags, *series.counts.shape))
-        for lag in range(1, self.lags + 1):
-            lagged[lag - 1, lag:] = series.counts[:-lag]
-        return np.asarray(np.einsum("nl,ltk->ntk", weights, lagged), float)
-
-    def lag_draws(self, theta: FloatArray, series: CountSeries) -> FloatArray:
-        """Lag weights (n, L) of draws theta (n, p)."""
-        kernel = theta[:, theta.shape[1] - self._kernel_size(series) :]
-        return np.broadcast_to(self.kernel.pmf(kernel, self.lags), (len(theta), self.lags))
+        return lagged_past(series.counts.astype(float), self.lag_draws(theta, series))
 
     @override
     def pointwise(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:
         """Log-likelihood (n, T, K) of each period and stream; (n, T, 1) with a shared shock."""
-        from escalation.likelihood.pointwise import count_log_pmf
+        if not self.shared_shock:
+            return super().pointwise(fit, theta, series)
+        from escalation.likelihood.shared_shock import shocked_log_pmf
 
-        seen = fit.series if series is None else series
-        layout = Layout(fit.parameters)
-        theta = layout.pack(fit.estimate)[None] if theta is None else theta
-        mean = self.means(fit, theta, seen)
+        seen, rows, layout = series or fit.series, vectors(fit, theta), Layout(fit.parameters)
+        mean = self.means(fit, rows, seen)
         mean[:, ~self.used(seen)] = np.nan
-        psi = dispersions(layout, theta, seen.n_streams)
-        if self.shared_shock:
-            from escalation.likelihood.shared_shock import shocked_log_pmf
-
-            shock = layout.unpack(theta)["shock"]
-            found: FloatArray = shocked_log_pmf(seen.counts, mean, psi, shock)
-            return found
-        return count_log_pmf(seen.counts, mean, psi)
+        psi = dispersions(layout, rows, seen.n_streams)
+        found: FloatArray = shocked_log_pmf(seen.counts, mean, psi, layout.unpack(rows)["shock"])
+        return found
 
     def dynamics(self, fit: Fit) -> Dynamics:
         """Reproduction, shares, responses; R counts offspring in later periods only.
@@ -349,28 +291,24 @@ class EndemicEpidemic(Model):
         paths = self._run(theta, series, history, additive, np.ones(horizon), rng)
         return Forecast.after(series, paths, model=self.name)
 
-    def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
-        """Series from draws of the parameters, the first `lags` periods as observed."""
-        series = fit.series
-        theta = pick(fit.theta, draws, rng)
+    @override
+    def _begun(
+        self, theta: FloatArray, like: CountSeries, rng: np.random.Generator, burn_in: int
+    ) -> FloatArray:
+        layout = Layout(self.parameters(like))
+        additive = Additive.early(self.structure, layout, theta, like, burn_in)
+        scale = np.concatenate([np.ones(burn_in), like.scale])
+        history = np.zeros((1, self.lags, like.n_streams))
+        return self._run(theta, like, history, additive, scale, rng)[:, burn_in:]
+
+    @override
+    def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
         head = series.counts[: self.lags].astype(float)
-        history = np.repeat(head[None], draws, axis=0)
-        edges = series.edges[self.lags :]
-        additive = Additive.of(self.structure, Layout(fit.parameters), theta, series, edges)
+        history = np.repeat(head[None], len(theta), axis=0)
+        layout, edges = Layout(self.parameters(series)), series.edges[self.lags :]
+        additive = Additive.of(self.structure, layout, theta, series, edges)
         paths = self._run(theta, series, history, additive, series.scale[self.lags :], rng)
         return np.concatenate([history, paths], axis=1)
-
-    def _again(
-        self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
-    ) -> FloatArray:
-        head = series.counts[: self.lags].astype(float)
-        layout = Layout(self.parameters(series))
-        edges = series.edges[self.lags :]
-        additive = Additive.of(self.structure, layout, theta[None], series, edges)
-        scale = series.scale[self.lags :]
-        paths = self._run(theta[None], series, head[None], additive, scale, rng)[0]
-        # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
-        return np.concatenate([head, np.where(np.isfinite(paths), paths, CAP)])
 
     def _run(
         self,
@@ -402,10 +340,3 @@ class EndemicEpidemic(Model):
             path[:, self.lags + h] = rng.poisson(mean)
             path[gone, self.lags + h] = np.inf
         return path[:, self.lags :]
-
-    def _kernel_size(self, series: CountSeries) -> int:
-        return sum(p.size for p in self.kernel.parameters(series.period))
-
-    def _rates(self, series: CountSeries, used: BoolArray) -> FloatArray:
-        mean: FloatArray = series.counts[used].sum(axis=0) / series.scale[used].sum()
-        return np.maximum(mean, 2e-3)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, NoReturn, override
+from typing import Any, Literal, override
 
 import numpy as np
 
 from escalation.background import Background
 from escalation.counts.component import Component
 from escalation.counts.hurdle_paths import anew, begun, given_past, onward
-from escalation.counts.paths import CAP
+from escalation.counts.model import SignedModel
 from escalation.counts.periods import (
     DISPERSIONS,
     DISTRIBUTIONS,
     check_choice,
-    check_counts,
     dispersion_parameter,
     dispersion_places,
     dispersions,
     log_counts,
-    used_periods,
     vectors,
 )
 from escalation.counts.predictor import LEVEL, Predictor
-from escalation.counts.response import Response
 from escalation.counts.signs import Signs
 from escalation.counts.truncated import (
     log_probabilities,
@@ -34,10 +30,9 @@ from escalation.counts.truncated import (
 )
 from escalation.dynamics import arrow_mask
 from escalation.engines import NUTS, Engine, Problem
-from escalation.fit import Fit, Model, pick
-from escalation.forecast import Forecast
+from escalation.fit import Fit
 from escalation.kernels import Kernel, OneLag
-from escalation.parameters import BoolArray, FloatArray, Layout, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Normal, Parameter
 from escalation.series import CountSeries
 
 Part = Literal["occurrence", "size"]
@@ -48,7 +43,7 @@ INFLUENCES = ("both", "occurrence", "size", "none")
 
 
 @dataclass(frozen=True)
-class Hurdle(Model):
+class Hurdle(SignedModel):
     r"""Two questions of each period: does anything happen, and how much when it does.
 
     .. math::
@@ -121,8 +116,7 @@ class Hurdle(Model):
     lags: int = 12
 
     name = "hurdle"
-    #: The expected count is no sum over earlier incidents: no R, no shares.
-    additive: ClassVar[bool] = False
+    settles = "is the spectral radius of the positive influence on the size < 1"
 
     def __post_init__(self) -> None:
         check_choice("distribution", self.distribution, DISTRIBUTIONS)
@@ -134,6 +128,7 @@ class Hurdle(Model):
     # What the specification declares -----------------------------------------------------------
 
     @property
+    @override
     def reach(self) -> int:
         """Number of earlier periods that a period depends on: `lags`, 0 without influence."""
         return 0 if self.influence == "none" else self.lags
@@ -165,11 +160,7 @@ class Hurdle(Model):
         out += influences
         if self.distribution == "negative binomial":
             out.append(dispersion_parameter(self.dispersion, streams))
-        return (*out, *self._kernel_parameters(series))
-
-    def used(self, series: CountSeries) -> BoolArray:
-        """Which periods (T,) the likelihood uses: watched, with `reach` fully watched before."""
-        return used_periods(series, self.reach)
+        return (*out, *self.kernel_parameters(series))
 
     # Fitting -----------------------------------------------------------------------------------
 
@@ -198,18 +189,12 @@ class Hurdle(Model):
         """The likelihood of the periods after the first `reach`."""
         from escalation.likelihood.hurdle import hurdle
 
-        check_counts(series, type(self).__name__)
-        used, streams = self.used(series), series.n_streams
-        if not used.any():
-            raise ValueError(
-                f"{len(series)} periods leave none to fit after {self.reach} lags and gaps"
-            )
+        used, streams = self._accepted(series), series.n_streams
         layout = Layout(self.parameters(series))
-        own = self._kernel_size(series)
+        own = self.kernel_size(series)
         kernel: Kernel = self.kernel if self.reach else OneLag()
         columns = [one.places(layout, streams) for one in self.predictors]
         place = [layout.start(f"{part}_influence") if self._moves(part) else -1 for part in PARTS]
-        mean = np.maximum(series.counts[used].sum(axis=0) / series.scale[used].sum(), 2e-3)
         return Problem(
             layout=layout,
             core=hurdle,
@@ -222,7 +207,7 @@ class Hurdle(Model):
                 np.cumsum([0, *(one[0].shape[1] for one in columns)]).astype(np.int64),
                 np.array(place + dispersion_places(layout, streams), np.int64),
             ),
-            rates=mean,
+            rates=self._rates(series, used),
             starts=self._starts(layout, series),
             resample=lambda theta, rng: self._data(series, self._again(theta, series, rng)),
             rows=layout.rows(streams),
@@ -275,16 +260,9 @@ class Hurdle(Model):
                 values["dispersion"] = np.full_like(values["dispersion"], psi)
             theta = layout.pack(values)
             if self.reach:
-                theta[layout.size - self._kernel_size(series) :] = self.kernel.start(delay)
+                theta[layout.size - self.kernel_size(series) :] = self.kernel.start(delay)
             out.append(theta)
         return tuple(out)
-
-    def _again(
-        self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
-    ) -> FloatArray:
-        paths = anew(self, theta[None], series, rng)[0]
-        # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
-        return np.where(np.isfinite(paths), paths, CAP)
 
     # Answers -----------------------------------------------------------------------------------
 
@@ -299,6 +277,7 @@ class Hurdle(Model):
         out[:, : self.reach] = np.nan
         return out
 
+    @override
     def means(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:
@@ -331,10 +310,6 @@ class Hurdle(Model):
         out[:, ~self.used(seen)] = np.nan
         return out
 
-    @override
-    def dynamics(self, fit: Fit) -> NoReturn:
-        raise ValueError("reproduction numbers are not defined for Hurdle; use response")
-
     def signs(self, fit: Fit, part: Part = "size") -> Signs:
         """Does j raise or lower k? The influence on one part with the probability of each sign.
 
@@ -348,95 +323,29 @@ class Hurdle(Model):
         mask = arrow_mask(self.arrows, fit.series.n_streams)
         return Signs(np.array(fit.draws[f"{part}_influence"]), fit.series.names, mask)
 
-    def response(
+    # Paths -------------------------------------------------------------------------------------
+
+    @override
+    def _onward(
         self,
-        fit: Fit,
-        stream: str,
-        horizon: int = 12,
-        rng: np.random.Generator | None = None,
-        draws: int = 400,
-        paths: int = 50,
-    ) -> Response:
-        """What one more incident in a stream, in the last period of the series, is followed by.
-
-        By simulation: paths with and without it share their random numbers, and the difference is
-        taken between their expected counts. The mean over `paths` leaves some noise of simulation
-        in each draw, none in the first period.
-
-        Parameters
-        ----------
-        fit : Fit
-        stream : str
-        horizon : int
-            Periods.
-        rng : numpy.random.Generator, optional
-            Seeded with 0 if not given.
-        draws : int
-            Draws of the parameters.
-        paths : int
-            Simulated pairs of paths for each.
-
-        Raises
-        ------
-        ValueError
-            For an unknown stream.
-        """
-        series = fit.series
-        if stream not in series.names:
-            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
-        rng = np.random.default_rng(0) if rng is None else rng
-        theta = pick(fit.theta, draws, rng)
-        means = onward(self, theta, series, horizon, rng, paths, series.names.index(stream))[1]
-        with np.errstate(invalid="ignore"):
-            more = means[1] - means[0]
-        more[np.isnan(more)] = np.inf
-        more = more.reshape(draws, paths, horizon, series.n_streams).mean(axis=1)
-        return Response(more, series.names, stream, series.period)
-
-    def forecast(
-        self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
-    ) -> Forecast:
-        """Predictive draws; an unwatched period of the recent past counts as a typical one."""
-        theta = pick(fit.theta, draws, rng)
-        paths = onward(self, theta, fit.series, horizon, rng)[0]
-        return Forecast.after(fit.series, paths[0], model=self.name)
-
-    def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
-        """Series from draws of the parameters, the first `reach` periods as observed."""
-        return anew(self, pick(fit.theta, draws, rng), fit.series, rng)
-
-    def simulate(
-        self,
-        values: Mapping[str, FloatArray],
-        like: CountSeries,
+        theta: FloatArray,
+        series: CountSeries,
+        horizon: int,
         rng: np.random.Generator,
-        burn_in: int = 104,
-    ) -> CountSeries:
-        """A series from known parameters, over the periods of another one.
+        repeats: int = 1,
+        extra: int | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        return onward(self, theta, series, horizon, rng, repeats, extra)
 
-        Parameters
-        ----------
-        values : dict of arrays
-            By the names of `parameters`.
-        like : CountSeries
-            Gives the periods, names and gaps; its counts are not read.
-        rng : numpy.random.Generator
-        burn_in : int
-            Periods simulated before the first one and thrown away.
+    @override
+    def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
+        return anew(self, theta, series, rng)
 
-        Raises
-        ------
-        ValueError
-            If the path grows beyond a million incidents a period.
-        """
-        theta = Layout(self.parameters(like)).pack(values)[None]
-        counts = begun(self, theta, like, rng, burn_in)[0]
-        if not np.isfinite(counts).all():
-            raise ValueError(
-                "the simulated path grows without bound; is the spectral radius of the positive "
-                "influence on the size < 1?"
-            )
-        return replace(like, counts=counts.astype(np.int64), dropped="")
+    @override
+    def _begun(
+        self, theta: FloatArray, like: CountSeries, rng: np.random.Generator, burn_in: int
+    ) -> FloatArray:
+        return begun(self, theta, like, rng, burn_in)
 
     def _moves(self, part: Part) -> bool:
         """Whether the past has an influence on a part."""
@@ -453,19 +362,6 @@ class Hurdle(Model):
         """Overdispersion (n, K), zero of a Poisson model."""
         found = dispersions(Layout(self.parameters(series)), theta, series.n_streams)
         return np.zeros((len(theta), series.n_streams)) if found is None else found
-
-    def lag_draws(self, theta: FloatArray, series: CountSeries) -> FloatArray:
-        """Lag weights (n, L)."""
-        if not self.reach:
-            return np.zeros((len(theta), 0))
-        own = theta[:, theta.shape[1] - self._kernel_size(series) :]
-        return np.broadcast_to(self.kernel.pmf(own, self.lags), (len(theta), self.lags))
-
-    def _kernel_parameters(self, series: CountSeries) -> tuple[Parameter, ...]:
-        return self.kernel.parameters(series.period) if self.reach else ()
-
-    def _kernel_size(self, series: CountSeries) -> int:
-        return sum(p.size for p in self._kernel_parameters(series))
 
 
 #: What an influence on a part changes, and in which unit.

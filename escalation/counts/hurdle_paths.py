@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from escalation.counts.paths import CAP
-from escalation.counts.periods import early_edges, log_counts
+from escalation.counts.periods import early_edges, lagged_past, latest_logs, log_counts
 from escalation.counts.predictor import later_moves
 from escalation.counts.truncated import draw_truncated, log_probabilities, truncated_mean
 from escalation.forecast import future_edges
@@ -27,10 +27,7 @@ def given_past(
     """Log-odds and untruncated means (n, T, K) of whole periods; the first do not count."""
     layout = Layout(model.parameters(fitted))
     logs, _ = log_counts(series, series.counts.astype(float))
-    lagged = np.zeros((model.reach, *logs.shape))
-    for lag in range(1, model.reach + 1):
-        lagged[lag - 1, lag:] = logs[:-lag]
-    past = np.einsum("nl,ltj->ntj", model.lag_draws(theta, fitted), lagged)
+    past = lagged_past(logs, model.lag_draws(theta, fitted))
     odds, size = (
         one.log_rates(layout, theta, fitted, series.edges)
         + np.einsum("nkj,ntj->ntk", influence, past)
@@ -56,9 +53,7 @@ def onward(
     """
     logs, typical = log_counts(series, series.counts.astype(float))
     layout, edges = Layout(model.parameters(series)), future_edges(series, horizon)
-    history = np.repeat(logs[None, None, len(logs) - model.reach :], 1 + (extra is not None), 0)
-    if extra is not None and model.reach:
-        history[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
+    history = latest_logs(logs, model.reach, extra)
     rates = []
     for one in model.predictors:
         found = one.log_rates(layout, theta, series, edges)

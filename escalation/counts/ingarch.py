@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, NoReturn, override
 
 import numpy as np
 
 from escalation.background import Background, Interventions, coefficient_places
+from escalation.counts.model import CountModel, refuse_dynamics
 from escalation.counts.paths import CAP, draw_counts
 from escalation.counts.periods import (
     DISPERSIONS,
     DISTRIBUTIONS,
     check_choice,
-    check_counts,
     design_matrix,
     dispersion_parameter,
     dispersion_places,
@@ -25,10 +25,10 @@ from escalation.counts.periods import (
     vectors,
     watched,
 )
-from escalation.counts.response import Response
+from escalation.counts.response import Response, stream_place
 from escalation.dynamics import arrow_mask
 from escalation.engines import Problem
-from escalation.fit import Fit, Model, pick
+from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
 from escalation.kernels import OneLag
 from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Parameter
@@ -41,7 +41,7 @@ HIGHEST = 1e15
 
 
 @dataclass(frozen=True)
-class Ingarch(Model):
+class Ingarch(CountModel):
     r"""Counts whose mean is a sum over given earlier counts and earlier means.
 
     .. math::
@@ -100,6 +100,7 @@ class Ingarch(Model):
     start: str = "marginal mean"
 
     name = "INGARCH"
+    settles = "do the effects of the past sum to less than 1"
     #: A count raised by the mean before it has no parent: no R, no shares.
     additive: ClassVar[bool] = False
 
@@ -113,7 +114,8 @@ class Ingarch(Model):
                 raise ValueError(f"{name} wants different lags of 1 or more, got {lags}")
 
     @property
-    def lags(self) -> int:
+    @override
+    def reach(self) -> int:
         """The longest lag."""
         return max((*self.past_obs, *self.past_mean), default=1)
 
@@ -161,10 +163,11 @@ class Ingarch(Model):
             out.append(dispersion_parameter(self.dispersion, streams))
         return tuple(out)
 
+    @override
     def used(self, series: CountSeries) -> BoolArray:
         """Which periods (T,) the likelihood uses."""
-        before = self.lags if self.start == "marginal mean" else 0
-        return used_periods(series, self.lags, before)
+        before = self.reach if self.start == "marginal mean" else 0
+        return used_periods(series, self.reach, before)
 
     # Fitting -----------------------------------------------------------------------------------
 
@@ -172,12 +175,7 @@ class Ingarch(Model):
         """The likelihood; see `start` for its first periods."""
         from escalation.likelihood.ingarch import ingarch
 
-        check_counts(series, type(self).__name__)
-        used, streams = self.used(series), series.n_streams
-        if not used.any():
-            raise ValueError(
-                f"{len(series)} periods leave none to fit after {self.lags} lags and gaps"
-            )
+        used, streams = self._accepted(series), series.n_streams
         layout = Layout(self.parameters(series))
         place = [
             layout.start("added") if self.interventions is not None else -1,
@@ -187,7 +185,7 @@ class Ingarch(Model):
             layout.start("level"),
             *dispersion_places(layout, streams),
         ]
-        mean = np.maximum(series.counts[used].sum(axis=0) / series.scale[used].sum(), 2e-3)
+        mean = self._rates(series, used)
         return Problem(
             layout=layout,
             core=ingarch,
@@ -254,13 +252,6 @@ class Ingarch(Model):
             out.append(layout.pack(values))
         return tuple(out)
 
-    def _again(
-        self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
-    ) -> FloatArray:
-        paths = self._anew(theta[None], series, rng)[0]
-        # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
-        return np.where(np.isfinite(paths), paths, CAP)
-
     def _moments(self, theta: FloatArray, series: CountSeries) -> tuple[FloatArray, FloatArray]:
         used = self.used(series)
         mean = self._states(theta[None], series, series)[0] * series.scale[:, None]
@@ -268,6 +259,7 @@ class Ingarch(Model):
 
     # Answers -----------------------------------------------------------------------------------
 
+    @override
     def means(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:
@@ -279,21 +271,8 @@ class Ingarch(Model):
         return self._states(vectors(fit, theta), fit.series, seen) * seen.scale[:, None]
 
     @override
-    def pointwise(
-        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
-    ) -> FloatArray:
-        from escalation.likelihood.pointwise import count_log_pmf
-
-        seen, rows = series or fit.series, vectors(fit, theta)
-        mean = self.means(fit, rows, seen)
-        mean[:, ~self.used(seen)] = np.nan
-        return count_log_pmf(
-            seen.counts, mean, dispersions(Layout(fit.parameters), rows, seen.n_streams)
-        )
-
-    @override
     def dynamics(self, fit: Fit) -> NoReturn:
-        raise ValueError("reproduction numbers are not defined for Ingarch; use response")
+        refuse_dynamics(self)
 
     def response(
         self,
@@ -323,25 +302,24 @@ class Ingarch(Model):
         ValueError
             For an unknown stream, or a horizon below one period.
         """
-        names = fit.series.names
-        if stream not in names:
-            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(names)}")
+        names, extra = fit.series.names, stream_place(fit.series, stream)
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1 period, got {horizon}")
         rng = np.random.default_rng(0) if rng is None else rng
         values = Layout(fit.parameters).unpack(pick(fit.theta, draws, rng))
-        counts = np.zeros((draws, self.lags + horizon, len(names)))
+        counts = np.zeros((draws, self.reach + horizon, len(names)))
         mean = counts.copy()
-        counts[:, self.lags - 1, names.index(stream)] = 1.0
-        for h in range(self.lags, self.lags + horizon):
+        counts[:, self.reach - 1, extra] = 1.0
+        for h in range(self.reach, self.reach + horizon):
             counts[:, h] = mean[:, h] = np.minimum(self._fed(values, counts, mean, h), HIGHEST)
-        return Response(mean[:, self.lags :].copy(), names, stream, fit.series.period)
+        return Response(mean[:, self.reach :].copy(), names, stream, fit.series.period)
 
+    @override
     def forecast(
         self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
     ) -> Forecast:
         """Predictive draws; an unwatched period of the recent past counts as a typical one."""
-        series, lags = fit.series, self.lags
+        series, lags = fit.series, self.reach
         theta = pick(fit.theta, draws, rng)
         past, typical = _past(series, series.counts.astype(float))
         mean = self._states(theta, series, series)
@@ -357,59 +335,29 @@ class Ingarch(Model):
         )  # fmt: skip
         return Forecast.after(series, paths, model=self.name)
 
-    def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
-        """Series from draws of the parameters; what `start` conditions on stays as observed."""
-        return self._anew(pick(fit.theta, draws, rng), fit.series, rng)
-
-    def simulate(
-        self,
-        values: Mapping[str, FloatArray],
-        like: CountSeries,
-        rng: np.random.Generator,
-        burn_in: int = 104,
-    ) -> CountSeries:
-        """A series from known parameters, over the periods of another one.
-
-        Parameters
-        ----------
-        values : dict of arrays
-            By the names of `parameters`.
-        like : CountSeries
-            Gives the periods, names and gaps; its counts are not read.
-        rng : numpy.random.Generator
-        burn_in : int
-            Periods simulated before the first one and thrown away.
-
-        Raises
-        ------
-        ValueError
-            If the path grows beyond a million incidents a period.
-        """
+    @override
+    def _begun(
+        self, theta: FloatArray, like: CountSeries, rng: np.random.Generator, burn_in: int
+    ) -> FloatArray:
         layout = Layout(self.parameters(like))
-        theta = layout.pack(values)[None]
         places = coefficient_places(layout, like.n_streams)
         endemic = np.exp(early_design(self.background, like, burn_in) @ theta[0, places].T)
         if self.interventions is not None:
             added = self._added(like, early_edges(like, burn_in))
             endemic = endemic + added @ layout.unpack(theta)["added"][0].T
-        head = np.zeros((1, self.lags, like.n_streams))
-        counts = self._run(
+        head = np.zeros((1, self.reach, like.n_streams))
+        return self._run(
             theta, like, head, head, np.zeros(like.n_streams), endemic[None],
             np.concatenate([np.ones(burn_in), like.scale]), rng,
-        )[0, burn_in:]  # fmt: skip
-        if not np.isfinite(counts).all():
-            raise ValueError(
-                "the simulated path grows without bound; do the effects of the past sum to "
-                "less than 1?"
-            )
-        return replace(like, counts=counts.astype(np.int64), dropped="")
+        )[:, burn_in:]  # fmt: skip
 
     # Paths -------------------------------------------------------------------------------------
 
+    @override
     def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
         """Series (n, T, K); under "condition" the periods up to the longest lag as observed."""
         past, typical = _past(series, series.counts.astype(float))
-        lags, kept = self.lags, 0
+        lags, kept = self.reach, 0
         before = np.repeat(self._before(theta, series, typical)[:, None], lags, axis=1)
         counts, mean = before, before
         if self.start == "condition":
@@ -437,7 +385,7 @@ class Ingarch(Model):
         """Paths (n, H, K), infinite beyond the cap, after counts and means (n, L, K)."""
         layout = Layout(self.parameters(series))
         values, psi = layout.unpack(theta), dispersions(layout, theta, series.n_streams)
-        lags, horizon = self.lags, len(scale)
+        lags, horizon = self.reach, len(scale)
         empty = np.zeros((len(theta), horizon, series.n_streams))
         past, means = (np.concatenate([one, empty], axis=1) for one in (counts, mean))
         paths, gone = empty.copy(), np.zeros(len(theta), bool)
@@ -467,7 +415,7 @@ class Ingarch(Model):
         values = Layout(self.parameters(fitted)).unpack(theta)
         past, _ = _past(series, series.counts.astype(float))
         _, typical = _past(fitted, fitted.counts.astype(float))
-        lags = self.lags
+        lags = self.reach
         before = np.repeat(self._before(theta, fitted, typical)[:, None], lags, axis=1)
         endemic = self._endemic(theta, fitted, series.edges)
         counts = np.concatenate([before, np.broadcast_to(past, endemic.shape)], axis=1)

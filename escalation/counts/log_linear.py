@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, NoReturn, override
+from dataclasses import dataclass, field
+from typing import override
 
 import numpy as np
 
 from escalation.background import Background, coefficient_places
+from escalation.counts.model import SignedModel
 from escalation.counts.paths import CAP, draw_counts
 from escalation.counts.periods import (
     DISPERSIONS,
     DISTRIBUTIONS,
     check_choice,
-    check_counts,
     design_matrix,
     dispersion_parameter,
     dispersion_places,
     dispersions,
     early_design,
+    lagged_past,
+    latest_logs,
     log_counts,
-    used_periods,
     vectors,
 )
-from escalation.counts.response import Response
 from escalation.counts.signs import Signs
 from escalation.dynamics import arrow_mask
 from escalation.engines import Problem
-from escalation.fit import Fit, Model, pick
-from escalation.forecast import Forecast, future_edges
+from escalation.fit import Fit
+from escalation.forecast import future_edges
 from escalation.kernels import Kernel, OneLag
-from escalation.parameters import Beta, BoolArray, FloatArray, Layout, Normal, Parameter
+from escalation.parameters import Beta, FloatArray, Layout, Normal, Parameter
 from escalation.series import CountSeries
-from escalation.window import DateArray
 
 
 @dataclass(frozen=True)
-class LogLinear(Model):
+class LogLinear(SignedModel):
     r"""Counts whose *log*-mean moves with earlier counts, up or down.
 
     .. math::
@@ -106,8 +104,7 @@ class LogLinear(Model):
     lags: int = 12
 
     name = "log-linear"
-    #: The expected count is no sum over earlier incidents: no R, no shares.
-    additive: ClassVar[bool] = False
+    settles = "is the spectral radius of the positive influence < 1"
 
     def __post_init__(self) -> None:
         check_choice("distribution", self.distribution, DISTRIBUTIONS)
@@ -141,26 +138,17 @@ class LogLinear(Model):
             out.append(dispersion_parameter(self.dispersion, streams))
         return (*out, *self.kernel.parameters(series.period))
 
-    def used(self, series: CountSeries) -> BoolArray:
-        """Which periods (T,) the likelihood uses: watched, with `lags` fully watched before."""
-        return used_periods(series, self.lags)
-
     # Fitting -----------------------------------------------------------------------------------
 
     def problem(self, series: CountSeries) -> Problem:
         """The likelihood of the periods after the first `lags`."""
         from escalation.likelihood.log_linear import log_linear
 
-        check_counts(series, type(self).__name__)
-        used, streams = self.used(series), series.n_streams
-        if not used.any():
-            raise ValueError(
-                f"{len(series)} periods leave none to fit after {self.lags} lags and gaps"
-            )
+        used, streams = self._accepted(series), series.n_streams
         layout = Layout(self.parameters(series))
-        own = self._kernel_size(series)
+        own = self.kernel_size(series)
         place = [layout.start("influence"), layout.start("feedback") if self.feedback else -1]
-        mean = np.maximum(series.counts[used].sum(axis=0) / series.scale[used].sum(), 2e-3)
+        mean = self._rates(series, used)
         return Problem(
             layout=layout,
             core=log_linear,
@@ -210,16 +198,9 @@ class LogLinear(Model):
             if "dispersion" in values:
                 values["dispersion"] = np.full_like(values["dispersion"], 0.3)
             theta = layout.pack(values)
-            theta[layout.size - self._kernel_size(series) :] = self.kernel.start(delay)
+            theta[layout.size - self.kernel_size(series) :] = self.kernel.start(delay)
             out.append(theta)
         return tuple(out)
-
-    def _again(
-        self, theta: FloatArray, series: CountSeries, rng: np.random.Generator
-    ) -> FloatArray:
-        paths = self._anew(theta[None], series, rng)[0]
-        # A bootstrap path that ran away is cut off: its refit is then a large, finite estimate.
-        return np.where(np.isfinite(paths), paths, CAP)
 
     def _moments(self, theta: FloatArray, series: CountSeries) -> tuple[FloatArray, FloatArray]:
         used = self.used(series)
@@ -228,6 +209,7 @@ class LogLinear(Model):
 
     # Answers -----------------------------------------------------------------------------------
 
+    @override
     def means(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:
@@ -237,154 +219,45 @@ class LogLinear(Model):
         """
         return self._means(vectors(fit, theta), fit.series, series or fit.series)
 
-    @override
-    def pointwise(
-        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
-    ) -> FloatArray:
-        from escalation.likelihood.pointwise import count_log_pmf
-
-        seen, rows = series or fit.series, vectors(fit, theta)
-        mean = self._means(rows, fit.series, seen)
-        mean[:, ~self.used(seen)] = np.nan
-        return count_log_pmf(
-            seen.counts, mean, dispersions(Layout(fit.parameters), rows, seen.n_streams)
-        )
-
-    @override
-    def dynamics(self, fit: Fit) -> NoReturn:
-        raise ValueError("reproduction numbers are not defined for LogLinear; use response")
-
     def signs(self, fit: Fit) -> Signs:
         """Does j raise or lower k? The influence matrix with the probability of each sign."""
         mask = arrow_mask(self.arrows, fit.series.n_streams)
         return Signs(np.array(fit.draws["influence"]), fit.series.names, mask)
 
-    def response(
-        self,
-        fit: Fit,
-        stream: str,
-        horizon: int = 12,
-        rng: np.random.Generator | None = None,
-        draws: int = 400,
-        paths: int = 50,
-    ) -> Response:
-        """What one more incident in a stream, in the last period of the series, is followed by.
-
-        By simulation: paths with and without it share their random numbers, and the difference is
-        taken between their expected counts. The mean over `paths` leaves some noise of simulation
-        in each draw, none in the first period.
-
-        Parameters
-        ----------
-        fit : Fit
-        stream : str
-        horizon : int
-            Periods.
-        rng : numpy.random.Generator, optional
-            Seeded with 0 if not given.
-        draws : int
-            Draws of the parameters.
-        paths : int
-            Simulated pairs of paths for each.
-
-        Raises
-        ------
-        ValueError
-            For an unknown stream, or a horizon below one period.
-        """
-        series = fit.series
-        if stream not in series.names:
-            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
-        rng = np.random.default_rng(0) if rng is None else rng
-        theta = pick(fit.theta, draws, rng)
-        edges = future_edges(series, horizon)
-        extra = series.names.index(stream)
-        means = self._onward(theta, series, edges, rng, paths, extra)[1]
-        with np.errstate(invalid="ignore"):
-            more = means[1] - means[0]
-        more[np.isnan(more)] = np.inf
-        more = more.reshape(draws, paths, horizon, series.n_streams).mean(axis=1)
-        return Response(more, series.names, stream, series.period)
-
-    def forecast(
-        self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
-    ) -> Forecast:
-        """Predictive draws; an unwatched period of the recent past counts as a typical one."""
-        series = fit.series
-        theta = pick(fit.theta, draws, rng)
-        paths = self._onward(theta, series, future_edges(series, horizon), rng)[0]
-        return Forecast.after(series, paths[0], model=self.name)
-
-    def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
-        """Series from draws of the parameters, the first `lags` periods as observed."""
-        return self._anew(pick(fit.theta, draws, rng), fit.series, rng)
-
-    def simulate(
-        self,
-        values: Mapping[str, FloatArray],
-        like: CountSeries,
-        rng: np.random.Generator,
-        burn_in: int = 104,
-    ) -> CountSeries:
-        """A series from known parameters, over the periods of another one.
-
-        Parameters
-        ----------
-        values : dict of arrays
-            By the names of `parameters`.
-        like : CountSeries
-            Gives the periods, names and gaps; its counts are not read.
-        rng : numpy.random.Generator
-        burn_in : int
-            Periods simulated before the first one and thrown away.
-
-        Raises
-        ------
-        ValueError
-            If the path grows beyond a million incidents a period.
-        """
-        theta = Layout(self.parameters(like)).pack(values)[None]
-        streams = like.n_streams
-        counts = self._run(
-            theta, like, np.zeros((1, 1, self.lags, streams)), np.zeros((1, streams)),
-            np.zeros(streams), early_design(self.background, like, burn_in),
-            np.concatenate([np.ones(burn_in), like.scale]), rng,
-        )[0][0, 0, burn_in:]  # fmt: skip
-        if not np.isfinite(counts).all():
-            raise ValueError(
-                "the simulated path grows without bound; is the spectral radius of the positive "
-                "influence < 1?"
-            )
-        return replace(like, counts=counts.astype(np.int64), dropped="")
-
     # Paths -------------------------------------------------------------------------------------
 
+    @override
     def _onward(
         self,
         theta: FloatArray,
         series: CountSeries,
-        edges: DateArray,
+        horizon: int,
         rng: np.random.Generator,
         repeats: int = 1,
         extra: int | None = None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Paths and means after a series, so many of each draw.
-
-        If asked, in two copies, the second with one more incident at the end of the series.
-        """
         logs, typical = log_counts(series, series.counts.astype(float))
-        history = np.repeat(logs[None, None, -self.lags :], 1 if extra is None else 2, axis=0)
-        if extra is not None:
-            history[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
+        history = latest_logs(logs, self.lags, extra)
         state = np.zeros((len(theta), series.n_streams))
         if self.feedback:
             state = self._states(theta, series, logs, typical)[:, -1]
         theta, state = (np.repeat(one, repeats, axis=0) for one in (theta, state))
-        design = design_matrix(self.background, series, edges)
+        design = design_matrix(self.background, series, future_edges(series, horizon))
         return self._run(theta, series, history, state, typical, design, np.ones(len(design)), rng)
 
+    @override
+    def _begun(
+        self, theta: FloatArray, like: CountSeries, rng: np.random.Generator, burn_in: int
+    ) -> FloatArray:
+        streams = like.n_streams
+        return self._run(
+            theta, like, np.zeros((1, 1, self.lags, streams)), np.zeros((1, streams)),
+            np.zeros(streams), early_design(self.background, like, burn_in),
+            np.concatenate([np.ones(burn_in), like.scale]), rng,
+        )[0][0, :, burn_in:]  # fmt: skip
+
+    @override
     def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
-        """Series (n, T, K) whose first `lags` periods are those observed."""
         logs, typical = log_counts(series, series.counts.astype(float))
         influence = Layout(self.parameters(series)).unpack(theta)["influence"]
         design = design_matrix(self.background, series, series.edges[self.lags :])
@@ -413,7 +286,7 @@ class LogLinear(Model):
         layout = Layout(self.parameters(series))
         copies, draws, horizon = len(history), len(theta), len(design)
         influence = layout.unpack(theta)["influence"]
-        weights, psi = self._weights(theta, series), dispersions(layout, theta, series.n_streams)
+        weights, psi = self.lag_draws(theta, series), dispersions(layout, theta, series.n_streams)
         delta = self._delta(layout, theta)
         level = np.einsum(
             "tp,nkp->tnk", design, theta[:, coefficient_places(layout, series.n_streams)]
@@ -455,10 +328,7 @@ class LogLinear(Model):
         """Deviations of the log-mean from its background (n, T, K); the first L do not count."""
         layout = Layout(self.parameters(series))
         influence = layout.unpack(theta)["influence"]
-        lagged = np.zeros((self.lags, *logs.shape))
-        for lag in range(1, self.lags + 1):
-            lagged[lag - 1, lag:] = logs[:-lag]
-        past = np.einsum("nl,ltj->ntj", self._weights(theta, series), lagged)
+        past = lagged_past(logs, self.lag_draws(theta, series))
         out: FloatArray = np.einsum("nkj,ntj->ntk", influence, past)
         if self.feedback:
             delta = self._delta(layout, theta)
@@ -467,14 +337,6 @@ class LogLinear(Model):
                 out[:, t] = before = delta * before + (1 - delta) * out[:, t]
         return out
 
-    def _weights(self, theta: FloatArray, series: CountSeries) -> FloatArray:
-        """Lag weights (n, L)."""
-        own = theta[:, theta.shape[1] - self._kernel_size(series) :]
-        return np.broadcast_to(self.kernel.pmf(own, self.lags), (len(theta), self.lags))
-
     def _delta(self, layout: Layout, theta: FloatArray) -> FloatArray:
         """Feedback (n, K), or (1, 1) zeros."""
         return layout.unpack(theta)["feedback"] if self.feedback else np.zeros((1, 1))
-
-    def _kernel_size(self, series: CountSeries) -> int:
-        return sum(p.size for p in self.kernel.parameters(series.period))

@@ -105,3 +105,28 @@ def log_counts(series: CountSeries, counts: FloatArray) -> tuple[FloatArray, Flo
     whole, logs = watched(series), np.log1p(counts)
     typical = logs[whole].mean(axis=0) if whole.any() else np.zeros(counts.shape[1])
     return np.where(whole[:, None], logs, typical), typical
+
+
+def latest_logs(logs: FloatArray, lags: int, extra: int | None) -> FloatArray:
+    """Last values (c, 1, L, K) of log(1 + y); given `extra`, a second copy with one more of it."""
+    out = np.repeat(logs[None, None, len(logs) - lags :], 1 if extra is None else 2, axis=0)
+    if extra is not None and lags:
+        out[1, 0, -1, extra] = np.log1p(np.exp(logs[-1, extra]))
+    return out
+
+
+def lagged_past(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Lag-weighted sums (n, T, K) of what came before each period, of values (T, K).
+
+    Parameters
+    ----------
+    values : ndarray (T, K)
+        Before the first period they are zero.
+    weights : ndarray (n, L)
+        Of each draw, the last period first.
+    """
+    lags = weights.shape[1]
+    lagged = np.zeros((lags, *values.shape))
+    for lag in range(1, lags + 1):
+        lagged[lag - 1, lag:] = values[:-lag]
+    return np.asarray(np.einsum("nl,ltk->ntk", weights, lagged), float)

@@ -173,8 +173,8 @@ def naive(model, values, series):
             mean[t] += matrix @ (past[t - lag] if t >= lag else before)
         for lag, row in zip(model.past_mean, alpha, strict=True):
             mean[t] += row * (mean[t - lag] if t >= lag else before)
-        first = model.lags if model.start == "condition" else 0
-        if t < first or scale[t] == 0 or not whole[max(0, t - model.lags) : t].all():
+        first = model.reach if model.start == "condition" else 0
+        if t < first or scale[t] == 0 or not whole[max(0, t - model.reach) : t].all():
             continue
         expected = scale[t] * mean[t]
         if model.distribution == "poisson":
