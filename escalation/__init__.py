@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from escalation.counts import Ingarch as Ingarch
     from escalation.counts import LogLinear as LogLinear
     from escalation.counts import Neighbours as Neighbours
+    from escalation.counts import Phases as Phases
     from escalation.counts import RandomIntercepts as RandomIntercepts
     from escalation.counts import RandomWalk as RandomWalk
+    from escalation.counts import Regimes as Regimes
     from escalation.counts import Response as Response
     from escalation.counts import Signs as Signs
     from escalation.dynamics import Dynamics as Dynamics
@@ -73,6 +75,9 @@ if TYPE_CHECKING:
     from escalation.run import run as _run
     from escalation.series import CountSeries as CountSeries
     from escalation.series import EventSeries as EventSeries
+    from escalation.severity import DeathRecords as DeathRecords
+    from escalation.severity import Severity as Severity
+    from escalation.severity import SeverityFit as SeverityFit
     from escalation.sources import read as read
     from escalation.streams import Stream as Stream
     from escalation.study import Study as Study
@@ -148,6 +153,10 @@ _HOMES = {
     "Ingarch": "escalation.counts",
     # Whether anything happens in a period, and how much when it does.
     "Hurdle": "escalation.counts",
+    # Counts that switch between phases: quiet, tense, escalated.
+    "Regimes": "escalation.counts",
+    # Which phase it was when, how long phases last, and what comes next.
+    "Phases": "escalation.counts",
     # The engine that maximises the likelihood and draws around the maximum.
     "MaximumLikelihood": "escalation.engines",
     # The engine that draws around the mode of the posterior.
@@ -166,6 +175,12 @@ _HOMES = {
     "Signs": "escalation.counts",
     # Dated predictive draws.
     "Forecast": "escalation.forecast",
+    # Low, best and high figure of the deaths of single incidents.
+    "DeathRecords": "escalation.severity",
+    # Deaths per incident: a discrete log-normal law with a Pareto tail.
+    "Severity": "escalation.severity",
+    # What a law of deaths learned, and the deaths it foretells.
+    "SeverityFit": "escalation.severity",
     # The baseline that draws from the whole past.
     "Climatology": "escalation.baselines",
     # The baseline that carries the last level on.

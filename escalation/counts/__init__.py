@@ -10,6 +10,8 @@ from escalation.counts.endemic_epidemic import EndemicEpidemic
 from escalation.counts.hurdle import Hurdle
 from escalation.counts.ingarch import Ingarch
 from escalation.counts.log_linear import LogLinear
+from escalation.counts.phases import Phases
+from escalation.counts.regimes import Regimes
 from escalation.counts.response import Response
 from escalation.counts.signs import Signs
 
@@ -20,8 +22,10 @@ __all__ = [
     "Ingarch",
     "LogLinear",
     "Neighbours",
+    "Phases",
     "RandomIntercepts",
     "RandomWalk",
+    "Regimes",
     "Response",
     "Signs",
 ]

@@ -8,67 +8,105 @@ Rue, Martino & Chopin 2009, Journal of the Royal Statistical Society B 71(2)).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from escalation.background import Background
 from escalation.counts.component import Component
-from escalation.engines import Laplace
+from escalation.engines import NUTS, Laplace
 from escalation.engines.base import Engine
-from escalation.parameters import FloatArray, HalfNormal, Layout
+from escalation.parameters import FloatArray, HalfNormal, Layout, Prior
 from escalation.series import CountSeries
 
 if TYPE_CHECKING:
     from escalation.counts.endemic_epidemic import EndemicEpidemic
+    from escalation.counts.latent import Latent
     from escalation.fit import Fit
+
+    RandomModel = EndemicEpidemic | Latent
 
 #: Scales that are tried, in units of the prior's.
 GRID = np.geomspace(0.05, 3.0, 9)
-#: Rounds over several scales.
+#: Rounds over several numbers.
 ROUNDS = 2
 
 
 @dataclass(frozen=True)
 class FreeScale:
-    """A scale that the data are to choose: of which component's which term.
+    """A number of a random term that the data are to choose: a scale, a persistence, a length.
 
     Attributes
     ----------
-    component : {"background", "own", "cross"}
-    term : {"walk", "intercepts"}
+    place : tuple of str
+        Where it stands in the model: ("background", "walk", "scale"), say.
     parameter : str
-    prior_scale : float
+    prior : Prior
+    grid : ndarray (n,)
+        Values that are tried; even in the log, or in the log-odds of a number below 1.
+    unit : bool
+        Whether it lies between 0 and 1.
     """
 
-    component: str
-    term: str
+    place: tuple[str, ...]
     parameter: str
-    prior_scale: float
+    prior: Prior
+    grid: FloatArray
+    unit: bool = False
+
+    @property
+    def start(self) -> float:
+        """Where the search begins."""
+        return float(self.grid[len(self.grid) // 2 + 1])
+
+    def stretch(self, values: FloatArray) -> FloatArray:
+        """Values on the scale that the grid is even in."""
+        logs = np.log(values)
+        return np.asarray(logs - np.log1p(-values) if self.unit else logs)
+
+    def back(self, stretched: float) -> float:
+        """Inverse of `stretch`."""
+        value = np.exp(stretched)
+        return float(value / (1 + value) if self.unit else value)
+
+    def log_prior(self) -> FloatArray:
+        """Log of the prior of each value tried, on the scale that the grid is even in."""
+        slope = np.log(self.grid) + (np.log1p(-self.grid) if self.unit else 0.0)
+        return self.prior.log_density(self.grid) + slope
 
 
-def free_scales(model: EndemicEpidemic) -> tuple[FreeScale, ...]:
-    """Scales of random terms that are not given."""
+def free_scales(model: RandomModel) -> tuple[FreeScale, ...]:
+    """Numbers of random terms that are not given."""
+    numbers = getattr(model, "free_numbers", None)
+    if numbers is not None:
+        return cast("tuple[FreeScale, ...]", numbers())
     out = []
     for name, prefix in (("background", ""), ("own", "own_"), ("cross", "cross_")):
         component = getattr(model, name)
         for term, suffix in (("walk", "walk_scale"), ("intercepts", "level_spread")):
             random = getattr(component, term, None)
             if random is not None and random.scale is None:
-                out.append(FreeScale(name, term, prefix + suffix, random.prior_scale))
+                prior = HalfNormal(random.prior_scale)
+                grid = GRID * random.prior_scale
+                out.append(FreeScale((name, term, "scale"), prefix + suffix, prior, grid))
     return tuple(out)
 
 
-def with_scale(model: EndemicEpidemic, which: FreeScale, scale: float) -> EndemicEpidemic:
-    """The model with one scale given."""
-    component: Component = getattr(model, which.component)
-    term: Any = replace(getattr(component, which.term), scale=float(scale))
-    changed: Any = {which.component: replace(component, **{which.term: term})}
-    return replace(model, **changed)
+def with_scale(model: RandomModel, which: FreeScale, value: float) -> RandomModel:
+    """The model with one number given."""
+    owners: list[Any] = [model]
+    for name in which.place[:-1]:
+        owners.append(getattr(owners[-1], name))
+    found: Any = float(value)
+    for owner, name in zip(reversed(owners), reversed(which.place), strict=True):
+        found = replace(owner, **{name: found})
+    return cast("RandomModel", found)
 
 
 def evidences(
-    model: EndemicEpidemic, which: FreeScale, series: CountSeries, scales: FloatArray
+    model: RandomModel, which: FreeScale, series: CountSeries, scales: FloatArray
 ) -> FloatArray:
     """Log of the probability of the series under each of some scales, by Laplace's formula."""
     engine = Laplace(draws=1, starts=1)
@@ -77,20 +115,20 @@ def evidences(
 
 
 def choose(
-    model: EndemicEpidemic, series: CountSeries
-) -> tuple[EndemicEpidemic, dict[str, float], dict[str, tuple[FloatArray, FloatArray]]]:
+    model: RandomModel, series: CountSeries
+) -> tuple[RandomModel, dict[str, float], dict[str, tuple[FloatArray, FloatArray]]]:
     """The model with every free scale given.
 
     Returns
     -------
-    model : EndemicEpidemic
+    model : EndemicEpidemic or Latent
     chosen : dict of float
         The most probable scale, by the parameter's name.
     tried : dict of (ndarray, ndarray)
         Scales that were tried and their log-evidence, the other scales as chosen.
     """
     free = free_scales(model)
-    chosen = {one.parameter: one.prior_scale / 2 for one in free}
+    chosen = {one.parameter: one.start for one in free}
     tried: dict[str, tuple[FloatArray, FloatArray]] = {}
     for _ in range(ROUNDS if len(free) > 1 else 1):
         for which in free:
@@ -98,28 +136,54 @@ def choose(
             for other in free:
                 if other is not which:
                     rest = with_scale(rest, other, chosen[other.parameter])
-            scales = GRID * which.prior_scale
-            found = evidences(rest, which, series, scales)
-            tried[which.parameter] = (scales, found)
-            chosen[which.parameter] = _peak(scales, found)
+            found = evidences(rest, which, series, which.grid)
+            tried[which.parameter] = (which.grid, found)
+            chosen[which.parameter] = _peak(which, found)
     for which in free:
         model = with_scale(model, which, chosen[which.parameter])
     return model, chosen, tried
 
 
-def _peak(scales: FloatArray, heights: FloatArray) -> float:
-    """Where a parabola through the highest point and its neighbours peaks, in the log scale."""
+def _peak(which: FreeScale, heights: FloatArray) -> float:
+    """Where a parabola through the highest point and its neighbours peaks."""
     at = int(np.argmax(heights))
-    if at in (0, len(scales) - 1):
-        return float(scales[at])
-    x, y = np.log(scales[at - 1 : at + 2]), heights[at - 1 : at + 2]
+    if at in (0, len(heights) - 1):
+        return float(which.grid[at])
+    x, y = which.stretch(which.grid)[at - 1 : at + 2], heights[at - 1 : at + 2]
     second, first, _ = np.polyfit(x - x[1], y, 2)
     move = np.clip(-first / (2 * second), x[0] - x[1], x[2] - x[1]) if second < 0 else 0.0
-    return float(np.exp(x[1] + move))
+    return which.back(float(x[1] + move))
+
+
+def fit_by(
+    plain: Callable[[Any, Engine | None, np.random.Generator | None], Fit],
+    model: RandomModel,
+    series: CountSeries,
+    engine: Engine,
+    rng: np.random.Generator | None,
+) -> Fit:
+    """A fit whose free numbers the sampler draws, Laplace averages, and the others choose.
+
+    Parameters
+    ----------
+    plain : callable
+        The model's fit where there are none.
+    model : EndemicEpidemic or Latent
+    series : CountSeries
+    engine : Engine
+    rng : numpy.random.Generator or None
+        Seeded with 0 if not given.
+    """
+    if engine.name == NUTS.name or not free_scales(model):
+        return plain(series, engine, rng)
+    rng = np.random.default_rng(0) if rng is None else rng
+    if isinstance(engine, Laplace):
+        return fit_averaged(model, series, engine, rng)
+    return fit_given(model, series, engine, rng)
 
 
 def fit_given(
-    model: EndemicEpidemic, series: CountSeries, engine: Engine, rng: np.random.Generator
+    model: RandomModel, series: CountSeries, engine: Engine, rng: np.random.Generator
 ) -> Fit:
     """Maximum likelihood with the scales at their most probable values, which the model states."""
     given, chosen, _ = choose(model, series)
@@ -128,7 +192,7 @@ def fit_given(
 
 
 def fit_averaged(
-    model: EndemicEpidemic, series: CountSeries, engine: Laplace, rng: np.random.Generator
+    model: RandomModel, series: CountSeries, engine: Laplace, rng: np.random.Generator
 ) -> Fit:
     """Laplace's draws averaged over the scales, each weighted by evidence and prior."""
     from escalation.fit import Fit
@@ -138,9 +202,7 @@ def fit_averaged(
     scales = np.empty((engine.draws, len(free)))
     for i, which in enumerate(free):
         grid, found = tried[which.parameter]
-        prior = HalfNormal(which.prior_scale).log_density(grid)
-        # The grid is even in the log of the scale.
-        weight = found + prior + np.log(grid)
+        weight = found + which.log_prior()
         weight = np.exp(weight - weight.max())
         scales[:, i] = rng.choice(grid, engine.draws, p=weight / weight.sum())
     layout = Layout(model.parameters(series))
@@ -171,3 +233,28 @@ def fit_averaged(
         diagnostics={**last.diagnostics, "random_scales": chosen},
         engine=engine.name,
     )
+
+
+def refuse_free_scales(name: str, components: Sequence[Background], engine: Engine | None) -> None:
+    """``ValueError`` where a scale is left to the data and the engine is not the sampler.
+
+    The joint maximum of a scale and of what it multiplies means nothing.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, for the message.
+    components : sequence of Background
+    engine : Engine or None
+        None: maximum likelihood.
+    """
+    free = any(
+        random is not None and random.scale is None
+        for one in components
+        if isinstance(one, Component)
+        for random in (one.walk, one.intercepts)
+    )
+    if free and (engine is None or engine.name != NUTS.name):
+        raise ValueError(
+            f"a random walk or random intercepts of {name} want a given scale, or NUTS"
+        )

@@ -1,0 +1,289 @@
+"""Log-likelihood and gradient of counts that switch between phases."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from escalation.likelihood.count_sums import (
+    SMALL,
+    add_scaled,
+    dot,
+    exponentials,
+    lag_slopes,
+    lagged_sums,
+    lane_sum,
+)
+from escalation.likelihood.count_terms import dispersed_term, rising
+from escalation.likelihood.exponential import fade, logarithm
+from escalation.likelihood.phase_chain import (
+    chain_back,
+    forward,
+    forward_back,
+    stationary,
+    transitions,
+)
+from escalation.parameters import FloatArray
+
+IntArray = NDArray[np.int64]
+
+#: Entries of `place`; from HEAD on come the places of the dispersions.
+RISE, DEPARTURE, INFLUENCE, STAY, UP, JUMP, PHASES, DISPERSED, HEAD = range(9)
+#: Log-means above this are no counts.
+HIGHEST = 34.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def phase_row(
+    y: FloatArray,
+    exponent: FloatArray,
+    base: FloatArray,
+    step: float,
+    used: FloatArray,
+    psi: float,
+    term: FloatArray,
+    slope: FloatArray,
+    bend: FloatArray,
+) -> bool:
+    r"""Add one stream's log-probabilities in one phase, without what only depends on psi.
+
+    Parameters
+    ----------
+    y, exponent, base : ndarray (n,)
+        Counts, log-means without the phase, and their exponentials.
+    step : float
+        What the phase adds to the log-mean.
+    used : ndarray (n,)
+    psi : float
+        0 for the Poisson law.
+    term : ndarray (n,)
+        :math:`y\log\mu - (y + 1/\psi)\log(1 + \psi\mu)` is added where the period is used.
+    slope, bend : ndarray (n,)
+        Slopes by log-mean and by psi are written.
+
+    Returns
+    -------
+    bool
+        False where a mean is not one of counts.
+    """
+    factor = np.exp(step)
+    bad = 0
+    for i in range(y.size):
+        inside = (exponent[i] + step < HIGHEST) & (1.0 + psi * base[i] * factor > 0.0)
+        bad += 0 if inside else 1
+    if bad > 0:
+        return False
+    if not psi > SMALL:
+        for i in range(y.size):
+            mean = base[i] * factor
+            value, change = dispersed_term(y[i], mean, psi)
+            term[i] += used[i] * (y[i] * (exponent[i] + step) + value)
+            slope[i] = used[i] * (y[i] - mean) / (1.0 + psi * mean)
+            bend[i] = used[i] * change
+        return True
+    inverse = 1.0 / psi
+    for i in range(y.size):
+        mean = base[i] * factor
+        x = psi * mean
+        u = 1.0 + x
+        over = 1.0 / u
+        # The second part mends what the rounding of 1 + x has lost.
+        log_u = logarithm(u) + (x - (u - 1.0)) * over
+        term[i] += used[i] * (y[i] * (exponent[i] + step) - (y[i] + inverse) * log_u)
+        slope[i] = used[i] * ((y[i] - mean) * over)
+        bend[i] = used[i] * ((log_u - x * over) * inverse * inverse - y[i] * mean * over)
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def steps_of(theta: FloatArray, mix: FloatArray, place: IntArray) -> FloatArray:
+    """What each phase adds to the log-mean of each stream, (S, K); nothing in the first.
+
+    Parameters
+    ----------
+    theta : ndarray (p,)
+    mix : ndarray (K, K)
+        From the rise and the K - 1 departures of a phase to the streams' increments.
+    place : ndarray of int
+    """
+    streams = len(mix)
+    out = np.zeros((place[PHASES], streams))
+    for s in range(1, place[PHASES]):
+        for k in range(streams):
+            out[s, k] = out[s - 1, k] + mix[k, 0] * theta[place[RISE] + s - 1]
+            for q in range(1, streams):
+                at = place[DEPARTURE] + (s - 1) * (streams - 1) + q - 1
+                out[s, k] += mix[k, q] * theta[at]
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _steps_back(
+    by_steps: FloatArray, mix: FloatArray, place: IntArray, by_theta: FloatArray
+) -> None:
+    """Add the slopes by rises and departures, given those by `steps_of`."""
+    phases, streams = by_steps.shape
+    for k in range(streams):
+        later = 0.0
+        for s in range(phases - 1, 0, -1):
+            later += by_steps[s, k]
+            by_theta[place[RISE] + s - 1] += mix[k, 0] * later
+            for q in range(1, streams):
+                at = place[DEPARTURE] + (s - 1) * (streams - 1) + q - 1
+                by_theta[at] += mix[k, q] * later
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _coefficient(theta: FloatArray, column: int, multiplier: int) -> float:
+    out: float = theta[column] * (theta[multiplier] if multiplier >= 0 else 1.0)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def regimes(
+    theta: FloatArray,
+    values: FloatArray,
+    counts: FloatArray,
+    logs: FloatArray,
+    exceed: FloatArray,
+    constant: FloatArray,
+    used: FloatArray,
+    offset: FloatArray,
+    design: FloatArray,
+    column: IntArray,
+    multiplier: IntArray,
+    mix: FloatArray,
+    place: IntArray,
+) -> tuple[float, FloatArray, FloatArray]:
+    r"""Log-likelihood with its gradients by the parameters and by the lag weights.
+
+    .. math:: \log p(y) = \log \sum_{s_1 \ldots s_T} \pi_{s_1} \prod_t P_{s_{t-1} s_t}
+              \prod_k p(y_{tk} \mid s_t)
+
+    by the forward algorithm; its gradient is the mean slope under the phases' law given all counts
+    (Fisher's identity), by forward and backward passes.
+
+    Parameters
+    ----------
+    theta : ndarray (p,)
+        All parameters; those of the kernel are not read.
+    values : ndarray (1, L)
+        Lag weights.
+    counts, logs : ndarray (K, T)
+        Counts, and log(1 + y) of `log_counts`.
+    exceed, constant : ndarray (K, M), (1,)
+        Of `count_tables`.
+    used : ndarray (T,)
+        1 where the period is in the likelihood, else 0: the phases go on, nothing is seen.
+    offset : ndarray (K, T)
+        Of the predictor, with the log of the exposure.
+    design : ndarray (K, P, T)
+    column, multiplier : ndarray of int (K, P)
+        Place in `theta` of each coefficient, and of its multiplier (-1: none).
+    mix : ndarray (K, K)
+        Of `steps_of`.
+    place : ndarray of int (8 + K,)
+        By the names above: first rise, departure, influence (-1: none, and then no period is
+        conditioned on), stay, up, jump (-1: none), the numbers of phases and of dispersions
+        (0: Poisson), then the place of each stream's dispersion.
+
+    Returns
+    -------
+    value : float
+        Constants (the factorials) included.
+    by_theta : ndarray (p,)
+    by_values : ndarray (1, L)
+
+    References
+    ----------
+    Zucchini, MacDonald & Langrock (2016), Hidden Markov Models for Time Series, chapters 2 and 3.
+    """
+    streams, periods = counts.shape
+    phases, first = place[PHASES], place[INFLUENCE]
+    lags = values.shape[1] if first >= 0 else 0
+    size = periods - lags
+    nothing = -np.inf, np.zeros(theta.size), np.zeros(values.shape)
+    by_theta = np.zeros(theta.size)
+    by_values = np.zeros(values.shape)
+    past = np.zeros((streams, size))
+    if first >= 0:
+        lagged_sums(values[0], logs, past)
+    steps = steps_of(theta, mix, place)
+    counted = used[lags:]
+    exponent = np.empty(size)
+    base = np.empty(size)
+    term = np.zeros((phases, size))
+    slope = np.empty((phases, streams, size))
+    bend = np.empty((phases, streams, size))
+    for k in range(streams):
+        exponent[:] = offset[k, lags:]
+        for p in range(column.shape[1]):
+            factor = _coefficient(theta, column[k, p], multiplier[k, p])
+            add_scaled(exponent, factor, design[k, p, lags:])
+        if first >= 0:
+            for j in range(streams):
+                if theta[first + k * streams + j] != 0.0:
+                    add_scaled(exponent, theta[first + k * streams + j], past[j])
+        base[:] = exponent
+        if not exponentials(base):
+            return nothing
+        psi = theta[place[HEAD + k]] if place[DISPERSED] > 0 else 0.0
+        for s in range(phases):
+            if not phase_row(
+                counts[k, lags:], exponent, base, steps[s, k], counted, psi, term[s],
+                slope[s, k], bend[s, k],
+            ):  # fmt: skip
+                return nothing
+    top = term[0].copy()
+    for s in range(1, phases):
+        for i in range(size):
+            top[i] = max(top[i], term[s, i])
+    for s in range(phases):
+        for i in range(size):
+            term[s, i] = fade(term[s, i] - top[i])
+    matrix = transitions(theta, place[STAY], place[UP], place[JUMP], phases)
+    begin = stationary(matrix)
+    ahead, scale = forward(begin, matrix, term)
+    value = constant[0]
+    for i in range(size):
+        if not scale[i] > 0.0:
+            return nothing
+        value += top[i] + np.log(scale[i])
+    if not abs(value) < np.inf:
+        return nothing
+    weight, by_matrix = forward_back(begin, matrix, term, ahead, scale)
+    chain_back(theta, place[STAY], place[UP], place[JUMP], matrix, by_matrix, by_theta)
+    if place[DISPERSED] > 0:
+        risen, by_psi = rising(exceed, theta, place[HEAD:])
+        value += risen
+        for k in range(streams):
+            by_theta[place[HEAD + k]] += by_psi[k]
+    by_steps = np.zeros((phases, streams))
+    back = np.zeros((streams, size))
+    for k in range(streams):
+        total = exponent
+        total[:] = 0.0
+        for s in range(phases):
+            for i in range(size):
+                slope[s, k, i] *= weight[s, i]
+                total[i] += slope[s, k, i]
+            by_steps[s, k] = lane_sum(slope[s, k])
+            if place[DISPERSED] > 0:
+                by_theta[place[HEAD + k]] += dot(weight[s], bend[s, k])
+        for p in range(column.shape[1]):
+            change = dot(total, design[k, p, lags:])
+            if multiplier[k, p] >= 0:
+                by_theta[multiplier[k, p]] += change * theta[column[k, p]]
+                change *= theta[multiplier[k, p]]
+            by_theta[column[k, p]] += change
+        if first >= 0:
+            for j in range(streams):
+                at = first + k * streams + j
+                by_theta[at] += dot(total, past[j])
+                if theta[at] != 0.0:
+                    add_scaled(back[j], theta[at], total)
+    _steps_back(by_steps, mix, place, by_theta)
+    if first >= 0:
+        lag_slopes(back, logs, by_values[0])
+    return value, by_theta, by_values
