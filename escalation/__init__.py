@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from escalation.checks import prior_predictive as prior_predictive
     from escalation.checks import sensitivity as sensitivity
     from escalation.checks import unrecorded as unrecorded
+    from escalation.counts import Autoregression as Autoregression
     from escalation.counts import Component as Component
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
+    from escalation.counts import GaussianProcess as GaussianProcess
     from escalation.counts import Hurdle as Hurdle
     from escalation.counts import Ingarch as Ingarch
+    from escalation.counts import Latent as Latent
+    from escalation.counts import LatentPath as LatentPath
     from escalation.counts import LogLinear as LogLinear
     from escalation.counts import Neighbours as Neighbours
     from escalation.counts import Phases as Phases
@@ -149,6 +153,14 @@ _HOMES = {
     "RandomIntercepts": "escalation.counts",
     # Counts whose log-mean earlier counts may raise or lower: signed influence.
     "LogLinear": "escalation.counts",
+    # Counts whose level moves on a path that nobody sees.
+    "Latent": "escalation.counts",
+    # A latent log-rate that returns to its level.
+    "Autoregression": "escalation.counts",
+    # A smooth latent log-rate.
+    "GaussianProcess": "escalation.counts",
+    # What a fit says of a latent path: its band over time.
+    "LatentPath": "escalation.counts",
     # Counts whose mean is a sum over given earlier counts and means.
     "Ingarch": "escalation.counts",
     # Whether anything happens in a period, and how much when it does.

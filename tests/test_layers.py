@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "escalation"
 
 LAYERS = (
     "window scores codes actors incidents sources streams series parameters kernels background "
-    "likelihood engines dynamics forecast fit hawkes counts redating trend_choice severity "
+    "likelihood engines dynamics forecast fit hawkes counts redating trend_choice severity nowcast "
     "baselines backtest ensemble checks study results run plots report cli"
 ).split()
 

@@ -158,12 +158,13 @@ class Replication:
 
 def replicate(
     model: Model,
-    like: CountSeries,
+    like: Any,
     rng: np.random.Generator,
     *,
     engine: Engine | None = None,
     draws: int = 49,
     largest: int = 5000,
+    remake: Callable[[FloatArray, np.random.Generator], Any] | None = None,
 ) -> Replication:
     """Draw parameters from the prior, simulate, fit, and rank the truth among the draws.
 
@@ -180,6 +181,9 @@ def replicate(
         Thinned draws to rank among; the posterior must hold several times as many.
     largest : int
         A simulated series with a count beyond is discarded and told.
+    remake : callable, optional
+        (what `replicate` of the model simulated, rng) -> the series to fit, where `like` is no
+        series of counts.
     """
     layout, discarded = model.problem(like).layout, -1
     counts = np.full(1, np.inf)
@@ -190,7 +194,10 @@ def replicate(
         known = Fit(model, like, values, point, 0.0, {"converged": True}, PRIOR)
         counts = known.replicate(rng, 1)[0]
     truth = layout.pack(point)
-    series = replace(like, counts=counts.astype(np.int64), dropped="")
+    if remake is None:
+        series = replace(like, counts=counts.astype(np.int64), dropped="")
+    else:
+        series = remake(counts, rng)
     if repr(model.parameters(series)) != repr(layout.parameters):
         raise ValueError(f"the priors of {model.name} depend on the counts: no calibration")
     fit = model.fit(series, engine or NUTS(), rng)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from escalation.parameters import FloatArray
 from escalation.series import EventSeries
@@ -26,6 +28,9 @@ class Marks:
     effect : {"power", "exponential"}
     bound : float or None
         Largest mark there can be; "exponential" wants it.
+    law : callable, optional
+        (rng, streams (m,)) -> marks (m,) of events to come, `SeverityFit.sizes` for instance.
+        Resampled from the fitted ones if not given.
 
     Raises
     ------
@@ -39,6 +44,9 @@ class Marks:
 
     effect: str = "power"
     bound: float | None = None
+    law: Callable[[np.random.Generator, NDArray[np.int64]], FloatArray] | None = field(
+        default=None, repr=False
+    )
 
     def __post_init__(self) -> None:
         if self.effect not in EFFECTS:
@@ -72,6 +80,22 @@ class Marks:
                 raise ValueError(f"stream {name!r}, event {at}: mark {marks[at]:g} {why}")
             out.append(np.log1p(marks) if self.effect == "power" else np.array(marks))
         return tuple(out)
+
+    def drawn(self, rng: np.random.Generator, stream: NDArray[np.int64]) -> FloatArray:
+        """Sizes (m,) of events to come, by `law`, on the scale in which the effect is exponential.
+
+        Raises
+        ------
+        ValueError
+            If there is no law, or it gives a mark that is out of range.
+        """
+        if self.law is None:
+            raise ValueError("there is no law of marks to draw from")
+        marks = np.asarray(self.law(rng, stream), float)
+        lowest, highest = (0.0, np.inf) if self.effect == "power" else (-np.inf, self.bound)
+        if not np.all((marks >= lowest) & (marks <= highest)):
+            raise ValueError(f"the law of marks gives some outside {lowest:g} to {highest:g}")
+        return np.log1p(marks) if self.effect == "power" else marks
 
     def effects(self, series: EventSeries, exponent: FloatArray) -> tuple[FloatArray, ...]:
         """Effects of the fitted events, relative to their stream's mean.

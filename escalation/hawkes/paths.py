@@ -148,15 +148,20 @@ def _branched(
 def _new_marks(
     model: Hawkes, layout: Layout, theta: FloatArray, series: EventSeries, follows: bool
 ) -> NewMarks | None:
-    """The marks of new events, resampled; without an effect where the model gives them none."""
+    """The marks of new events; without an effect where the model gives them none.
+
+    Resampled, or by the law that the model's marks have.
+    """
+    draw = None
     if model.marks is not None:
+        draw = model.marks.drawn if model.marks.law is not None else None
         sizes = model.marks.sizes(series)
         exponent = layout.unpack(theta)["mark_exponent"]
     elif series.marks is not None:
         sizes, exponent = series.marks, np.zeros((len(theta), len(series.names)))
     else:
         return None
-    return NewMarks(exponent, sizes, sizes if follows else ())
+    return NewMarks(exponent, sizes, sizes if follows else (), draw)
 
 
 def _marks(model: Hawkes, size: FloatArray) -> FloatArray:

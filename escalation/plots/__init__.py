@@ -24,6 +24,7 @@ from escalation.plots.hawkes import (
 )
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
+from escalation.plots.severity import deaths_quantiles, exceedance
 from escalation.plots.signed import influence, response
 from escalation.plots.style import figure, style, svg
 from escalation.plots.workflow import (
@@ -44,7 +45,9 @@ __all__ = [
     "cascade",
     "counts",
     "cumulative",
+    "deaths_quantiles",
     "delays",
+    "exceedance",
     "fan",
     "figure",
     "influence",
