@@ -9,6 +9,9 @@ from escalation.counts.component import (
 from escalation.counts.endemic_epidemic import EndemicEpidemic
 from escalation.counts.hurdle import Hurdle
 from escalation.counts.ingarch import Ingarch
+from escalation.counts.latent import Latent
+from escalation.counts.latent_path import LatentPath
+from escalation.counts.latent_settings import Autoregression, GaussianProcess
 from escalation.counts.log_linear import LogLinear
 from escalation.counts.phases import Phases
 from escalation.counts.regimes import Regimes
@@ -16,10 +19,14 @@ from escalation.counts.response import Response
 from escalation.counts.signs import Signs
 
 __all__ = [
+    "Autoregression",
     "Component",
     "EndemicEpidemic",
+    "GaussianProcess",
     "Hurdle",
     "Ingarch",
+    "Latent",
+    "LatentPath",
     "LogLinear",
     "Neighbours",
     "Phases",

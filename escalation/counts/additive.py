@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from escalation.counts.paths import CAP
 from escalation.counts.predictor import Predictor, later_moves
 from escalation.counts.structure import Structure
 from escalation.dynamics import MovingReproduction
@@ -115,3 +116,44 @@ class Additive:
         )
         assert background is not None
         return Additive(background, replace(self.moving, own=own, cross=cross))
+
+
+def additive_paths(
+    parts: Additive,
+    weights: FloatArray,
+    spreads: tuple[FloatArray | None, ...],
+    history: FloatArray,
+    scale: FloatArray,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Simulated counts (n, H, K), infinite from where a mean is above the cap.
+
+    Parameters
+    ----------
+    parts : Additive
+        Of the H periods.
+    weights : ndarray (n, L)
+        Lag weights.
+    spreads : tuple of ndarray (n, K) or (n, 1), or None
+        Overdispersions: each is that of a gamma factor with mean one.
+    history : ndarray (n, L, K)
+    scale : ndarray (H,)
+        Exposure of each period.
+    rng : numpy.random.Generator
+    """
+    draws, lags, streams = history.shape
+    path = np.concatenate([history, np.zeros((draws, len(scale), streams))], axis=1)
+    gone = np.zeros(draws, bool)
+    for h in range(len(scale)):
+        window = np.where(gone[:, None, None], 0.0, path[:, h : h + lags][:, ::-1])
+        mean = parts.step(h, np.einsum("nl,nlj->nj", weights, window))
+        mean *= scale[h]
+        gone |= (mean > CAP).any(axis=1)
+        mean[gone] = 0.0
+        for spread in spreads:
+            if spread is not None:
+                shape = 1 / np.maximum(spread, 1e-9)
+                mean = mean * rng.gamma(shape) / shape
+        path[:, lags + h] = rng.poisson(mean)
+        path[gone, lags + h] = np.inf
+    return path[:, lags:]

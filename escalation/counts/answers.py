@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.counts.additive import Additive
 from escalation.dynamics import Dynamics, count_responses
 from escalation.fit import Fit
-from escalation.parameters import FloatArray, Layout
+from escalation.parameters import FloatArray
 from escalation.window import PERIOD_DAYS
 
 if TYPE_CHECKING:
     from escalation.counts.endemic_epidemic import EndemicEpidemic
+    from escalation.counts.latent import Latent
 
 #: Periods that responses reach.
 REACH = 26
 
 
-def dynamics_of(model: EndemicEpidemic, fit: Fit) -> Dynamics:
+def dynamics_of(model: EndemicEpidemic | Latent, fit: Fit) -> Dynamics:
     """Reproduction, shares and responses; R is its mean over the used periods of the last era."""
     series, theta = fit.series, fit.theta
     used = model.used(series)
@@ -47,15 +47,15 @@ def dynamics_of(model: EndemicEpidemic, fit: Fit) -> Dynamics:
     )
 
 
-def _shares(model: EndemicEpidemic, fit: Fit) -> FloatArray:
+def _shares(model: EndemicEpidemic | Latent, fit: Fit) -> FloatArray:
     """Shares (n, K, 3) of each stream's expected incidents: background, own past, others'."""
-    series, theta, layout = fit.series, fit.theta, Layout(fit.parameters)
+    series, theta = fit.series, fit.theta
     used = model.used(series)
     scale = series.scale[used]
     out = np.empty((len(theta), series.n_streams, 3))
     # A block of draws at a time: the parts have an entry a period.
     for rows in np.array_split(np.arange(len(theta)), len(theta) // 200 + 1):
-        additive = Additive.of(model.structure, layout, theta[rows], series, series.edges)
+        additive = model.additive(fit, theta[rows])
         own, cross = additive.moving.offspring(model.past(theta[rows], series))
         parts = [one[:, used] for one in (additive.background, own, cross)]
         out[rows] = np.stack([np.einsum("ntk,t->nk", part, scale) for part in parts], axis=2)

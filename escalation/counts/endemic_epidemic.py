@@ -11,11 +11,10 @@ from typing import Any, override
 import numpy as np
 
 from escalation.background import Background, coefficient_places
-from escalation.counts.additive import Additive
+from escalation.counts.additive import Additive, additive_paths
 from escalation.counts.answers import dynamics_of
 from escalation.counts.component import Component, Neighbours
 from escalation.counts.model import LaggedModel
-from escalation.counts.paths import CAP
 from escalation.counts.periods import (
     DISPERSIONS,
     DISTRIBUTIONS,
@@ -28,7 +27,7 @@ from escalation.counts.periods import (
 from escalation.counts.starts import starts
 from escalation.counts.structure import Structure
 from escalation.dynamics import Dynamics
-from escalation.engines import NUTS, Laplace, MaximumLikelihood, Problem
+from escalation.engines import MaximumLikelihood, Problem
 from escalation.engines.base import Arrays, Engine
 from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
@@ -215,15 +214,9 @@ class EndemicEpidemic(LaggedModel):
         takes the one with the highest marginal likelihood, and the fit's model then states it;
         Laplace averages over scales; the sampler draws them.
         """
-        from escalation.counts.random_scales import fit_averaged, fit_given, free_scales
+        from escalation.counts.random_scales import fit_by
 
-        engine = engine or MaximumLikelihood()
-        if engine.name == NUTS.name or not free_scales(self):
-            return super().fit(series, engine, rng)
-        rng = np.random.default_rng(0) if rng is None else rng
-        if isinstance(engine, Laplace):
-            return fit_averaged(self, series, engine, rng)
-        return fit_given(self, series, engine, rng)
+        return fit_by(super().fit, self, series, engine or MaximumLikelihood(), rng)
 
     def additive(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
@@ -321,22 +314,7 @@ class EndemicEpidemic(LaggedModel):
     ) -> FloatArray:
         """Paths (n, H, K) from draws theta (n, p) after a history (n, L, K); inf beyond the cap."""
         layout = Layout(self.parameters(series))
-        weights = self.lag_draws(theta, series)
-        psi = dispersions(layout, theta, series.n_streams)
         shock = layout.unpack(theta)["shock"][:, None] if self.shared_shock else None
-        horizon = len(scale)
-        path = np.concatenate([history, np.zeros((len(theta), horizon, series.n_streams))], axis=1)
-        gone = np.zeros(len(theta), bool)
-        for h in range(horizon):
-            window = np.where(gone[:, None, None], 0.0, path[:, h : h + self.lags][:, ::-1])
-            mean = additive.step(h, np.einsum("nl,nlj->nj", weights, window))
-            mean *= scale[h]
-            gone |= (mean > CAP).any(axis=1)
-            mean[gone] = 0.0
-            for spread in (shock, psi):
-                if spread is not None:
-                    shape = 1 / np.maximum(spread, 1e-9)
-                    mean = mean * rng.gamma(shape) / shape
-            path[:, self.lags + h] = rng.poisson(mean)
-            path[gone, self.lags + h] = np.inf
-        return path[:, self.lags :]
+        spreads = (shock, dispersions(layout, theta, series.n_streams))
+        weights = self.lag_draws(theta, series)
+        return additive_paths(additive, weights, spreads, history, scale, rng)

@@ -22,6 +22,80 @@ IntArray = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def additive_row(
+    k: int,
+    theta: FloatArray,
+    endemic: FloatArray,
+    past: FloatArray,
+    y: FloatArray,
+    watched: FloatArray,
+    counted: FloatArray,
+    design: FloatArray,
+    column: IntArray,
+    first: int,
+    place: IntArray,
+    scratch: FloatArray,
+    back: FloatArray,
+    by_theta: FloatArray,
+) -> float:
+    r"""Log-likelihood of stream k, what depends on its counts and dispersion alone left out.
+
+    Parameters
+    ----------
+    k : int
+    theta : ndarray (p,)
+    endemic : ndarray (n,)
+        Log of the background rate; overwritten by the slopes by it.
+    past, back : ndarray (K, n)
+        Lag-weighted counts, and their slopes, which are added to.
+    y, watched, counted : ndarray (n,)
+        Counts, exposure, and 1 where a period is in the likelihood.
+    design : ndarray (P, T)
+        Of all periods, those before the n included.
+    column : ndarray of int (P,)
+        Place of this stream's background coefficients.
+    first : int
+        Place of R[0, 0]; -1: there is no R.
+    place : ndarray of int (1 + K,)
+        Number of dispersion parameters in force (0: Poisson), and the place of each stream's.
+    scratch : ndarray (4, n)
+    by_theta : ndarray (p,)
+        Added to.
+    """
+    size = endemic.size
+    before = design.shape[1] - size
+    streams = past.shape[0] if first >= 0 else 0
+    row = first + k * streams
+    mean, slope = scratch[0], scratch[1]
+    if not exponentials(endemic):
+        return -np.inf
+    mean[:] = endemic
+    for j in range(streams):
+        if theta[row + j] != 0.0:
+            add_scaled(mean, theta[row + j], past[j])
+    for i in range(size):
+        mean[i] *= watched[i]
+    if place[0] > 0:
+        psi = theta[place[1 + k]]
+        term, change = dispersed_row(y, mean, counted, psi, slope, scratch[2:])
+        by_theta[place[1 + k]] += change
+    else:
+        term = poisson_row(y, mean, counted, slope, scratch[2])
+    if not term > -np.inf:
+        return -np.inf
+    for i in range(size):
+        slope[i] *= watched[i]
+        endemic[i] *= slope[i]
+    for p in range(design.shape[0]):
+        by_theta[column[p]] += dot(endemic, design[p, before:])
+    for j in range(streams):
+        by_theta[row + j] += dot(slope, past[j])
+        if theta[row + j] != 0.0:
+            add_scaled(back[j], theta[row + j], slope)
+    return term
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def endemic_epidemic(
     theta: FloatArray,
     values: FloatArray,
@@ -70,21 +144,15 @@ def endemic_epidemic(
     streams, periods = counts.shape
     lags = values.shape[1]
     size = periods - lags
-    first = place[0]
-    dispersed = place[1] > 0
     by_theta = np.zeros(theta.size)
     by_values = np.zeros((1, lags))
     past = np.zeros((streams, size))
     lagged_sums(values[0], counts, past)
     back = np.zeros((streams, size))
     endemic = np.empty(size)
-    mean = np.empty(size)
-    slope = np.empty(size)
-    scratch = np.empty((2, size))
-    watched = scale[lags:]
-    counted = used[lags:]
+    scratch = np.empty((4, size))
     value = constant[0]
-    if dispersed:
+    if place[1] > 0:
         risen, by_psi = rising(exceed, theta, place[2:])
         value += risen
         for k in range(streams):
@@ -93,33 +161,11 @@ def endemic_epidemic(
         endemic[:] = 0.0
         for p in range(design.shape[0]):
             add_scaled(endemic, theta[column[k, p]], design[p, lags:])
-        if not exponentials(endemic):
-            return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
-        mean[:] = endemic
-        row = first + k * streams
-        for j in range(streams):
-            if theta[row + j] != 0.0:
-                add_scaled(mean, theta[row + j], past[j])
-        for i in range(size):
-            mean[i] *= watched[i]
-        y = counts[k, lags:]
-        if dispersed:
-            psi = theta[place[2 + k]]
-            term, change = dispersed_row(y, mean, counted, psi, slope, scratch)
-            by_theta[place[2 + k]] += change
-        else:
-            term = poisson_row(y, mean, counted, slope, scratch[0])
-        value += term
+        value += additive_row(
+            k, theta, endemic, past, counts[k, lags:], scale[lags:], used[lags:],
+            design, column[k], place[0], place[1:], scratch, back, by_theta,
+        )  # fmt: skip
         if not value > -np.inf:
             return -np.inf, np.zeros(theta.size), np.zeros((1, lags))
-        for i in range(size):
-            slope[i] *= watched[i]
-            endemic[i] *= slope[i]
-        for p in range(design.shape[0]):
-            by_theta[column[k, p]] += dot(endemic, design[p, lags:])
-        for j in range(streams):
-            by_theta[row + j] += dot(slope, past[j])
-            if theta[row + j] != 0.0:
-                add_scaled(back[j], theta[row + j], slope)
     lag_slopes(back, counts, by_values[0])
     return value, by_theta, by_values
