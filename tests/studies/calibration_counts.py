@@ -26,6 +26,7 @@ import escalation.counts
 from discover import concrete
 from escalation.background import Background
 from escalation.checks.calibration import Calibration, Replication, gathered, replicate
+from escalation.counts import GaussianProcess, RandomWalk
 from escalation.engines import NUTS
 from escalation.fit import Model
 from escalation.kernels import OneLag
@@ -61,6 +62,9 @@ def models() -> dict[str, Model]:
     out["EndemicEpidemic, eras"] = replace(plain, eras=(date(2020, 12, 7),))
     signed: Any = out["LogLinear"]
     out["LogLinear, feedback"] = replace(signed, feedback=True)
+    hidden: Any = out["Latent"]
+    out["Latent, walk and contagion"] = replace(hidden, path=RandomWalk(), contagion=True)
+    out["Latent, Gaussian process"] = replace(hidden, path=GaussianProcess())
     return out
 
 
