@@ -56,7 +56,8 @@ def exact_problem(model: Hawkes, series: EventSeries) -> Problem:
     if keeps(model, series, kernel):
         return fixed_rates_problem(kernel, data, structure, common)
     from escalation.likelihood.curvature import hawkes_curvature
-    from escalation.likelihood.hawkes import hawkes_exponential, hawkes_scores
+    from escalation.likelihood.hawkes import hawkes_exponential
+    from escalation.likelihood.hawkes_scores import hawkes_scores
 
     targets = np.arange(streams)
     shares: tuple[tuple[Any, ...], ...] = ()

@@ -9,150 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from escalation.likelihood.exponential import MANTISSA, ONE, _bits_of, _double_of
-from escalation.likelihood.hawkes import (
-    BLOCK,
+from escalation.likelihood.decayed_sums import BLOCK, dot, fill_block, gone_mass, total_of
+from escalation.likelihood.hawkes_blocks import (
     IntArray,
-    _dot,
-    _fill_block,
-    _gone,
-    _sum,
     background_rates,
+    block_features,
+    block_rates,
     log_of_lanes,
+    members,
 )
 from escalation.parameters import FloatArray
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _members(k, column, place, group, allowed, groups, where, member):  # type: ignore[no-untyped-def]
-    """List the parameters of row k: background, R of each source and era, kernels.
-
-    Parameters
-    ----------
-    where : ndarray of int (p,)
-        Filled: place of each parameter in the list, -1 if it is not in it.
-    member : ndarray of int (F,)
-        Filled: the list, -1 behind its end.
-
-    Returns
-    -------
-    int
-        Length of the list.
-    """
-    streams = column.shape[0]
-    where[:] = -1
-    member[:] = -1
-    local = 0
-    for p in range(column.shape[1]):
-        if where[column[k, p]] < 0:
-            where[column[k, p]] = local
-            member[local] = column[k, p]
-            local += 1
-    for j in range(streams):
-        if not allowed[k, j]:
-            continue
-        for e in range(place.size):
-            at = place[e] + k * streams + j
-            where[at] = local
-            member[local] = at
-            local += 1
-        for q in range(groups.shape[1]):
-            at = groups[group[k, j], q]
-            if where[at] < 0:
-                where[at] = local
-                member[local] = at
-                local += 1
-    return local
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _block_rates(  # type: ignore[no-untyped-def]
-    k, start, size, scored, theta, values, rate, cell, place, group, allowed, sums, intensity,
-    inverse, product, power,
-):  # fmt: skip
-    """Intensities of a block and their reciprocals; false where one is out of range."""
-    streams, terms, eras = group.shape[0], values.shape[1] // 2, place.size
-    if rate.shape[0] == 1:
-        for i in range(size):
-            intensity[i] = rate[0, k]
-    else:
-        for i in range(size):
-            intensity[i] = rate[cell[start + i], k]
-    for j in range(streams):
-        for e in range(eras):
-            reach = theta[place[e] + k * streams + j]
-            if not allowed[k, j] or reach == 0.0:
-                continue
-            g, line = group[k, j], (j * eras + e) * terms
-            for m in range(terms):
-                factor = reach * values[g, m] * values[g, terms + m]
-                row = sums[line + m]
-                for i in range(size):
-                    intensity[i] += factor * row[i]
-    early = max(scored - start, 0)
-    for i in range(early):
-        intensity[i] = 1.0
-    wrong = 0
-    for i in range(size):
-        here_rate = intensity[i]
-        wrong += 0 if (here_rate > 1e-250) & (here_rate < 1e15) else 1
-        inverse[i] = 1.0 / here_rate
-        bits = _bits_of(product[i] * here_rate)
-        power[i] += (bits >> 52) - 1023
-        product[i] = _double_of((bits & MANTISSA) | ONE)
-    for i in range(early):
-        inverse[i] = 0.0
-    return wrong == 0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _block_features(  # type: ignore[no-untyped-def]
-    k, start, size, theta, values, jacobians, groups, rate, cell, design, column, place, group,
-    allowed, where, sums, ages, moving, inverse, features,
-):  # fmt: skip
-    """Slopes of the log-intensities of a block by the parameters of row k."""
-    streams, terms, eras = group.shape[0], values.shape[1] // 2, place.size
-    columns, own = column.shape[1], groups.shape[1]
-    features[:, :] = 0.0
-    if rate.shape[0] == 1 and columns == 1:
-        feature, level = features[where[column[k, 0]]], rate[0, k] * design[0, 0]
-        for i in range(size):
-            feature[i] = level
-    else:
-        for i in range(size):
-            d = cell[start + i]
-            for p in range(columns):
-                features[where[column[k, p]], i] += rate[d, k] * design[d, p]
-    for j in range(streams):
-        if not allowed[k, j]:
-            continue
-        g = group[k, j]
-        for e in range(eras):
-            at, line = place[e] + k * streams + j, (j * eras + e) * terms
-            reach = theta[at]
-            effect = features[where[at]]
-            for m in range(terms):
-                w, b = values[g, m], values[g, terms + m]
-                row = sums[line + m]
-                for i in range(size):
-                    effect[i] += w * b * row[i]
-                if reach == 0.0:
-                    continue
-                for q in range(own):
-                    by_weight = reach * b * jacobians[g, m, q]
-                    by_rate = reach * w * jacobians[g, terms + m, q]
-                    feature = features[where[groups[g, q]]]
-                    if by_weight != 0.0:
-                        for i in range(size):
-                            feature[i] += by_weight * row[i]
-                    if moving and by_rate != 0.0:
-                        aged = ages[line + m]
-                        for i in range(size):
-                            feature[i] += by_rate * (row[i] - b * aged[i])
-    for a in range(features.shape[0]):
-        feature = features[a]
-        for i in range(size):
-            feature[i] *= inverse[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -278,7 +144,9 @@ def hawkes_curvature(
     gone, known = np.empty((streams, 4, eras, terms)), np.full(streams, -1)
     for r in range(rows):
         k = targets[r]
-        local = _members(k, column, place, group, allowed, groups, where, member[r])
+        local = members(
+            k, column, place, group, allowed, groups, False, mark_place, where, member[r]
+        )
         features = np.empty((local, BLOCK))
         inner = np.zeros((local, local))
         for d in range(lengths.size):
@@ -295,21 +163,21 @@ def hawkes_curvature(
         for start in range(first[k], first[k + 1], BLOCK):
             stop = min(start + BLOCK, first[k + 1])
             size = stop - start
-            _fill_block(
+            fill_block(
                 k, start, stop, times, era, False, nothing, nothing, first, eras, values, group,
                 allowed, 2 * int(moving), apart, state, pointer, sums, ages, squares, none,
                 scratch,
             )  # fmt: skip
             if stop <= scored:
                 continue
-            valid = _block_rates(
+            valid = block_rates(
                 k, start, size, scored, theta, values, rate, cell, place, group, allowed, sums,
                 intensity, inverse, product, power,
             )  # fmt: skip
             if not valid:
                 break
             if lengths.size == 1:
-                pull[0] += _sum(inverse, size)
+                pull[0] += total_of(inverse, size)
             else:
                 for i in range(size):
                     pull[cell[start + i]] += inverse[i]
@@ -320,21 +188,22 @@ def hawkes_curvature(
                     for m in range(terms):
                         line = (j * eras + e) * terms + m
                         b = values[group[k, j], terms + m]
-                        hit = _dot(inverse, sums[line], size)
+                        hit = dot(inverse, sums[line], size)
                         found[0, line] += b * hit
                         if moving:
-                            aged = _dot(inverse, ages[line], size)
+                            aged = dot(inverse, ages[line], size)
                             found[1, line] += hit - b * aged
                             if theta[place[e] + k * streams + j] != 0.0:
-                                squared = _dot(inverse, squares[line], size)
+                                squared = dot(inverse, squares[line], size)
                                 found[2, line] += b * squared - 2.0 * aged
-            _block_features(
+            block_features(
                 k, start, size, theta, values, jacobians, groups, rate, cell, design, column,
-                place, group, allowed, where, sums, ages, moving, inverse, features,
+                place, group, allowed, False, mark_place, where, sums, ages, moving, none,
+                inverse, features,
             )  # fmt: skip
             for a in range(local):
                 for b_ in range(a + 1):
-                    inner[a, b_] += _dot(features[a], features[b_], size)
+                    inner[a, b_] += dot(features[a], features[b_], size)
         if not valid:
             value[r] = -np.inf
             continue
@@ -347,7 +216,7 @@ def hawkes_curvature(
                 continue
             g = group[k, j]
             if known[j] != g:
-                _gone(
+                gone_mass(
                     first[j], first[j + 1], times, era, False, nothing, nothing, spans,
                     values[g, terms:], gone[j],
                 )  # fmt: skip

@@ -9,14 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from escalation.likelihood.decayed_sums import BLOCK, dot, fill_block, gone_mass, total_of
 from escalation.likelihood.exponential import sum_of_logs
-from escalation.likelihood.hawkes import (
-    BLOCK,
+from escalation.likelihood.hawkes_blocks import (
     IntArray,
-    _dot,
-    _fill_block,
-    _gone,
-    _sum,
     background_rates,
 )
 from escalation.parameters import FloatArray
@@ -71,7 +67,7 @@ def held_sums(  # type: ignore[no-untyped-def]
             pointer[j] = first[j]
         for start in range(first[k], first[k + 1], BLOCK):
             stop = min(start + BLOCK, first[k + 1])
-            _fill_block(
+            fill_block(
                 k, start, stop, times, era, False, none, none, first, eras, values, group,
                 allowed, 0, apart, state, pointer, sums, ages, ages, marks, scratch,
             )  # fmt: skip
@@ -82,7 +78,7 @@ def held_sums(  # type: ignore[no-untyped-def]
                             held[line, start + i] = sums[line, i]
         for j in range(streams):
             rates = values[group[k, j], terms:]
-            _gone(first[j], first[j + 1], times, era, False, none, none, spans, rates, mass)
+            gone_mass(first[j], first[j + 1], times, era, False, none, none, spans, rates, mass)
             for e in range(eras):
                 for m in range(terms):
                     gone[k, j, e, m] = mass[0, e, m]
@@ -159,7 +155,7 @@ def hawkes_fixed_rates(
             for i in range(size):
                 intensity[i] = 1.0 / intensity[i]
             if lengths.size == 1:
-                pull[0] += _sum(intensity, size)
+                pull[0] += total_of(intensity, size)
             else:
                 for i in range(size):
                     pull[here[i]] += intensity[i]
@@ -171,7 +167,7 @@ def hawkes_fixed_rates(
                     at = place[e] + k * streams + j
                     for m in range(terms):
                         row = held[(j * eras + e) * terms + m][start:stop]
-                        hit = values[g, terms + m] * _dot(intensity, row, size)
+                        hit = values[g, terms + m] * dot(intensity, row, size)
                         by_theta[at] += values[g, m] * hit
                         by_values[g, m] += theta[at] * hit
         for j in range(streams):
@@ -280,7 +276,7 @@ def fixed_rates_scores(
                     features[a, i] *= intensity[i]
             for a in range(local):
                 for b_ in range(a + 1):
-                    out[member[a], member[b_]] += _dot(features[a], features[b_], size)
+                    out[member[a], member[b_]] += dot(features[a], features[b_], size)
     for a in range(theta.size):
         for b_ in range(a):
             total = out[a, b_] + out[b_, a]

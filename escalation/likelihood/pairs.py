@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from escalation.kernels.base import ContinuousKernel, Pointwise
-from escalation.likelihood.hawkes import background_rates, mark_weights
+from escalation.likelihood.hawkes_blocks import background_rates, mark_weights
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]

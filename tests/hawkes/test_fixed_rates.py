@@ -8,7 +8,8 @@ from escalation.background import Background
 from escalation.hawkes import Hawkes
 from escalation.hawkes.exact import event_arrays, structure_arrays, watched_arrays
 from escalation.kernels import Mixture
-from escalation.likelihood.hawkes import hawkes_exponential, hawkes_scores
+from escalation.likelihood.hawkes import hawkes_exponential
+from escalation.likelihood.hawkes_scores import hawkes_scores
 from escalation.series import EventSeries
 from escalation.window import Window
 
