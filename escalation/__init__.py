@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     from escalation.counts import LatentPath as LatentPath
     from escalation.counts import LogLinear as LogLinear
     from escalation.counts import Neighbours as Neighbours
+    from escalation.counts import Panel as Panel
     from escalation.counts import Phases as Phases
     from escalation.counts import RandomIntercepts as RandomIntercepts
     from escalation.counts import RandomWalk as RandomWalk
     from escalation.counts import Regimes as Regimes
     from escalation.counts import Response as Response
     from escalation.counts import Signs as Signs
+    from escalation.counts import UnitEstimates as UnitEstimates
     from escalation.dynamics import Dynamics as Dynamics
     from escalation.engines import NUTS as NUTS
     from escalation.engines import Laplace as Laplace
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from escalation.run import run as _run
     from escalation.series import CountSeries as CountSeries
     from escalation.series import EventSeries as EventSeries
+    from escalation.series import PanelSeries as PanelSeries
     from escalation.severity import DeathRecords as DeathRecords
     from escalation.severity import Severity as Severity
     from escalation.severity import SeverityFit as SeverityFit
@@ -105,6 +108,7 @@ _HOMES = {
     "Stream": "escalation.streams",
     # Times of the incidents of K streams over one window.
     "EventSeries": "escalation.series",
+    "PanelSeries": "escalation.series",
     # Incidents per period of K streams over one window.
     "CountSeries": "escalation.series",
     # One parameter of a model, declared as data: shape, support, prior, meaning, unit.
@@ -147,6 +151,8 @@ _HOMES = {
     "Component": "escalation.counts",
     # Weights of other streams by how near they are.
     "Neighbours": "escalation.counts",
+    "Panel": "escalation.counts",
+    "UnitEstimates": "escalation.counts",
     # A level that moves on at random.
     "RandomWalk": "escalation.counts",
     # Levels of the streams around a common one.

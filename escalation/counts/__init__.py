@@ -13,6 +13,8 @@ from escalation.counts.latent import Latent
 from escalation.counts.latent_path import LatentPath
 from escalation.counts.latent_settings import Autoregression, GaussianProcess
 from escalation.counts.log_linear import LogLinear
+from escalation.counts.panel import Panel
+from escalation.counts.panel_answers import UnitEstimates
 from escalation.counts.phases import Phases
 from escalation.counts.regimes import Regimes
 from escalation.counts.response import Response
@@ -29,10 +31,12 @@ __all__ = [
     "LatentPath",
     "LogLinear",
     "Neighbours",
+    "Panel",
     "Phases",
     "RandomIntercepts",
     "RandomWalk",
     "Regimes",
     "Response",
     "Signs",
+    "UnitEstimates",
 ]

@@ -27,6 +27,11 @@ def check_counts(series: object, model: str) -> None:
             f"{model} needs a CountSeries, got {type(series).__name__}; "
             "call .counts(period) on an EventSeries"
         )
+    if series.uneven and model != "Panel":
+        raise ValueError(
+            f"{model} reads one exposure a period, but some units of the panel were watched less "
+            "than others: fit a Panel, or each unit by itself (.unit(name))"
+        )
 
 
 def watched(series: CountSeries) -> BoolArray:
@@ -39,11 +44,17 @@ def used_periods(series: CountSeries, lags: int, before: int = 0) -> BoolArray:
 
     `before` says how many periods ahead of the first one count as watched.
     """
-    whole = np.concatenate([[0], np.cumsum([*[True] * before, *watched(series)])])
-    out = np.zeros(before + len(series), bool)
+    return after_watched(series.scale, lags, before)
+
+
+def after_watched(scale: FloatArray, lags: int, before: int = 0) -> BoolArray:
+    """`used_periods` of exposures (T,) in periods."""
+    full = np.asarray(scale >= 1 - 1e-9)
+    whole = np.concatenate([[0], np.cumsum([*[True] * before, *full])])
+    out = np.zeros(before + len(scale), bool)
     complete = whole[lags:] - whole[: max(len(whole) - lags, 0)] == lags
     out[lags:] = complete[: max(len(out) - lags, 0)]
-    return out[before:] & (series.scale > 0)
+    return out[before:] & (scale > 0)
 
 
 def design_matrix(background: Background, fitted: CountSeries, edges: DateArray) -> FloatArray:

@@ -71,6 +71,13 @@ class Problem:
     moments : callable, optional
         Theta -> (counts, means) of the observations in the likelihood, both (n, K), for
         quasi-likelihood.
+    explosive : bool
+        Whether parameters within a few standard errors may send the means beyond all bounds: draws
+        from a limit law are then checked against the likelihood.
+    normal : callable, optional
+        () -> (theta (p,), covariance (f, f) of the free entries, positive ones as logs and unit
+        ones as logits): a normal law near the posterior, by which a sampler starts and
+        standardises where the joint mode means nothing, as in a hierarchical model.
     """
 
     layout: Layout
@@ -92,6 +99,8 @@ class Problem:
     straight: bool = False
     sketch: Mapping[str, Any] | None = None
     moments: Callable[[FloatArray], tuple[FloatArray, FloatArray]] | None = None
+    explosive: bool = False
+    normal: Callable[[], tuple[FloatArray, FloatArray]] | None = None
 
     def kernels(
         self, theta: FloatArray, constants: FloatArray | None = None

@@ -77,12 +77,17 @@ class NUTS(Engine):
 
     def _compiled(self, problem: Problem, seed: int) -> tuple[FloatArray, dict[str, Any]]:
         coordinates = Coordinates.of(problem)
-        density = Density(problem, coordinates)
-        found = modes(density, problem)
-        best, highest = max(found, key=lambda mode: mode[1])
-        covariance = covariance_at(density, best)
-        metric = Metric.of(best, covariance)
-        centres = [x for x, value in found if value > highest - LOWER]
+        if problem.normal is not None:
+            theta, covariance = problem.normal()
+            centres = [coordinates.to(theta)]
+            metric = Metric.of(centres[0], covariance)
+        else:
+            density = Density(problem, coordinates)
+            found = modes(density, problem)
+            best, highest = max(found, key=lambda mode: mode[1])
+            covariance = covariance_at(density, best)
+            metric = Metric.of(best, covariance)
+            centres = [x for x, value in found if value > highest - LOWER]
         trace, x = self._draw(problem, coordinates, metric, centres, seed)
         theta = coordinates.back(x)
         diagnostics = _diagnostics(theta, trace, problem)

@@ -2,5 +2,6 @@
 
 from escalation.series.counts import CountSeries
 from escalation.series.events import EventSeries
+from escalation.series.panel import PanelSeries
 
-__all__ = ["CountSeries", "EventSeries"]
+__all__ = ["CountSeries", "EventSeries", "PanelSeries"]

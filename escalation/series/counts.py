@@ -169,6 +169,11 @@ class CountSeries:
         return int(self.counts.shape[1])
 
     @property
+    def uneven(self) -> bool:
+        """Whether some streams were watched less than others, as in a `PanelSeries` they may be."""
+        return False
+
+    @property
     def scale(self) -> FloatArray:
         """Exposure in periods, shape ``(T,)``: 1 where every day of the period was watched.
 
