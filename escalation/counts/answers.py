@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from escalation.parameters import FloatArray
 from escalation.window import PERIOD_DAYS
 
 if TYPE_CHECKING:
+    from escalation.counts.additive import Additive
     from escalation.counts.endemic_epidemic import EndemicEpidemic
     from escalation.counts.latent import Latent
 
@@ -19,11 +21,21 @@ if TYPE_CHECKING:
 REACH = 26
 
 
-def dynamics_of(model: EndemicEpidemic | Latent, fit: Fit) -> Dynamics:
-    """Reproduction, shares and responses; R is its mean over the used periods of the last era."""
+def dynamics_of(
+    model: EndemicEpidemic | Latent, fit: Fit, parts: Callable[[FloatArray], Additive]
+) -> Dynamics:
+    """Reproduction, shares and responses; R is its mean over the used periods of the last era.
+
+    Parameters
+    ----------
+    model : EndemicEpidemic or Latent
+    fit : Fit
+    parts : callable
+        Draws (n, p) -> the parts of the mean over the fitted periods.
+    """
     series, theta = fit.series, fit.theta
     used = model.used(series)
-    moving = model.additive(fit, theta).moving
+    moving = parts(theta).moving
     last = used & (moving.era == moving.era[used].max())
     reproduction = np.array(moving.base[:, -1]) if moving.constant else moving.mean(last)
     kernel = theta[
@@ -35,7 +47,7 @@ def dynamics_of(model: EndemicEpidemic | Latent, fit: Fit) -> Dynamics:
     median = 1 + (np.cumsum(weights, axis=1) < 0.5 - 1e-12).sum(axis=1)
     return Dynamics(
         reproduction=reproduction,
-        shares=_shares(model, fit),
+        shares=_shares(model, fit, parts),
         responses=count_responses(reproduction, weights, REACH),
         response_days=days * np.arange(1.0, REACH + 1),
         names=series.names,
@@ -47,7 +59,9 @@ def dynamics_of(model: EndemicEpidemic | Latent, fit: Fit) -> Dynamics:
     )
 
 
-def _shares(model: EndemicEpidemic | Latent, fit: Fit) -> FloatArray:
+def _shares(
+    model: EndemicEpidemic | Latent, fit: Fit, parts: Callable[[FloatArray], Additive]
+) -> FloatArray:
     """Shares (n, K, 3) of each stream's expected incidents: background, own past, others'."""
     series, theta = fit.series, fit.theta
     used = model.used(series)
@@ -55,8 +69,8 @@ def _shares(model: EndemicEpidemic | Latent, fit: Fit) -> FloatArray:
     out = np.empty((len(theta), series.n_streams, 3))
     # A block of draws at a time: the parts have an entry a period.
     for rows in np.array_split(np.arange(len(theta)), len(theta) // 200 + 1):
-        additive = model.additive(fit, theta[rows])
+        additive = parts(theta[rows])
         own, cross = additive.moving.offspring(model.past(theta[rows], series))
-        parts = [one[:, used] for one in (additive.background, own, cross)]
-        out[rows] = np.stack([np.einsum("ntk,t->nk", part, scale) for part in parts], axis=2)
+        terms = [one[:, used] for one in (additive.background, own, cross)]
+        out[rows] = np.stack([np.einsum("ntk,t->nk", part, scale) for part in terms], axis=2)
     return np.asarray(out / out.sum(axis=2, keepdims=True))

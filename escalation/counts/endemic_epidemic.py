@@ -249,6 +249,19 @@ class EndemicEpidemic(LaggedModel):
         return lagged_past(series.counts.astype(float), self.lag_draws(theta, series))
 
     @override
+    def variances(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        """Variances (n, T, K) of the counts given the past, a shared shock included."""
+        found = super().variances(fit, theta, series)
+        if not self.shared_shock:
+            return found
+        rows = vectors(fit, theta)
+        mean = self.means(fit, rows, series)
+        shock = Layout(fit.parameters).unpack(rows)["shock"][:, None, None]
+        return np.asarray(found + shock * (mean**2 + found - mean), float)
+
+    @override
     def pointwise(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:
@@ -269,7 +282,7 @@ class EndemicEpidemic(LaggedModel):
 
         Where R moves, it is its mean over the used periods of the last era.
         """
-        return dynamics_of(self, fit)
+        return dynamics_of(self, fit, lambda theta: self.additive(fit, theta))
 
     def forecast(
         self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000

@@ -132,6 +132,11 @@ class Latent(LaggedModel):
         """Number of earlier periods that a period depends on: `lags`, 0 without contagion."""
         return self.lags if self.contagion else 0
 
+    @property
+    def additive(self) -> bool:
+        """Whether earlier incidents add to the mean: there is an R then."""
+        return self.contagion
+
     def process(self, series: CountSeries) -> Process:
         """The process of the path over a series' window."""
         return process_of(self.path, series.window.days)
@@ -270,13 +275,13 @@ class Latent(LaggedModel):
         over draws are then those of the process.
         """
         seen, rows = series or fit.series, vectors(fit, theta)
-        parts = self.additive(fit, rows, seen)
+        parts = self.parts(fit, rows, seen)
         own, cross = parts.moving.offspring(self.past(rows, seen))
         out: FloatArray = (parts.background + own + cross) * seen.scale[:, None]
         out[:, : self.reach] = np.nan
         return out
 
-    def additive(
+    def parts(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> Additive:
         """Background with path, and reproduction, by period, for draws theta (n, p)."""
@@ -298,7 +303,7 @@ class Latent(LaggedModel):
         """
         if not self.contagion:
             refuse_dynamics(self)
-        return dynamics_of(self, fit)
+        return dynamics_of(self, fit, lambda theta: self.parts(fit, theta))
 
     def response(self, fit: Fit, stream: str, horizon: int = 12, draws: int = 400) -> Response:
         """What one more incident in a stream, in the last period, is followed by; the path held.
