@@ -33,7 +33,7 @@ STEEP = 700.0
 
 @dataclass(frozen=True, eq=False)
 class Passes:
-    """The forward pass over a series, draw by draw, and the backward one where asked for.
+    """The forward and the backward pass over a series, draw by draw.
 
     Attributes
     ----------
@@ -47,7 +47,6 @@ class Passes:
         Log-probability of what was seen in each period, by phase.
     filtered : ndarray (n, T, S)
     smoothed : ndarray (n, T, S)
-        Empty unless asked for.
     density : ndarray (n, T)
         Log-density of each period given those before.
     first : int
@@ -82,14 +81,13 @@ def phase_passes(
     fit: Fit,
     theta: FloatArray,
     series: CountSeries | None = None,
-    back: bool = False,
 ) -> Passes:
     """Passes of draws theta (n, p) over the fitted series, or over one that begins like it."""
-    return passes_over(model, theta, fit.series, series or fit.series, back)
+    return passes_over(model, theta, fit.series, series or fit.series)
 
 
 def passes_over(
-    model: Regimes, theta: FloatArray, fitted: CountSeries, series: CountSeries, back: bool
+    model: Regimes, theta: FloatArray, fitted: CountSeries, series: CountSeries
 ) -> Passes:
     """Passes of draws theta (n, p) of the parameters of one series over another."""
     from escalation.likelihood.phase_paths import passes
@@ -109,13 +107,11 @@ def passes_over(
         mean = np.exp(np.clip(base + steps[:, None, s], -STEEP, STEEP))
         terms[:, s] = count_log_pmf(series.counts, mean, psi).sum(axis=2)
     terms[:, :, ~used] = 0.0
-    found = passes(begin, matrix, np.ascontiguousarray(terms[:, :, first:]), back)
+    found = passes(begin, matrix, np.ascontiguousarray(terms[:, :, first:]))
     filtered = np.repeat(begin[:, None], len(series), axis=1)
-    smoothed = filtered.copy() if back else filtered[:0]
-    density = np.zeros((len(theta), len(series)))
-    filtered[:, first:], density[:, first:] = found[0], found[2]
-    if back:
-        smoothed[:, first:] = found[1].transpose(0, 2, 1)
+    smoothed, density = filtered.copy(), np.zeros((len(theta), len(series)))
+    filtered[:, first:], smoothed[:, first:] = (one.transpose(0, 2, 1) for one in found[:2])
+    density[:, first:] = found[2]
     # Nobody watched: the exposure is none, and so are the counts.
     base[:, series.scale <= 0] = -np.inf
     return Passes(base, steps, begin, matrix, terms, filtered, smoothed, density, first)
@@ -139,7 +135,7 @@ def phases_of(model: Regimes, fit: Fit, theta: FloatArray) -> Phases:
     from escalation.likelihood.phase_paths import likeliest
 
     series, first = fit.series, model.reach
-    found = phase_passes(model, fit, theta, back=True)
+    found = phase_passes(model, fit, theta)
     point = phase_passes(model, fit, Layout(fit.parameters).pack(fit.estimate)[None])
     path = np.full(len(series), -1, np.int64)
     path[first:] = likeliest(
@@ -178,8 +174,10 @@ def onward(
     rates = model.predictor.log_rates(layout, theta, series, edges)
     moves = later_moves(model.predictor, layout, theta, series, edges, rng)
     rates = rates if moves is None else rates + moves
-    found = passes_over(model, theta, series, series, False)
-    law = np.einsum("ns,nsr->nr", found.filtered[:, -1], found.matrix)
+    # Many paths may go on from one draw.
+    distinct, which = np.unique(theta, axis=0, return_inverse=True)
+    found = passes_over(model, distinct, series, series)
+    law = np.einsum("ns,nsr->nr", found.filtered[:, -1], found.matrix)[which.ravel()]
     theta, rates, law = (np.repeat(one, repeats, axis=0) for one in (theta, rates, law))
     return _run(model, theta, series, history, typical, rates, np.ones(horizon), rng, law)
 

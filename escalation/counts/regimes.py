@@ -258,7 +258,7 @@ class Regimes(SignedModel):
         """
         refuse_free_scales(type(self).__name__, (self.background,), engine)
         found = super().fit(series, engine, rng)
-        held = phase_passes(self, found, vectors(found, None), back=True).smoothed[0].sum(axis=0)
+        held = phase_passes(self, found, vectors(found, None)).smoothed[0].sum(axis=0)
         total = series.counts.sum(axis=0)
         unvisited = [one for one, n in zip(self.phases, held, strict=True) if n < FEWEST]
         empty = [one for one, n in zip(series.names, total, strict=True) if n == 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from escalation.likelihood.count_sums import dot
 from escalation.parameters import FloatArray
 
 
@@ -139,15 +140,16 @@ def stationary(matrix: FloatArray) -> FloatArray:
     for s in range(len(out)):
         out[s] = max(out[s], 0.0)
         total += out[s]
-    out /= total
+    for s in range(len(out)):
+        out[s] /= total
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def forward(
+def both_ways(
     begin: FloatArray, matrix: FloatArray, seen: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Filtered probabilities (T, S), and the probability (T,) of each period given those before.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The forward and the backward pass, side by side: neither waits for the other.
 
     Parameters
     ----------
@@ -156,33 +158,55 @@ def forward(
     matrix : ndarray (S, S)
     seen : ndarray (S, T)
         Probability of what was seen in each period, by phase.
+
+    Returns
+    -------
+    ahead : ndarray (S, T)
+        Filtered probabilities.
+    later : ndarray (S, T)
+        Proportional to the probability of all later periods, by phase.
+    scale : ndarray (T,)
+        Probability of each period given those before.
     """
     phases, periods = seen.shape
-    out = np.empty((periods, phases))
+    ahead = np.empty((phases, periods))
+    later = np.empty((phases, periods))
     scale = np.empty(periods)
+    come, gone = begin.copy(), np.ones(phases)
+    here, there = np.empty(phases), np.empty(phases)
     for t in range(periods):
+        r = periods - 1 - t
         total = 0.0
-        for b in range(phases):
-            come = 0.0
-            if t == 0:
-                come = begin[b]
-            else:
-                for a in range(phases):
-                    come += out[t - 1, a] * matrix[a, b]
-            out[t, b] = come * seen[b, t]
-            total += out[t, b]
+        other = 0.0
+        for s in range(phases):
+            here[s] = come[s] * seen[s, t]
+            total += here[s]
+            later[s, r] = gone[s]
+            there[s] = gone[s] * seen[s, r]
+            other += there[s]
         scale[t] = total
-        for b in range(phases):
-            out[t, b] /= total
-    return out, scale
+        # Divided after the products, which then need not wait for the division.
+        inverse = 1.0 / total
+        inverse_other = 1.0 / other
+        for s in range(phases):
+            ahead[s, t] = here[s] * inverse
+            forth = 0.0
+            back = 0.0
+            for q in range(phases):
+                forth += here[q] * matrix[q, s]
+                back += there[q] * matrix[s, q]
+            come[s] = forth * inverse
+            gone[s] = back * inverse_other
+    return ahead, later, scale
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def forward_back(
+def smoothed_slopes(
     begin: FloatArray,
     matrix: FloatArray,
     seen: FloatArray,
     ahead: FloatArray,
+    later: FloatArray,
     scale: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Smoothed probabilities (S, T), and the slopes (S, S) of the log-likelihood by the matrix.
@@ -194,28 +218,29 @@ def forward_back(
     Parameters
     ----------
     begin, matrix, seen
-        As `forward` takes them.
-    ahead, scale
-        As it gives them.
+        As `both_ways` takes them.
+    ahead, later, scale
+        As it gives them; `later` is overwritten.
     """
     phases, periods = seen.shape
     weight = np.empty((phases, periods))
+    total = np.zeros(periods)
+    for s in range(phases):
+        for t in range(periods):
+            weight[s, t] = ahead[s, t] * later[s, t]
+            total[t] += weight[s, t]
+    for t in range(periods):
+        total[t] = 1.0 / total[t]
     by_matrix = np.zeros((phases, phases))
-    later = np.ones(phases)
-    come = np.empty(phases)
-    for t in range(periods - 1, -1, -1):
-        for b in range(phases):
-            weight[b, t] = ahead[t, b] * later[b]
-            come[b] = seen[b, t] * later[b] / scale[t]
-        if t == 0:
-            break
+    first = np.empty(phases)
+    for b in range(phases):
+        for t in range(periods):
+            weight[b, t] *= total[t]
+            later[b, t] *= seen[b, t] * total[t] / scale[t]
+        first[b] = later[b, 0]
         for a in range(phases):
-            total = 0.0
-            for b in range(phases):
-                by_matrix[a, b] += ahead[t - 1, a] * come[b]
-                total += matrix[a, b] * come[b]
-            later[a] = total
-    moved = _solve(_bordered(matrix), come)
+            by_matrix[a, b] = dot(ahead[a, : periods - 1], later[b, 1:])
+    moved = _solve(_bordered(matrix), first)
     for a in range(phases):
         for b in range(phases):
             by_matrix[a, b] += begin[a] * moved[b]

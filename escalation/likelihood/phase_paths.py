@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.phase_chain import forward, forward_back, stationary, transitions
+from escalation.likelihood.phase_chain import both_ways, stationary, transitions
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -27,7 +27,7 @@ def chains(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def passes(
-    begin: FloatArray, matrix: FloatArray, terms: FloatArray, back: bool
+    begin: FloatArray, matrix: FloatArray, terms: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Filtered and smoothed probabilities, and log-densities of the periods given those before.
 
@@ -36,18 +36,15 @@ def passes(
     begin, matrix : ndarray (n, S), (n, S, S)
     terms : ndarray (n, S, T)
         Log-probability of what was seen in each period, by phase; 0 where nothing was.
-    back : bool
-        Whether the smoothed ones are wanted; else they are empty.
 
     Returns
     -------
-    filtered : ndarray (n, T, S)
-    smoothed : ndarray (n, S, T) or (0, S, T)
+    filtered, smoothed : ndarray (n, S, T)
     density : ndarray (n, T)
     """
     draws, phases, periods = terms.shape
-    filtered = np.empty((draws, periods, phases))
-    smoothed = np.empty((draws if back else 0, phases, periods))
+    filtered = np.empty(terms.shape)
+    smoothed = np.empty(terms.shape)
     density = np.empty((draws, periods))
     seen = np.empty((phases, periods))
     for n in range(draws):
@@ -58,11 +55,15 @@ def passes(
             density[n, t] = top
             for s in range(phases):
                 seen[s, t] = np.exp(terms[n, s, t] - top)
-        filtered[n], scale = forward(begin[n], matrix[n], seen)
+        ahead, later, scale = both_ways(begin[n], matrix[n], seen)
+        filtered[n] = ahead
         for t in range(periods):
             density[n, t] += np.log(scale[t])
-        if back:
-            smoothed[n] = forward_back(begin[n], matrix[n], seen, filtered[n], scale)[0]
+            total = 0.0
+            for s in range(phases):
+                total += ahead[s, t] * later[s, t]
+            for s in range(phases):
+                smoothed[n, s, t] = ahead[s, t] * later[s, t] / total
     return filtered, smoothed, density
 
 

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from escalation.likelihood.count_sums import (
+    LOWEST,
     SMALL,
     add_scaled,
     dot,
@@ -18,9 +19,9 @@ from escalation.likelihood.count_sums import (
 from escalation.likelihood.count_terms import dispersed_term, rising
 from escalation.likelihood.exponential import fade, logarithm
 from escalation.likelihood.phase_chain import (
+    both_ways,
     chain_back,
-    forward,
-    forward_back,
+    smoothed_slopes,
     stationary,
     transitions,
 )
@@ -37,63 +38,53 @@ HIGHEST = 34.0
 @njit(cache=True, nogil=True, error_model="numpy")
 def phase_row(
     y: FloatArray,
-    exponent: FloatArray,
     base: FloatArray,
     step: float,
-    used: FloatArray,
+    dispersed: bool,
     psi: float,
     term: FloatArray,
     slope: FloatArray,
     bend: FloatArray,
-) -> bool:
-    r"""Add one stream's log-probabilities in one phase, without what only depends on psi.
+) -> None:
+    r"""Add one stream's log-probabilities in one phase: the part that its phase changes.
+
+    .. math:: y d - (y + 1/\psi)\log(1 + \psi\mu), \qquad \mu = b e^d
 
     Parameters
     ----------
-    y, exponent, base : ndarray (n,)
-        Counts, log-means without the phase, and their exponentials.
+    y, base : ndarray (n,)
+        Counts, and means without the phase.
     step : float
-        What the phase adds to the log-mean.
-    used : ndarray (n,)
+        d: what the phase adds to the log-mean.
+    dispersed : bool
+        False for the Poisson law.
     psi : float
-        0 for the Poisson law.
     term : ndarray (n,)
-        :math:`y\log\mu - (y + 1/\psi)\log(1 + \psi\mu)` is added where the period is used.
+        Is added to.
     slope, bend : ndarray (n,)
         Slopes by log-mean and by psi are written.
-
-    Returns
-    -------
-    bool
-        False where a mean is not one of counts.
     """
     factor = np.exp(step)
-    bad = 0
-    for i in range(y.size):
-        inside = (exponent[i] + step < HIGHEST) & (1.0 + psi * base[i] * factor > 0.0)
-        bad += 0 if inside else 1
-    if bad > 0:
-        return False
-    if not psi > SMALL:
+    if psi > SMALL or not dispersed:
+        inverse = 1.0 / psi if dispersed else 0.0
+        poisson = 0.0 if dispersed else 1.0
         for i in range(y.size):
             mean = base[i] * factor
-            value, change = dispersed_term(y[i], mean, psi)
-            term[i] += used[i] * (y[i] * (exponent[i] + step) + value)
-            slope[i] = used[i] * (y[i] - mean) / (1.0 + psi * mean)
-            bend[i] = used[i] * change
-        return True
-    inverse = 1.0 / psi
+            x = psi * mean
+            u = 1.0 + x
+            over = 1.0 / u
+            # The second part mends what the rounding of 1 + x has lost.
+            log_u = logarithm(u) + (x - (u - 1.0)) * over
+            term[i] += y[i] * step - (y[i] + inverse) * log_u - poisson * mean
+            slope[i] = (y[i] - mean) * over
+            bend[i] = (log_u - x * over) * inverse * inverse - y[i] * mean * over
+        return
     for i in range(y.size):
         mean = base[i] * factor
-        x = psi * mean
-        u = 1.0 + x
-        over = 1.0 / u
-        # The second part mends what the rounding of 1 + x has lost.
-        log_u = logarithm(u) + (x - (u - 1.0)) * over
-        term[i] += used[i] * (y[i] * (exponent[i] + step) - (y[i] + inverse) * log_u)
-        slope[i] = used[i] * ((y[i] - mean) * over)
-        bend[i] = used[i] * ((log_u - x * over) * inverse * inverse - y[i] * mean * over)
-    return True
+        value, change = dispersed_term(y[i], mean, psi)
+        term[i] += y[i] * step + value
+        slope[i] = (y[i] - mean) / (1.0 + psi * mean)
+        bend[i] = change
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -200,7 +191,7 @@ def regimes(
     Zucchini, MacDonald & Langrock (2016), Hidden Markov Models for Time Series, chapters 2 and 3.
     """
     streams, periods = counts.shape
-    phases, first = place[PHASES], place[INFLUENCE]
+    phases, first, dispersed = place[PHASES], place[INFLUENCE], place[DISPERSED] > 0
     lags = values.shape[1] if first >= 0 else 0
     size = periods - lags
     nothing = -np.inf, np.zeros(theta.size), np.zeros(values.shape)
@@ -213,10 +204,12 @@ def regimes(
     counted = used[lags:]
     exponent = np.empty(size)
     base = np.empty(size)
+    whole = np.zeros(size)
     term = np.zeros((phases, size))
     slope = np.empty((phases, streams, size))
     bend = np.empty((phases, streams, size))
     for k in range(streams):
+        y = counts[k, lags:]
         exponent[:] = offset[k, lags:]
         for p in range(column.shape[1]):
             factor = _coefficient(theta, column[k, p], multiplier[k, p])
@@ -225,51 +218,62 @@ def regimes(
             for j in range(streams):
                 if theta[first + k * streams + j] != 0.0:
                     add_scaled(exponent, theta[first + k * streams + j], past[j])
+        highest = -np.inf
+        for i in range(size):
+            highest = max(highest, exponent[i])
+            whole[i] += y[i] * exponent[i]
         base[:] = exponent
         if not exponentials(base):
             return nothing
-        psi = theta[place[HEAD + k]] if place[DISPERSED] > 0 else 0.0
+        psi = theta[place[HEAD + k]] if dispersed else 0.0
         for s in range(phases):
-            if not phase_row(
-                counts[k, lags:], exponent, base, steps[s, k], counted, psi, term[s],
-                slope[s, k], bend[s, k],
-            ):  # fmt: skip
+            above = highest + steps[s, k]
+            if not above < HIGHEST or not 1.0 + psi * np.exp(above) > 0.0:
                 return nothing
-    top = term[0].copy()
-    for s in range(1, phases):
+            phase_row(y, base, steps[s, k], dispersed, psi, term[s], slope[s, k], bend[s, k])
+    top = np.full(size, -np.inf)
+    for s in range(phases):
         for i in range(size):
+            term[s, i] *= counted[i]
             top[i] = max(top[i], term[s, i])
     for s in range(phases):
         for i in range(size):
             term[s, i] = fade(term[s, i] - top[i])
     matrix = transitions(theta, place[STAY], place[UP], place[JUMP], phases)
     begin = stationary(matrix)
-    ahead, scale = forward(begin, matrix, term)
-    value = constant[0]
+    ahead, later, scale = both_ways(begin, matrix, term)
+    bad = 0
     for i in range(size):
-        if not scale[i] > 0.0:
-            return nothing
-        value += top[i] + np.log(scale[i])
+        bad += 0 if scale[i] > LOWEST else 1
+    if bad > 0:
+        return nothing
+    for i in range(size):
+        top[i] += counted[i] * whole[i] + logarithm(scale[i])
+    value = constant[0] + lane_sum(top)
     if not abs(value) < np.inf:
         return nothing
-    weight, by_matrix = forward_back(begin, matrix, term, ahead, scale)
+    weight, by_matrix = smoothed_slopes(begin, matrix, term, ahead, later, scale)
     chain_back(theta, place[STAY], place[UP], place[JUMP], matrix, by_matrix, by_theta)
-    if place[DISPERSED] > 0:
+    if dispersed:
         risen, by_psi = rising(exceed, theta, place[HEAD:])
         value += risen
         for k in range(streams):
             by_theta[place[HEAD + k]] += by_psi[k]
+    for s in range(phases):
+        for i in range(size):
+            weight[s, i] *= counted[i]
     by_steps = np.zeros((phases, streams))
     back = np.zeros((streams, size))
     for k in range(streams):
         total = exponent
         total[:] = 0.0
         for s in range(phases):
+            own = slope[s, k]
             for i in range(size):
-                slope[s, k, i] *= weight[s, i]
-                total[i] += slope[s, k, i]
-            by_steps[s, k] = lane_sum(slope[s, k])
-            if place[DISPERSED] > 0:
+                own[i] *= weight[s, i]
+                total[i] += own[i]
+            by_steps[s, k] = lane_sum(own)
+            if dispersed:
                 by_theta[place[HEAD + k]] += dot(weight[s], bend[s, k])
         for p in range(column.shape[1]):
             change = dot(total, design[k, p, lags:])
