@@ -50,12 +50,10 @@ def pearson(fit: Fit) -> FloatArray:
     if not isinstance(series, CountSeries):
         raise ValueError(f"this check needs a count model, got {fit.model.name}")
     model: Any = fit.model
-    mean = model.means(fit)[0]
-    psi = fit.estimate.get("dispersion", np.zeros(()))
-    used = likelihood_periods(fit)
+    used = likelihood_periods(fit)[:, None]
     # A period that nobody watched has a mean of zero.
-    spread = np.where(used[:, None], np.sqrt(mean * (1 + psi * mean)), np.nan)
-    out = (series.counts - mean) / spread
+    spread = np.sqrt(np.where(used, model.variances(fit)[0], np.nan))
+    out = (series.counts - model.means(fit)[0]) / spread
     return np.asarray(out, float)
 
 

@@ -294,6 +294,19 @@ class Hurdle(SignedModel):
         return np.asarray(self.probabilities(fit, rows, seen) * size, float)
 
     @override
+    def variances(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        """Variances (n, T, K) of the counts given the past, the empty periods included."""
+        seen, rows = series or fit.series, vectors(fit, theta)
+        _, mean = given_past(self, rows, fit.series, seen)
+        mean = mean * seen.scale[:, None]
+        psi = self.overdispersion(rows, fit.series)[:, None]
+        some, size = self.probabilities(fit, rows, seen), truncated_mean(mean, psi)
+        # The mean square without zeros is that with them over the probability of no zero.
+        return np.asarray(some * size * (1 + (1 + psi) * mean) - (some * size) ** 2, float)
+
+    @override
     def pointwise(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:

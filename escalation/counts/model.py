@@ -43,6 +43,15 @@ class CountModel(Model):
         Of another series, as `pointwise` takes it, where given.
         """
 
+    def variances(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        """Variances (n, T, K) of the counts given the past; arguments as for `means`."""
+        seen, rows = series or fit.series, vectors(fit, theta)
+        mean = self.means(fit, rows, seen)
+        psi = dispersions(Layout(fit.parameters), rows, seen.n_streams)
+        return mean if psi is None else mean * (1 + psi[:, None] * mean)
+
     @abstractmethod
     def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
         """Series (n, T, K) of draws (n, p) that begin as a series does; infinite beyond the cap."""
