@@ -35,7 +35,8 @@ from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Par
 from escalation.series import CountSeries
 from escalation.window import DateArray
 
-STARTS = ("marginal mean", "condition")
+STARTS = ("twenty generations", "marginal mean", "condition")
+GENERATIONS = 20
 #: Means above this are no counts.
 HIGHEST = 1e15
 
@@ -68,11 +69,15 @@ class Ingarch(CountModel):
         One :math:`\psi` a stream, or one for all.
     arrows : tuple of tuples of bool, optional
         ``arrows[k][j]`` is false where stream j is not followed by more of k. None: all allowed.
-    start : {"marginal mean", "condition"}
-        What stands for counts and means before the first period. ``"marginal mean"``, the
-        convention of tscount: the mean of the process without season, trend and interventions, a
-        function of the parameters; every period is in the likelihood. ``"condition"``: the mean
-        count; the periods up to the longest lag are left out of the likelihood.
+    start : {"twenty generations", "marginal mean", "condition"}
+        What stands for counts and means before the first period. ``"twenty generations"``: the mean
+        of the process without season, trend and interventions, as far as its incidents have
+        ancestors no more than twenty generations back. It is a polynomial in the parameters and
+        exists for all of them; where the effects of the past sum to 0.8 it is 99 % of the marginal
+        mean. ``"marginal mean"``, the convention of tscount: all generations. It grows beyond all
+        bounds where the effects sum to one, and the likelihood ends there. Under both every period
+        is in the likelihood. ``"condition"``: the mean count; the periods up to the longest lag are
+        left out of the likelihood.
 
     References
     ----------
@@ -97,7 +102,7 @@ class Ingarch(CountModel):
     distribution: str = "negative binomial"
     dispersion: str = "stream"
     arrows: tuple[tuple[bool, ...], ...] | None = None
-    start: str = "marginal mean"
+    start: str = "twenty generations"
 
     name = "INGARCH"
     settles = "do the effects of the past sum to less than 1"
@@ -166,7 +171,7 @@ class Ingarch(CountModel):
     @override
     def used(self, series: CountSeries) -> BoolArray:
         """Which periods (T,) the likelihood uses."""
-        before = self.reach if self.start == "marginal mean" else 0
+        before = 0 if self.start == "condition" else self.reach
         return used_periods(series, self.reach, before)
 
     # Fitting -----------------------------------------------------------------------------------
@@ -181,7 +186,7 @@ class Ingarch(CountModel):
             layout.start("added") if self.interventions is not None else -1,
             layout.start("past_obs") if self.past_obs else -1,
             layout.start("past_mean") if self.past_mean else -1,
-            int(self.start == "marginal mean"),
+            {"condition": 0, "marginal mean": -1}.get(self.start, GENERATIONS),
             layout.start("level"),
             *dispersion_places(layout, streams),
         ]
@@ -204,6 +209,7 @@ class Ingarch(CountModel):
             resample=lambda theta, rng: self._data(series, self._again(theta, series, rng)),
             rows=layout.rows(streams),
             moments=lambda theta: self._moments(theta, series),
+            explosive=True,
         )
 
     def _data(self, series: CountSeries, counts: FloatArray) -> dict[str, FloatArray]:
@@ -446,13 +452,19 @@ class Ingarch(CountModel):
         if self.start == "condition":
             return usual
         values = Layout(self.parameters(series)).unpack(theta)
-        rest = np.tile(np.eye(streams), (len(theta), 1, 1))
+        total = np.zeros((len(theta), streams, streams))
         if self.past_obs:
-            rest -= values["past_obs"].sum(axis=1)
+            total += values["past_obs"].sum(axis=1)
         if self.past_mean:
-            rest -= values["past_mean"].sum(axis=1)[:, :, None] * np.eye(streams)
+            total += values["past_mean"].sum(axis=1)[:, :, None] * np.eye(streams)
+        flat = np.exp(values["level"])
+        if self.start == "twenty generations":
+            found = flat
+            for _ in range(GENERATIONS):
+                found = np.minimum(flat + np.einsum("nkj,nj->nk", total, found), HIGHEST)
+            return found
         try:
-            found = np.linalg.solve(rest, np.exp(values["level"])[:, :, None])[:, :, 0]
+            found = np.linalg.solve(np.eye(streams) - total, flat[:, :, None])[:, :, 0]
         except np.linalg.LinAlgError:
             return usual
         return np.where((found > 0).all(axis=1, keepdims=True), found, usual)

@@ -75,9 +75,11 @@ class Problem:
         Whether parameters within a few standard errors may send the means beyond all bounds: draws
         from a limit law are then checked against the likelihood.
     normal : callable, optional
-        () -> (theta (p,), covariance (f, f) of the free entries, positive ones as logs and unit
-        ones as logits): a normal law near the posterior, by which a sampler starts and
-        standardises where the joint mode means nothing, as in a hierarchical model.
+        () -> (theta (p,), covariance (f, f), place (n, 3), share (n,)): a normal law near the
+        posterior, by which a sampler starts and standardises where the joint mode means nothing,
+        as in a hierarchical model. The covariance is that of the free entries, positive ones as
+        logs, unit ones as logits, the deviations at `place` partly centred by `share`
+        (`escalation.engines.centring`).
     """
 
     layout: Layout
@@ -100,7 +102,7 @@ class Problem:
     sketch: Mapping[str, Any] | None = None
     moments: Callable[[FloatArray], tuple[FloatArray, FloatArray]] | None = None
     explosive: bool = False
-    normal: Callable[[], tuple[FloatArray, FloatArray]] | None = None
+    normal: Callable[[], tuple[FloatArray, FloatArray, IntArray, FloatArray]] | None = None
 
     def kernels(
         self, theta: FloatArray, constants: FloatArray | None = None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from escalation.engines.base import Problem
 from escalation.engines.objective import LIMITS, SINGULAR, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: An entry this many standard errors above its bound at zero is drawn on the scale of its root.
 FAR = 3.0
+#: A fall of the log-likelihood, in standard deviations of the one that the normal law has, that is
+#: none of its own; the share of such draws above which the law itself is given up.
+BELOW, ASTRAY = 10.0, 0.1
 
 
 def limit_law(
@@ -26,6 +30,39 @@ def limit_law(
     rooted = far_from_zero(best, scale, silent)
     out = drawn(best, scale, silent, rooted, rng.standard_normal((draws, best.x.size)), rng)
     return to_own_scale(out, scale, rooted)
+
+
+def possible(
+    problem: Problem, theta: FloatArray, highest: float, rng: np.random.Generator
+) -> FloatArray | None:
+    """Draws theta (n, p) with those replaced by others that the likelihood finds impossible.
+
+    Twice the fall of the log-likelihood from its maximum is chi-squared under the normal law; an
+    impossible draw lies ten standard deviations lower. So it is where the mean of a recursion may
+    run away: what is known of its feedback has an end that the law knows nothing of.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : ndarray (n, p)
+    highest : float
+        The log-likelihood at its maximum.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray (n, p) or None
+        None where more than a tenth of the draws are impossible: the law is none.
+    """
+    entries = len(problem.layout.free)
+    allowed = entries + BELOW * np.sqrt(2 * entries)
+    values = np.array([problem.evaluate(one)[0] for one in theta])
+    lower = ~(2 * (highest - values) < allowed)
+    if lower.mean() > ASTRAY:
+        return None
+    out = theta.copy()
+    out[lower] = theta[rng.choice(np.flatnonzero(~lower), int(lower.sum()))]
+    return out
 
 
 def far_from_zero(best: Optimum, scale: WorkingScale, silent: BoolArray) -> BoolArray:

@@ -8,13 +8,15 @@ from typing import override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
-from escalation.engines.limit_law import limit_law
+from escalation.engines.limit_law import limit_law, possible
 from escalation.engines.objective import Objective, Optimum
 from escalation.engines.ridge import ridge_draws
 from escalation.parameters import BoolArray, FloatArray
 
 #: With more parameters than this a singular information does not call the bootstrap by itself.
 FEW = 60
+#: Samples of a bootstrap that was not asked for.
+SAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,10 @@ class MaximumLikelihood(Engine):
     parameter to find out, some 180 to follow one. A singular information, or `bootstrap` > 0,
     calls the parametric bootstrap itself (unless there are more than 60 parameters: the diagnostics
     then say that directions without information were kept wide): simulate, refit, keep the
-    estimates. The coefficients of a trend are penalised by their prior. What the likelihood does
-    not depend on at the maximum, such as the delays of an arrow estimated as zero, is drawn from
-    its prior and named in the diagnostics.
+    estimates. So do draws of a recursion's parameters of which the likelihood finds more than a
+    tenth impossible; fewer are left out. The coefficients of a trend are penalised by their prior.
+    What the likelihood does not depend on at the maximum, such as the delays of an arrow estimated
+    as zero, is drawn from its prior and named in the diagnostics.
 
     Attributes
     ----------
@@ -57,28 +60,31 @@ class MaximumLikelihood(Engine):
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
         best, reached = objective.maximise(starts)
         few = len(best.x) <= FEW
-        samples = self.bootstrap or (100 if best.singular and few else 0)
+        samples = self.bootstrap or (SAMPLES if best.singular and few else 0)
         law, followed, evaluations, failed = "limit law", tuple[int, ...](), 0, 0
-        if samples:
-            law = f"parametric bootstrap of {samples}"
-            x, failed = _refit(objective, best, samples, rng)
-            values = objective.scale.back(x)
-            values = values[rng.integers(len(values), size=self.draws)]
-        else:
+        if not samples:
             found = ridge_draws(objective, best, self.draws, rng)
             best, values, evaluations = found.best, found.values, found.evaluations
             followed = found.followed
             values[:, best.silent] = _prior_draws(objective, best.silent, self.draws, rng)
+            if problem.explosive:
+                kept = possible(problem, _whole(objective, values), best.value, rng)
+                if kept is None:
+                    samples, followed = SAMPLES, ()
+                else:
+                    values = kept[:, objective.free]
+        if samples:
+            law = f"parametric bootstrap of {samples}"
+            values, failed = bootstrapped(objective, best, objective.theta(best.x), samples, rng)
+            values = values[rng.integers(len(values), size=self.draws)]
         silent = best.silent
         layout = problem.layout
         if followed:
             names = ", ".join(layout.labels[i] for i in followed)
             law += f" along the profile of {names}"
-        theta = np.zeros((len(values), layout.size))
-        theta[:, objective.free] = values
         estimate = objective.theta(best.x)
         return Posterior(
-            draws=layout.unpack(theta),
+            draws=layout.unpack(_whole(objective, values)),
             estimate=layout.unpack(estimate),
             log_likelihood=float(problem.evaluate(estimate)[0]),
             diagnostics={
@@ -108,18 +114,28 @@ def _prior_draws(
     return np.concatenate(drawn, axis=1)[:, objective.free][:, silent]
 
 
-def _refit(
-    objective: Objective, best: Optimum, samples: int, rng: np.random.Generator
+def _whole(objective: Objective, values: FloatArray) -> FloatArray:
+    """All parameters (n, p) of free entries (n, f)."""
+    theta = np.zeros((len(values), objective.problem.layout.size))
+    theta[:, objective.free] = values
+    return theta
+
+
+def bootstrapped(
+    objective: Objective,
+    best: Optimum,
+    theta: FloatArray,
+    samples: int,
+    rng: np.random.Generator,
 ) -> tuple[FloatArray, int]:
-    """Estimates (n, f) from series simulated at the maximum, and how many refits failed."""
-    theta = objective.theta(best.x)
+    """Estimates (n, f) from series simulated at parameters (p,), and how many refits failed."""
     found = []
     for _ in range(samples):
         again = replace(objective, data=objective.problem.resample(theta, rng))
         x, value = again.climb(best.x)
         if np.isfinite(value) and value > -1e12:
             found.append(x)
-    return np.array(found or [best.x]), samples - len(found)
+    return objective.scale.back(np.array(found or [best.x])), samples - len(found)
 
 
 #: The limit law alone, for engines that bring an information of their own.

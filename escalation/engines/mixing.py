@@ -3,21 +3,25 @@ r"""Coordinates in which a posterior is easy to sample, and the priors on them, 
 Positive entries are logs, entries between 0 and 1 are logits. Levels and reproduction matrix of an
 additive model are mixed besides. With the streams' mean rates m, row k has
 :math:`z_0 = b_k - \log m_k` for its level and :math:`z_j = \log R_{kj} + \log(m_j / m_k)` for each
-allowed arrow. What the data know best is the mean :math:`u_k = \log\sum_i e^{z_i}`; the rest is
-how it splits among background and sources, :math:`c_k = V'z` with V orthonormal contrasts. The
-Jacobian from (u, c) to z is constant. The posterior is the same as that of the plain parameters;
-leapfrog steps are longer.
+allowed arrow. Effects of counts at several lags, and of the stream's own earlier means, are arrows
+too. What the data know best is the mean :math:`u_k = \log\sum_i e^{z_i}`; the rest is how it splits
+among background and sources, :math:`c_k = V'z` with V orthonormal contrasts. The Jacobian from
+(u, c) to z is constant. The posterior is the same as that of the plain parameters; leapfrog steps
+are longer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+from escalation.engines import centring
 from escalation.engines.base import Problem
+from escalation.engines.centring import to_deviations
 from escalation.parameters import (
     Beta,
     ExponentialPrior,
@@ -29,10 +33,15 @@ from escalation.parameters import (
     Stability,
 )
 
+IntArray = NDArray[np.int64]
+
 #: How an entry follows from its coordinate.
 REAL, LOG, LOGIT = 0, 1, 2
 #: What the compiled code knows of an entry's prior; anything else is evaluated by its class.
 FLAT, NORMAL, LOG_NORMAL, HALF_NORMAL, EXPONENTIAL, BETA = 0, 1, 2, 3, 4, 5
+#: Parameters that add to a stream's mean as its level does: 2 by target and source in their last
+#: axes, 1 by the stream alone.
+ARROWS = {"reproduction": 2, "past_obs": 2, "past_mean": 1}
 NO_GROUPS = np.zeros((0, 0), np.int64)
 KINDS = {"real": REAL, "positive": LOG, "nonnegative": LOG, "unit": LOGIT}
 
@@ -58,6 +67,8 @@ class Coordinates:
         stable, and the radius, 0 for none.
     slow : tuple of (Prior, places)
         Priors that only their class can evaluate.
+    centred : (ndarray of int (n, 3), ndarray (n,)), optional
+        Deviations in coordinates of their own (`escalation.engines.centring`): places and shares.
     """
 
     rows: int
@@ -66,10 +77,18 @@ class Coordinates:
     free: int
     arrays: tuple[Any, ...]
     slow: tuple[tuple[Prior, Any], ...] = ()
+    centred: tuple[IntArray, FloatArray] | None = None
+
+    def partly_centred(self, place: IntArray, share: FloatArray) -> Coordinates:
+        """The same with deviations whose prior is standard normal partly centred."""
+        laws = np.array(self.arrays[-2])
+        laws[place[:, 0], 0] = FLAT
+        arrays = (*self.arrays[:-2], laws, self.arrays[-1])
+        return replace(self, arrays=arrays, centred=(place, share))
 
     @classmethod
     def of(cls, problem: Problem) -> Coordinates:
-        """The map for a problem; rows are mixed where it has levels and an R of all streams."""
+        """The map for a problem; rows are mixed where it has levels and arrows of all streams."""
         layout = problem.layout
         kinds = np.zeros(layout.size, np.int64)
         kinds[layout.free] = [KINDS[support] for support in layout.supports]
@@ -113,10 +132,14 @@ class Coordinates:
         rest = mixture, inner, NO_GROUPS, *self.arrays[:6]
         for one, theta in zip(flat, out, strict=True):
             to_parameters(one, centre, root, own, theta, *rest)
+            if self.centred is not None:
+                to_deviations(theta, *self.centred)
         return out.reshape(*x.shape[:-1], self.size)
 
     def to(self, theta: FloatArray) -> FloatArray:
         """Coordinates (f,) of parameters theta (size,); a zero is taken as a small number."""
+        if self.centred is not None:
+            theta = centring.to_coordinates(theta, *self.centred)
         first, part, offset, contrasts, owner, other = self.arrays[:6]
         z = _log_of(theta[part[:, 0]], part[:, 1]) - offset
         x = np.empty(self.free)
@@ -148,30 +171,30 @@ def _mixed_rows(problem: Problem) -> list[tuple[list[int], list[float]]]:
     """Places in theta, and offsets of the logs, of the parts of each row; empty if none mixes."""
     layout, rates = problem.layout, problem.rates
     parameters = {p.name: p for p in layout.parameters}
-    if not {"level", "reproduction"} <= set(parameters):
-        return []
-    level, matrix = parameters["level"], parameters["reproduction"]
-    streams = len(rates)
+    arrows = [parameters[name] for name in ARROWS if name in parameters]
+    level, streams = parameters.get("level"), len(rates)
     fits = (
-        level.size == streams
+        bool(arrows)
+        and level is not None
+        and level.size == streams
         and level.mask.all()
         and level.support == "real"
-        and matrix.shape[-2:] == (streams, streams)
-        and KINDS[matrix.support] == LOG
+        and all(one.shape[-ARROWS[one.name] :] == (streams,) * ARROWS[one.name] for one in arrows)
+        and all(KINDS[one.support] == LOG for one in arrows)
         and bool((rates > 0).all())
     )
     if not fits:
         return []
-    mask = matrix.mask.reshape(-1, streams, streams)
-    first, start = layout.start("level"), layout.start("reproduction")
-    out = []
-    for k in range(streams):
-        places, offsets = [first + k], [float(np.log(rates[k]))]
-        for era, j in zip(*np.nonzero(mask[:, k]), strict=True):
-            places.append(start + int(era) * streams**2 + k * streams + int(j))
-            # An arrow of one era acts in a part of the time.
-            offsets.append(float(np.log(rates[k] / rates[j] * len(mask))))
-        out.append((places, offsets))
+    out = [([layout.start("level") + k], [float(np.log(rates[k]))]) for k in range(streams)]
+    for one in arrows:
+        first = layout.start(one.name)
+        # An arrow of one era acts in a part of the time; one of a lag acts always.
+        eras = one.size // streams**2 if one.name == "reproduction" else 1
+        for place in zip(*np.nonzero(one.mask), strict=True):
+            k, j = place[-ARROWS[one.name]], place[-1]
+            places, offsets = out[k]
+            places.append(first + int(np.ravel_multi_index(place, one.shape)))
+            offsets.append(float(np.log(rates[k] / rates[j] * eras)))
     return out
 
 

@@ -8,7 +8,8 @@ from typing import Any, override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
-from escalation.engines.limit_law import limit_law
+from escalation.engines.limit_law import limit_law, possible
+from escalation.engines.maximum_likelihood import SAMPLES, bootstrapped
 from escalation.engines.objective import Objective, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, Layout
 
@@ -41,7 +42,8 @@ class QuasiLikelihood(Engine):
     Attributes
     ----------
     draws : int
-        From the normal law of the estimate, entries near zero as `MaximumLikelihood` has them.
+        From the normal law of the estimate, entries near zero as `MaximumLikelihood` has them;
+        from the parametric bootstrap where that law is astray (`escalation.engines.limit_law`).
     starts : int
 
     References
@@ -71,18 +73,26 @@ class QuasiLikelihood(Engine):
         poor = _uninformed(objective, best)
         information = _information(problem, objective, best, estimate, spread, poor)
         working = replace(best, information=information)
-        theta = np.zeros((self.draws, problem.layout.size))
-        stays = poor & ~best.vanishing
-        theta[:, objective.free] = limit_law(working, objective.scale, stays, self.draws, rng)
         first = problem.layout.start("dispersion")
-        theta[:, first : first + spread.size] = spread
         estimate[first : first + spread.size] = spread
         value = float(problem.evaluate(estimate)[0])
+        stays = poor & ~best.vanishing
+        law = "sandwich of the Poisson scores"
+        theta = np.tile(estimate, (self.draws, 1))
+        theta[:, objective.free] = limit_law(working, objective.scale, stays, self.draws, rng)
+        kept = possible(problem, theta, value, rng) if problem.explosive else theta
+        if kept is not None:
+            theta = kept
+        else:
+            law = f"parametric bootstrap of {SAMPLES}"
+            values, _ = bootstrapped(objective, best, estimate, SAMPLES, rng)
+            theta[:, objective.free] = values[rng.integers(len(values), size=self.draws)]
         return Posterior(
             draws=problem.layout.unpack(theta),
             estimate=problem.layout.unpack(estimate),
             log_likelihood=value,
-            diagnostics=_told(objective, best, reached, information, spread, poor, value),
+            diagnostics=_told(objective, best, reached, information, spread, poor, value)
+            | {"intervals": law},
         )
 
 
@@ -107,7 +117,6 @@ def _told(
         # These stay at the estimate in every draw, but for the vanishing.
         "silent": [labels[i] for i in np.flatnonzero(poor & ~best.vanishing)],
         "vanishing": [labels[i] for i in np.flatnonzero(best.vanishing)],
-        "intervals": "sandwich of the Poisson scores",
         "optima": reached,
         "parameters": number,
         "standard_errors": dict(zip(labels, errors.tolist(), strict=True)),

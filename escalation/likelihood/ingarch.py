@@ -58,9 +58,9 @@ def ingarch(
     obs_lags, mean_lags : ndarray of int
         Lags l of the counts and m of the means.
     place : ndarray of int (6 + K,)
-        Places of the first additive effect, of B and of alpha; whether the recursion begins at the
-        marginal mean (1) or at the mean count (0); place of the first level; number of dispersion
-        parameters; place of each stream's dispersion.
+        Places of the first additive effect, of B and of alpha; where the recursion begins: at the
+        mean after so many generations, at the marginal mean (-1) or at the mean count (0); place of
+        the first level; number of dispersion parameters; place of each stream's dispersion.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def ingarch(
     periods, streams = counts.shape
     columns, effects = design.shape[1], added.shape[1]
     first_added, first_obs, first_mean = place[0], place[1], place[2]
-    marginal, level, dispersed = place[3] == 1, place[4], place[5] > 0
+    generations, level, dispersed = place[3], place[4], place[5] > 0
     square = streams * streams
     by_theta = np.zeros(theta.size)
     by_values = np.zeros_like(values)
@@ -87,9 +87,12 @@ def ingarch(
         for k in range(streams):
             total[k, k] += theta[first_mean + m * streams + k]
     before = typical.copy()
-    if marginal:
-        rest = np.eye(streams) - total
-        before = np.linalg.solve(rest, np.exp(theta[level : level + streams]))
+    flat = np.exp(theta[level : level + streams])
+    chain = ancestry(flat, total, generations)
+    if generations > 0:
+        before[:] = chain[generations]
+    elif generations < 0:
+        before = np.linalg.solve(np.eye(streams) - total, flat)
         # All positive just where the spectral radius of the total is below 1 (an M-matrix).
         if not before.min() > 0.0:
             return -np.inf, by_theta, by_values
@@ -169,13 +172,66 @@ def ingarch(
                 else:
                     by_theta[at] += pull * before[k]
                     by_before[k] += pull * theta[at]
-    if marginal:
-        share = np.linalg.solve(np.ascontiguousarray(rest.T), by_before)
-        for k in range(streams):
-            by_theta[level + k] += share[k] * np.exp(theta[level + k])
-            for i in range(obs_lags.size):
-                for j in range(streams):
-                    by_theta[first_obs + i * square + k * streams + j] += share[k] * before[j]
-            for m in range(mean_lags.size):
-                by_theta[first_mean + m * streams + k] += share[k] * before[k]
+    if generations == 0:
+        return value, by_theta, by_values
+    if generations > 0:
+        by_flat, by_total = by_ancestry(by_before, total, chain)
+    else:
+        by_flat = np.linalg.solve(np.ascontiguousarray((np.eye(streams) - total).T), by_before)
+        by_total = np.outer(by_flat, before)
+    for k in range(streams):
+        by_theta[level + k] += by_flat[k] * flat[k]
+        for i in range(obs_lags.size):
+            for j in range(streams):
+                by_theta[first_obs + i * square + k * streams + j] += by_total[k, j]
+        for m in range(mean_lags.size):
+            by_theta[first_mean + m * streams + k] += by_total[k, k]
     return value, by_theta, by_values
+
+
+@njit(cache=True, nogil=True)
+def ancestry(background: FloatArray, total: FloatArray, generations: int) -> FloatArray:
+    """Means (generations + 1, K) with no ancestors, with one generation of them, and so on.
+
+    Parameters
+    ----------
+    background : ndarray (K,)
+    total : ndarray (K, K)
+        What a mean of one in each stream adds to the mean of each, all lags together.
+    generations : int
+        None if it is negative.
+    """
+    out = np.empty((max(generations, 0) + 1, background.size))
+    out[0] = background
+    for g in range(generations):
+        for k in range(background.size):
+            out[g + 1, k] = background[k]
+            for j in range(background.size):
+                out[g + 1, k] += total[k, j] * out[g, j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def by_ancestry(
+    by_last: FloatArray, total: FloatArray, chain: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Slopes (K,) by the background and (K, K) by `total`, of a slope by the last mean.
+
+    Parameters
+    ----------
+    by_last : ndarray (K,)
+    total : ndarray (K, K)
+    chain : ndarray (generations + 1, K)
+        Of `ancestry`.
+    """
+    by_background, by_total = by_last.copy(), np.zeros(total.shape)
+    later = by_last.copy()
+    for g in range(len(chain) - 1, 0, -1):
+        earlier = np.zeros(later.size)
+        for k in range(later.size):
+            for j in range(later.size):
+                by_total[k, j] += later[k] * chain[g - 1, j]
+                earlier[j] += later[k] * total[k, j]
+        by_background += earlier
+        later = earlier
+    return by_background, by_total

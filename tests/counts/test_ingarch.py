@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from scipy import stats
 
 from escalation.background import Background, Interventions
 from escalation.counts import Ingarch
-from escalation.engines import Laplace, MaximumLikelihood, QuasiLikelihood
+from escalation.counts.ingarch import STARTS
+from escalation.engines import NUTS, Laplace, MaximumLikelihood, QuasiLikelihood
 from escalation.parameters import Layout
 from escalation.series import CountSeries
 
@@ -19,7 +21,7 @@ TSCOUNT = json.loads((Path(__file__).parents[1] / "references/tscount.json").rea
 START = date(1990, 1, 1)
 #: Level shift from period 84 and spike at period 100, counted from one.
 WHEN = Interventions(shifts=(START + timedelta(weeks=83),), spikes=(START + timedelta(weeks=99),))
-CAMPY = Ingarch(past_obs=(1,), past_mean=(13,), interventions=WHEN)
+CAMPY = Ingarch(past_obs=(1,), past_mean=(13,), interventions=WHEN, start="marginal mean")
 TRUTH = {
     "level": np.array([0.0, -0.2]),
     "past_obs": np.array([[[0.3, 0.1], [0.2, 0.25]]]),
@@ -58,7 +60,7 @@ def published(case):
 CASES = {
     "campy_ingarch_pois": CAMPY,
     "campy_ingarch_nbin": CAMPY,
-    "campy_inarch1": Ingarch(past_obs=(1,), past_mean=()),
+    "campy_inarch1": Ingarch(past_obs=(1,), past_mean=(), start="marginal mean"),
 }
 
 
@@ -83,8 +85,7 @@ def test_the_maximum_is_above_that_of_tscount_and_beside_it(campy):
     # tscount's score leaves out how the pre-sample counts depend on the parameters, so that its
     # optimiser stops short: our log-likelihood is higher, the coefficients a tenth of a standard
     # error away.
-    model = Ingarch((1,), (13,), interventions=WHEN, distribution="poisson")
-    fit = model.fit(campy)
+    fit = replace(CAMPY, distribution="poisson").fit(campy)
     told = TSCOUNT["campy_ingarch_pois"]
     assert told["logLik"] < fit.log_likelihood < told["logLik"] + 0.02
     assert abs(fit.aic - told["AIC"]) < 0.03
@@ -114,6 +115,34 @@ def test_quasi_likelihood_is_that_of_tscount(campy):
         _ = fit.aic
 
 
+def test_twenty_generations_are_the_marginal_mean_where_effects_are_small(campy):
+    theta = CAMPY.problem(campy).layout.pack(published("campy_ingarch_nbin"))
+    near = replace(CAMPY, start="twenty generations").problem(campy).evaluate(theta)[0]
+    assert abs(near - TSCOUNT["campy_ingarch_nbin"]["logLik"]) < 1e-4
+
+
+def test_the_default_start_has_a_likelihood_where_the_effects_sum_to_more_than_one(series):
+    values = TRUTH | {"past_mean": np.full((1, 2), 0.75)}
+    problems = {start: Ingarch(start=start).problem(series) for start in STARTS}
+    theta = problems["condition"].layout.pack(values)
+    told = {start: one.evaluate(theta)[0] for start, one in problems.items()}
+    assert told["marginal mean"] == -np.inf
+    assert np.isfinite([told["twenty generations"], told["condition"]]).all()
+
+
+@pytest.mark.slow
+def test_the_sampler_of_the_default_does_not_diverge():
+    # Simulated from the prior: with the marginal mean and levels apart, each of these diverged.
+    like, model = weeks(np.zeros((100, 2)), names=["a", "b"]), Ingarch()
+    layout = Layout(model.parameters(like))
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        truth = {name: values[0] for name, values in layout.sample_prior(rng, 1).items()}
+        fit = model.fit(model.simulate(truth, like, rng), NUTS(draws=500, tune=400, chains=2))
+        assert fit.diagnostics["divergences"] <= 1
+        assert fit.diagnostics["r_hat"] < 1.02
+
+
 def gappy(rng):
     counts = rng.poisson(2.0, (100, 2))
     counts[30:32] = 0
@@ -129,6 +158,7 @@ MODELS = [
         ("condition", (1, 3), (2, 5), Background(1), None, "poisson"),
         ("marginal mean", (1, 2), (), Background(1), None, "negative binomial"),
         ("condition", (), (1,), Background(0), None, "negative binomial"),
+        ("twenty generations", (1,), (1, 3), Background(1), WHEN, "negative binomial"),
     )
 ]  # fmt: skip
 
@@ -156,10 +186,12 @@ def naive(model, values, series):
     past = np.where(whole[:, None], counts, usual)
     beta = values.get("past_obs", np.zeros((0, 2, 2)))
     alpha = values.get("past_mean", np.zeros((0, 2)))
-    before = usual
+    before, flat = usual, np.exp(values["level"])
+    total = beta.sum(axis=0) + np.diag(alpha.sum(axis=0))
     if model.start == "marginal mean":
-        rest = np.eye(2) - beta.sum(axis=0) - np.diag(alpha.sum(axis=0))
-        before = np.linalg.solve(rest, np.exp(values["level"]))
+        before = np.linalg.solve(np.eye(2) - total, flat)
+    elif model.start == "twenty generations":
+        before = sum(np.linalg.matrix_power(total, n) @ flat for n in range(21))
     times = 7.0 * np.arange(len(series))
     design = model.background.design(times, series.window.days, START, times + 7.0)
     season = values.get("season", np.zeros((2, 0)))
@@ -185,7 +217,7 @@ def naive(model, values, series):
     return total
 
 
-@pytest.mark.parametrize("start", ["marginal mean", "condition"])
+@pytest.mark.parametrize("start", STARTS)
 def test_single_periods_sum_to_the_log_likelihood(series, start):
     model = Ingarch(start=start)
     fit = model.fit(series, MaximumLikelihood(draws=4, starts=1))
@@ -234,6 +266,21 @@ def test_forecast_and_copies_follow_the_means(series, rng):
     np.testing.assert_allclose(copies.mean(axis=(0, 1)), series.counts.mean(axis=0), rtol=0.2)
 
 
+@pytest.mark.parametrize("engine", [MaximumLikelihood(), QuasiLikelihood()], ids=lambda e: e.name)
+@pytest.mark.parametrize("seed", [pytest.param(2, marks=pytest.mark.slow), 5])
+def test_the_feedback_of_plain_noise_does_not_run_away(engine, seed):
+    # Where no effect of the past is seen, the limit law of its feedback is centred anywhere and
+    # knows no bound: a tenth of the forecasts, or all, were infinite.
+    noise = weeks(np.random.default_rng(seed).poisson(2.0, (150, 1)))
+    fit = Ingarch().fit(noise, engine)
+    assert fit.diagnostics["intervals"].startswith("parametric bootstrap")
+    effects = fit.draws["past_obs"].sum(axis=(1, 2, 3)) + fit.draws["past_mean"].sum(axis=(1, 2))
+    assert (effects >= 1).mean() < 0.02
+    forecast = fit.forecast(12)
+    assert np.isfinite(forecast.draws).all()
+    assert forecast.quantile(0.95).max() <= 6
+
+
 ENGINES = [MaximumLikelihood(draws=50), Laplace(draws=50), QuasiLikelihood(draws=50)]
 HARD = ("an empty stream", "a huge week", "twenty weeks", "a gap")
 
@@ -260,7 +307,7 @@ def test_hard_data_are_fitted_or_the_diagnostics_say_so(engine, case, rng):
     ("settings", "message"),
     [
         ({"distribution": "normal"}, "distribution must be one of"),
-        ({"start": "zero"}, "start must be one of marginal mean, condition"),
+        ({"start": "zero"}, "start must be one of twenty generations, marginal mean"),
         ({"past_obs": (1, 1)}, "past_obs wants different lags of 1 or more"),
         ({"past_mean": (0,)}, "past_mean wants different lags of 1 or more"),
     ],

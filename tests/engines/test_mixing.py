@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from escalation.background import Background
-from escalation.counts import EndemicEpidemic, LogLinear
+from escalation.counts import EndemicEpidemic, Ingarch, LogLinear
 from escalation.engines.density import Density, Metric, climb, covariance_at
 from escalation.engines.mixing import Coordinates
 from escalation.hawkes import Hawkes
@@ -20,6 +20,7 @@ MODELS = {
     "one dispersion": EndemicEpidemic(dispersion="shared"),
     "poisson": EndemicEpidemic(distribution="poisson"),
     "log-linear": LogLinear(),
+    "ingarch": Ingarch(past_obs=(1, 2), past_mean=(1, 2, 3), arrows=MASKED),
     "hawkes": Hawkes(background=Background(harmonics=1)),
     "eras": Hawkes(eras=(date(2022, 3, 1),)),
 }
