@@ -194,8 +194,7 @@ class Dynamics:
         if self.moving is None:
             raise ValueError("R is the same in all periods: see branching_ratio")
         for name in pair or ():
-            if name not in self.names:
-                raise ValueError(f"no stream {name!r}; the streams are {', '.join(self.names)}")
+            stream_place(self.names, name)
         rows = np.unique(np.linspace(0, len(self.reproduction) - 1, draws).astype(int))
         tails = [0.5, (1 - level) / 2, (1 + level) / 2]
         own, cross = self.moving.own, self.moving.cross
@@ -269,23 +268,8 @@ class Dynamics:
 
     def table(self, level: float = 0.9) -> pl.DataFrame:
         """R, a row an arrow: source, target, estimate (the median), lower, upper, allowed."""
-        lower, upper = self.interval(level)
         middle = np.median(self.reproduction, axis=0)
-        streams = range(len(self.names))
-        return pl.DataFrame(
-            [
-                {
-                    "source": self.names[j],
-                    "target": self.names[k],
-                    "estimate": float(middle[k, j]),
-                    "lower": float(lower[k, j]),
-                    "upper": float(upper[k, j]),
-                    "allowed": bool(self.arrows[k, j]),
-                }
-                for j in streams
-                for k in streams
-            ]
-        )
+        return arrow_table(self.names, self.arrows, middle, *self.interval(level))
 
     def share_table(self, level: float = 0.9) -> pl.DataFrame:
         """Shares as a table: stream, share (background, self, cross), estimate, lower, upper."""
@@ -363,6 +347,30 @@ def count_responses(reproduction: FloatArray, weights: FloatArray, horizon: int)
         past = np.einsum("nl,nlkj->nkj", weights[:, :reach], expected[:, h - reach : h][:, ::-1])
         expected[:, h] = reproduction @ past
     return np.cumsum(expected[:, 1:], axis=1)
+
+
+def arrow_table(
+    names: tuple[str, ...],
+    allowed: BoolArray,
+    estimate: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> pl.DataFrame:
+    """Matrices (K, K) by target and source as a table, a row an arrow."""
+    return pl.DataFrame(
+        [
+            {
+                "source": source,
+                "target": target,
+                "estimate": float(estimate[k, j]),
+                "lower": float(lower[k, j]),
+                "upper": float(upper[k, j]),
+                "allowed": bool(allowed[k, j]),
+            }
+            for j, source in enumerate(names)
+            for k, target in enumerate(names)
+        ]
+    )
 
 
 def arrow_mask(arrows: tuple[tuple[bool, ...], ...] | None, streams: int) -> BoolArray:

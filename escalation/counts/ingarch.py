@@ -25,7 +25,7 @@ from escalation.counts.periods import (
     vectors,
     watched,
 )
-from escalation.counts.response import Response, stream_place
+from escalation.counts.response import Response
 from escalation.dynamics import arrow_mask
 from escalation.engines import Problem
 from escalation.fit import Fit, pick
@@ -33,6 +33,7 @@ from escalation.forecast import Forecast, future_edges
 from escalation.kernels import OneLag
 from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Parameter
 from escalation.series import CountSeries
+from escalation.series.counts import stream_place
 from escalation.window import DateArray
 
 STARTS = ("twenty generations", "marginal mean", "condition")
@@ -308,7 +309,7 @@ class Ingarch(CountModel):
         ValueError
             For an unknown stream, or a horizon below one period.
         """
-        names, extra = fit.series.names, stream_place(fit.series, stream)
+        names, extra = fit.series.names, stream_place(fit.series.names, stream)
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1 period, got {horizon}")
         rng = np.random.default_rng(0) if rng is None else rng

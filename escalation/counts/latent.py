@@ -27,7 +27,7 @@ from escalation.counts.periods import (
     vectors,
 )
 from escalation.counts.random_scales import FreeScale
-from escalation.counts.response import Response, stream_place
+from escalation.counts.response import Response
 from escalation.dynamics import (
     STABLE,
     Dynamics,
@@ -43,6 +43,7 @@ from escalation.forecast import Forecast, future_edges
 from escalation.kernels import Exponential, Kernel, OneLag
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
 from escalation.series import CountSeries
+from escalation.series.counts import stream_place
 from escalation.window import DateArray
 
 #: Seed of the paths after the fitted window, where another series reaches beyond it.
@@ -315,7 +316,7 @@ class Latent(LaggedModel):
         ValueError
             For an unknown stream.
         """
-        series, place = fit.series, stream_place(fit.series, stream)
+        series, place = fit.series, stream_place(fit.series.names, stream)
         theta = pick(fit.theta, draws, np.random.default_rng(0))
         if not self.contagion:
             more = np.zeros((draws, horizon, series.n_streams))

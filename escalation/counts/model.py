@@ -11,12 +11,13 @@ import numpy as np
 
 from escalation.counts.paths import CAP
 from escalation.counts.periods import check_counts, dispersions, used_periods, vectors
-from escalation.counts.response import Response, stream_place
+from escalation.counts.response import Response
 from escalation.fit import Fit, Model, pick
 from escalation.forecast import Forecast
 from escalation.kernels import Kernel
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
 from escalation.series import CountSeries
+from escalation.series.counts import stream_place
 
 
 class CountModel(Model):
@@ -228,7 +229,7 @@ class SignedModel(LaggedModel):
         ValueError
             For an unknown stream, or a horizon below one period.
         """
-        series, extra = fit.series, stream_place(fit.series, stream)
+        series, extra = fit.series, stream_place(fit.series.names, stream)
         rng = np.random.default_rng(0) if rng is None else rng
         theta = pick(fit.theta, draws, rng)
         means = self._onward(theta, series, horizon, rng, paths, extra)[1]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from escalation.counts.periods import log_counts
-from escalation.counts.response import stream_place
 from escalation.parameters import FloatArray, Layout
 from escalation.series import CountSeries
+from escalation.series.counts import stream_place
 
 if TYPE_CHECKING:
     from escalation.counts.regimes import Regimes
@@ -27,7 +27,7 @@ def phase_starts(model: Regimes, layout: Layout, series: CountSeries) -> tuple[F
     logs, _ = log_counts(series, series.counts.astype(float))
     index = logs.mean(axis=1)
     if model.order is not None:
-        index = logs[:, stream_place(series, model.order)]
+        index = logs[:, stream_place(series.names, model.order)]
     out = []
     for width in WIDTHS:
         smooth = _moving_mean(index, min(width, len(index)))

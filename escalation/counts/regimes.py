@@ -25,13 +25,13 @@ from escalation.counts.phases import Phases
 from escalation.counts.predictor import LEVEL, Predictor
 from escalation.counts.random_scales import refuse_free_scales
 from escalation.counts.regime_paths import anew, begun, onward, phase_passes, phases_of
-from escalation.counts.response import stream_place
 from escalation.dynamics import arrow_mask
 from escalation.engines import Engine, Problem
 from escalation.fit import Fit, pick
 from escalation.kernels import Kernel, OneLag
 from escalation.parameters import Beta, FloatArray, Layout, LogNormal, Normal, Parameter
 from escalation.series import CountSeries
+from escalation.series.counts import stream_place
 from escalation.window import PERIOD_DAYS
 
 #: Names of phases, from low to high, of models that give none.
@@ -223,7 +223,7 @@ class Regimes(SignedModel):
         streams = series.n_streams
         out = np.ones((streams, streams))
         if self.order is not None:
-            out[:, 1:] = np.delete(np.eye(streams), stream_place(series, self.order), axis=1)
+            out[:, 1:] = np.delete(np.eye(streams), stream_place(series.names, self.order), axis=1)
         elif streams > 1:
             from scipy.linalg import helmert
 
@@ -317,6 +317,7 @@ class Regimes(SignedModel):
         """
         return self._moments(fit, theta, series)[0]
 
+    @override
     def variances(
         self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
     ) -> FloatArray:

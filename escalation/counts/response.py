@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from escalation.parameters import FloatArray
-from escalation.series import CountSeries
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +96,3 @@ class Response:
             f"<p>{escape(repr(self))}</p><table><thead><tr><th>{escape(self.period)}</th>{head}"
             f"</tr></thead><tbody>{rows}</tbody></table>"
         )
-
-
-def stream_place(series: CountSeries, stream: str) -> int:
-    """Place of a stream in a series; ``ValueError`` if it has none of that name."""
-    if stream not in series.names:
-        raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
-    return series.names.index(stream)

@@ -91,8 +91,7 @@ class Influence:
         ValueError
             For an unknown stream, or days that are not positive.
         """
-        if stream not in self.names:
-            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(self.names)}")
+        stream_place(self.names, stream)
         if not days > 0:
             raise ValueError(f"days must be positive, got {days:g}")
         rng = np.random.default_rng(0) if rng is None else rng
@@ -103,21 +102,7 @@ class Influence:
     def table(self, level: float = 0.9) -> pl.DataFrame:
         """A, a row an arrow: source, target, estimate (the median), lower, upper, allowed."""
         tails = [0.5, (1 - level) / 2, (1 + level) / 2]
-        middle, lower, upper = np.quantile(self.influence, tails, axis=0)
-        return pl.DataFrame(
-            [
-                {
-                    "source": source,
-                    "target": target,
-                    "estimate": float(middle[k, j]),
-                    "lower": float(lower[k, j]),
-                    "upper": float(upper[k, j]),
-                    "allowed": bool(self.arrows[k, j]),
-                }
-                for j, source in enumerate(self.names)
-                for k, target in enumerate(self.names)
-            ]
-        )
+        return arrow_table(self.names, self.arrows, *np.quantile(self.influence, tails, axis=0))
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say of what additive models alone have that it is not defined here."""

@@ -358,6 +358,13 @@ def checked_names(names: Sequence[str] | None, number: int) -> tuple[str, ...]:
     return taken
 
 
+def stream_place(names: Sequence[str], stream: str) -> int:
+    """Place of a stream among the names; ``ValueError`` that lists them if it is none of them."""
+    if stream not in names:
+        raise ValueError(f"no stream {stream!r}; the streams are {', '.join(names)}")
+    return list(names).index(stream)
+
+
 def plural(number: int, noun: str) -> str:
     """Write a number with its noun, as in "2 weeks"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
