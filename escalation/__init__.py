@@ -74,6 +74,10 @@ if TYPE_CHECKING:
     from escalation.kernels import OneLag as OneLag
     from escalation.kernels import PoissonLags as PoissonLags
     from escalation.kernels import Weibull as Weibull
+    from escalation.nowcast import Nowcast as Nowcast
+    from escalation.nowcast import NowcastFit as NowcastFit
+    from escalation.nowcast import ReportingTriangle as ReportingTriangle
+    from escalation.nowcast import fit_over_nowcasts as fit_over_nowcasts
     from escalation.parameters import Parameter as Parameter
     from escalation.redating import fit_over_dates as fit_over_dates
     from escalation.report import write_report as write_report
@@ -199,6 +203,14 @@ _HOMES = {
     "Severity": "escalation.severity",
     # What a law of deaths learned, and the deaths it foretells.
     "SeverityFit": "escalation.severity",
+    # Counts by period of the event and delay of the report.
+    "ReportingTriangle": "escalation.nowcast",
+    # How many incidents of the last periods were not reported yet.
+    "Nowcast": "escalation.nowcast",
+    # Rates and delays that a nowcast learned, and the counts it gives.
+    "NowcastFit": "escalation.nowcast",
+    # Fit a model of counts to several draws of the completed series.
+    "fit_over_nowcasts": "escalation.nowcast",
     # The baseline that draws from the whole past.
     "Climatology": "escalation.baselines",
     # The baseline that carries the last level on.

@@ -22,6 +22,8 @@ from escalation.plots.hawkes import (
     residual_counts,
     residual_quantiles,
 )
+from escalation.plots.regimes import phase_counts, phases
+from escalation.plots.reporting import nowcast
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
 from escalation.plots.severity import deaths_quantiles, exceedance
@@ -53,6 +55,9 @@ __all__ = [
     "influence",
     "intensity",
     "network",
+    "nowcast",
+    "phase_counts",
+    "phases",
     "pit",
     "power_scaling",
     "predictive",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from escalation.plots.style import GREY, HAIR, INK, RED, colour, say, tint
 from escalation.severity.law import deaths_at, survival
@@ -78,11 +78,9 @@ def deaths_quantiles(ax: Axes, fit: SeverityFit, stream: int = 0, *, level: floa
     ax.plot(middle[shown], best[size - ranks][shown], "o", color=hue, markersize=2.4,
             markeredgewidth=0)  # fmt: skip
     _log_axes(ax, 1.0, top)
-    ax.set_yscale("log")
     ax.set_ylim(0.8, max(top, float(high.max())))
     ax.set_xlabel("expected deaths")
     ax.set_ylabel("recorded deaths")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     return ax
 
 
@@ -100,9 +98,10 @@ def _observed(deaths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _log_axes(ax: Axes, low: float, high: float) -> None:
     ax.set_xscale("log")
+    ax.set_yscale("log")
     ax.set_xlim(low * 0.9, high)
-    if ax.get_ylabel() == "":
-        ax.set_yscale("log")
     ax.grid(color=HAIR, linewidth=0.4)
     ax.set_axisbelow(True)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}"))
+        axis.set_minor_formatter(NullFormatter())

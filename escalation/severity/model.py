@@ -153,12 +153,14 @@ class Severity(Model):
         Raises
         ------
         ValueError
-            If the series is none of deaths, or partial pooling is asked of another engine than
+            If the series is none of deaths or holds no record, or partial pooling is asked of another engine than
             NUTS: the joint maximum of a scale and what it multiplies means nothing.
         """
         if not isinstance(series, DeathRecords):
             raise ValueError(f"Severity needs DeathRecords, got {type(series).__name__}; "
                              "call DeathRecords.from_incidents(incidents, streams)")  # fmt: skip
+        if not len(series):
+            raise ValueError(f"Severity wants records, got none over {series.window}")
         if self.streams == "partial" and (engine is None or engine.name != NUTS.name):
             raise ValueError('streams="partial" of Severity wants NUTS')
         found = super().fit(series, engine, rng)

@@ -46,8 +46,8 @@ class DeathRecords:
     Raises
     ------
     ValueError
-        If shapes disagree, figures are no whole numbers, negative or out of order, a day lies
-        outside the window, or there is no record.
+        If shapes disagree, figures are no whole numbers, negative or out of order, or a day lies
+        outside the window.
 
     Examples
     --------
@@ -73,9 +73,8 @@ class DeathRecords:
         }
         size = len(figures["best"])
         for name, values in arrays.items():
-            if values.shape != (size,) or not size:
-                raise ValueError(f"{size} records want {name} of shape ({size},) and at least one "
-                                 f"record, got {values.shape}")  # fmt: skip
+            if values.shape != (size,):
+                raise ValueError(f"{size} records want {name} of that length, got {values.shape}")
             values.setflags(write=False)
             object.__setattr__(self, name, values)
         object.__setattr__(self, "names", checked_names(self.names, len(self.names)))
@@ -86,7 +85,7 @@ class DeathRecords:
                 f"record {at}: low {self.low[at]}, best {self.best[at]} and high {self.high[at]} "
                 "are not in order"
             )
-        if self.stream.min() < 0 or self.stream.max() >= len(self.names):
+        if size and (self.stream.min() < 0 or self.stream.max() >= len(self.names)):
             raise ValueError(f"stream must be 0 to {len(self.names) - 1}")
         start, end = np.datetime64(self.window.start), np.datetime64(self.window.end)
         outside = (self.days < start) | (self.days >= end)
@@ -99,11 +98,22 @@ class DeathRecords:
         incidents: Incidents,
         streams: Sequence[Stream],
         actors: Actors | None = None,
+        longest: int | None = None,
     ) -> DeathRecords:
         """The deaths of the incidents of each stream.
 
         A bound that is not coded is the best figure, a best figure that is not coded the middle of
         its bounds, rounded down; an incident without either is left out and told in ``dropped``.
+
+        Parameters
+        ----------
+        incidents : Incidents
+        streams : sequence of Stream
+        actors : Actors, optional
+            Aliases to resolve before actors are compared.
+        longest : int, optional
+            Records that span more days are left out and told: some sources put the deaths of many
+            incidents into one record of a month or a year.
         """
         bounds = pl.col("deaths_low"), pl.col("deaths_high")
         best = pl.coalesce("deaths_best", (bounds[0] + bounds[1]) // 2)
@@ -115,12 +125,17 @@ class DeathRecords:
         parts = []
         for k, stream in enumerate(streams):
             table = stream.select(incidents, actors).table
-            parts.append(table.select(*figures, pl.lit(k).alias("stream"), "date"))
+            days = (pl.col("date_latest") - pl.col("date")).dt.total_days() + 1
+            parts.append(table.select(*figures, pl.lit(k).alias("stream"), "date", days=days))
         if not parts:
             raise ValueError("records of deaths need at least one stream")
         every = pl.concat(parts)
-        known = every.drop_nulls()
-        lost = len(every) - len(known)
+        short = every if longest is None else every.filter(pl.col("days") <= longest)
+        known = short.drop_nulls()
+        lost = {
+            f"of more than {longest} days left out": len(every) - len(short),
+            "of unknown deaths left out": len(short) - len(known),
+        }
         return cls(
             low=known["low"].to_numpy(),
             best=known["best"].to_numpy(),
@@ -129,7 +144,7 @@ class DeathRecords:
             days=known["date"].to_numpy(),
             names=tuple(stream.name for stream in streams),
             window=incidents.window,
-            dropped=f"{plural(lost, 'incident')} of unknown deaths left out" if lost else "",
+            dropped="; ".join(f"{plural(n, 'record')} {why}" for why, n in lost.items() if n),
         )
 
     @classmethod

@@ -350,8 +350,8 @@ def test_faults_name_the_record():
         DeathRecords.from_deaths([1, 2, 1.5])
     with pytest.raises(ValueError, match="record 0: high -1"):
         DeathRecords.from_deaths([0], high=[-1])
-    with pytest.raises(ValueError, match="at least one record"):
-        DeathRecords.from_deaths([])
+    with pytest.raises(ValueError, match="wants records, got none"):
+        Severity().fit(DeathRecords.from_deaths([]))
     with pytest.raises(ValueError, match="needs DeathRecords"):
         Severity().fit(CountSeries.from_counts([1, 2], date(2020, 1, 6)))
     with pytest.raises(ValueError, match="threshold must be"):
