@@ -135,7 +135,7 @@ def _bordered(matrix: FloatArray) -> FloatArray:
 @njit(cache=True, nogil=True, error_model="numpy")
 def stationary(matrix: FloatArray) -> FloatArray:
     """Stationary law (S,) of a transition matrix (S, S)."""
-    out = _solve(_bordered(matrix).T.copy(), np.ones(len(matrix)))
+    out: FloatArray = _solve(_bordered(matrix).T.copy(), np.ones(len(matrix)))
     total = 0.0
     for s in range(len(out)):
         out[s] = max(out[s], 0.0)

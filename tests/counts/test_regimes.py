@@ -334,8 +334,10 @@ def test_a_series_from_known_parameters_has_their_moments(empty):
     mean = law @ np.exp(log_means(model, values, weeks(np.zeros((1, 2)), names=empty.names)))[:, 0]
     drawn = as_fit(model, empty, values).replicate(np.random.default_rng(0), 500)
     np.testing.assert_allclose(drawn.mean(axis=(0, 1)), mean, rtol=0.03)
-    one = model.simulate(values, empty, np.random.default_rng(0)).counts
-    np.testing.assert_allclose(one.mean(axis=0), mean, rtol=0.4)
+    long = weeks(np.zeros((5000, 2)), names=empty.names)
+    one = model.simulate(values, long, np.random.default_rng(0)).counts
+    # Some 200 independent stretches, each with a spread of about its mean.
+    np.testing.assert_allclose(one.mean(axis=0), mean, rtol=0.25)
 
 
 def test_parameters_are_recovered(series):
