@@ -214,7 +214,7 @@ class Hurdle(SignedModel):
             bounds={"dispersion": (0.0, WIDEST)},
         )
 
-    def _data(self, series: CountSeries, counts: FloatArray) -> dict[str, FloatArray]:
+    def _data(self, series: CountSeries, counts: FloatArray) -> dict[str, Any]:
         from escalation.likelihood.count_terms import count_tables
 
         used, edges = self.used(series), series.edges
@@ -223,15 +223,22 @@ class Hurdle(SignedModel):
             factor = one.places(Layout(self.parameters(series)), series.n_streams)[2]
             designs.append(one.design(series, edges) * factor[:, None])
             offsets.append(one.offset(series, edges))
-        design = np.concatenate(designs, axis=1).transpose(0, 2, 1)
+        scale = np.where(used, series.scale, 1.0)
+        offsets[1] = offsets[1] + np.log(scale)
+        some = counts.T > 0
+        state = np.where(some, scale == 1.0, -scale) * used
+        stream, period = np.nonzero(some & used)
+        first = np.searchsorted(stream, np.arange(series.n_streams + 1))
         return {
-            "counts": counts,
-            "logs": log_counts(series, counts)[0],
+            "state": np.ascontiguousarray(state),
+            "logs": np.ascontiguousarray(log_counts(series, counts)[0].T),
             **count_tables(counts, used.astype(float)),
-            "used": used.astype(float),
-            "scale": np.where(used, series.scale, 1.0),
+            "scale": scale,
+            "busy": period.astype(np.int64),
+            "busy_counts": np.ascontiguousarray(counts[period, stream]),
+            "busy_first": first.astype(np.int64),
             "offset": np.stack(offsets),
-            "design": np.ascontiguousarray(design),
+            "design": np.ascontiguousarray(np.concatenate(designs, axis=1)),
         }
 
     def _starts(self, layout: Layout, series: CountSeries) -> tuple[FloatArray, ...]:

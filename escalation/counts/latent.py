@@ -42,8 +42,7 @@ from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
 from escalation.kernels import Exponential, Kernel, OneLag
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
-from escalation.series import CountSeries
-from escalation.series.counts import stream_place
+from escalation.series import CountSeries, stream_place
 from escalation.window import DateArray
 
 #: Seed of the paths after the fitted window, where another series reaches beyond it.

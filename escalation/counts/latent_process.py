@@ -230,8 +230,7 @@ class SmoothProcess(Process):
         one = self.setting
         if one.waves is not None:
             return one.waves
-        shortest = one.length or one.prior_length / 2
-        return max(4, int(np.ceil(3.42 * self.domain / 2 / shortest)))
+        return max(4, int(np.ceil(3.42 * self.domain / one.prior_length)))
 
     @property
     def domain(self) -> float:
@@ -240,7 +239,7 @@ class SmoothProcess(Process):
         if one.margin is not None:
             return one.margin * self.days
         # Half a window times the margin 4.5 length / half a window, on either side.
-        return max(1.5 * self.days, 9.0 * (one.length or one.prior_length))
+        return max(1.5 * self.days, 9.0 * one.prior_length)
 
     @override
     def shape_parameter(self) -> tuple[str, str, Prior, str, str]:
@@ -376,6 +375,6 @@ def free_of(setting: PathSetting) -> tuple[FreeScale, ...]:
         )  # fmt: skip
     if isinstance(setting, GaussianProcess) and setting.length is None:
         prior = LogNormal(setting.prior_length, 0.5)
-        grid = np.geomspace(0.4, 4.0, 9) * setting.prior_length
+        grid = np.geomspace(0.5, 4.0, 9) * setting.prior_length
         out.append(FreeScale(("path", "length"), "length", prior, grid))
     return tuple(out)

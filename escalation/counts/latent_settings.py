@@ -56,11 +56,11 @@ class GaussianProcess:
     prior_scale : float
         Scale of the half-normal prior of the scale.
     margin : float or None
-        Width of the domain, in windows. None: by the rule of the reference, 4.5 × `length` (or
-        `prior_length`) / half the window, and at least 1.5.
+        Width of the domain, in windows. None: by the rule of the reference, 4.5 × `prior_length` /
+        half the window, and at least 1.5.
     waves : int or None
-        Number of waves. None: enough for the given `length`, or for half of `prior_length`, by
-        the rule of the reference: 3.42 × margin × half the window / length.
+        Number of waves. None: enough for lengths down to half of `prior_length`, by the rule of
+        the reference: 3.42 × margin × half the window / length.
 
     References
     ----------
@@ -77,6 +77,12 @@ class GaussianProcess:
 
     def __post_init__(self) -> None:
         _check_positive(self, "length", "scale", "prior_length", "prior_scale")
+        share = 1.0 if self.length is None else self.length / self.prior_length
+        if self.waves is None and not 0.5 <= share <= 4:
+            raise ValueError(
+                "length must be within half and four times prior_length, for which the waves are "
+                f"chosen; got {self.length} with a prior_length of {self.prior_length}"
+            )
         if self.margin is not None and not self.margin > 1:
             raise ValueError(f"margin must be above 1, got {self.margin}")
         if self.waves is not None and self.waves < 1:

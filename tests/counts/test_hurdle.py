@@ -19,7 +19,12 @@ from escalation.counts.hurdle_paths import begun
 from escalation.counts.truncated import draw_truncated, log_probabilities, truncated_mean
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.kernels import Exponential, OneLag
-from escalation.likelihood.hurdle import occurrence_term, truncated_term
+from escalation.likelihood.hurdle import (
+    occurrence_row,
+    occurrence_term,
+    truncated_row,
+    truncated_term,
+)
 from escalation.series import CountSeries
 
 TESTS = Path(__file__).parents[1]
@@ -452,3 +457,39 @@ def test_the_sampler_agrees_with_laplace(series):
         assert (apart < near_enough * spread).all(), name
         wide = 0.3 if "influence" in name else 0.5
         np.testing.assert_allclose(other.std(axis=0), spread, rtol=wide, err_msg=name)
+
+
+@pytest.mark.parametrize("psi", [0.0, 1e-7, 1e-4, 0.3, 40.0])
+def test_rows_of_terms_are_the_single_terms(psi, rng):
+    y = 1.0 + rng.poisson(2.0, 400)
+    exponent = rng.uniform(-30.0, 9.0, 400)
+    slope, *scratch = np.empty((4, 400))
+    value, bend = truncated_row(y, exponent, psi, slope, *scratch)
+    single = np.array([truncated_term(*one, psi) for one in zip(y, exponent, strict=True)])
+    np.testing.assert_allclose([value, bend], single[:, [0, 2]].sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(slope, single[:, 1], rtol=1e-11, atol=1e-13)
+    # Where a mean is no number any more, term by term.
+    exponent[3] = -800.0
+    value, _ = truncated_row(y, exponent, psi, slope, *scratch)
+    single = [truncated_term(*one, psi)[0] for one in zip(y, exponent, strict=True)]
+    np.testing.assert_allclose(value, sum(single), rtol=1e-12)
+    exponent[3] = 40.0
+    assert truncated_row(y, exponent, psi, slope, *scratch)[0] == -np.inf
+
+
+def test_a_row_of_occurrences_is_the_sum_of_its_terms(rng):
+    odds = np.concatenate([rng.uniform(-60.0, 60.0, 300), [0.0, -800.0, 800.0]])
+    share = rng.choice([0.3, 1.0], odds.size)
+    happened = (rng.random(odds.size) < 0.5) & (share == 1.0)
+    state = np.where(happened, 1.0, -share)
+    slope, scratch = np.empty((2, odds.size))
+    value = occurrence_row(state, odds, slope, scratch)
+    single = np.array([
+        occurrence_term(*one) for one in zip(happened, odds, share, strict=True)
+    ])  # fmt: skip
+    np.testing.assert_allclose(value, single[:, 0].sum(), rtol=1e-12)
+    np.testing.assert_allclose(slope, single[:, 1], rtol=1e-12, atol=1e-300)
+    state[0], odds[0] = 0.0, np.inf
+    assert np.isfinite(occurrence_row(state, odds, slope, scratch))
+    state[0] = 1.0
+    assert occurrence_row(state, odds, slope, scratch) == -np.inf
