@@ -153,8 +153,9 @@ class Severity(Model):
         Raises
         ------
         ValueError
-            If the series is none of deaths or holds no record, or partial pooling is asked of another engine than
-            NUTS: the joint maximum of a scale and what it multiplies means nothing.
+            If the series is none of deaths or holds no record, or partial pooling is asked of
+            another engine than NUTS: the joint maximum of a scale and what it multiplies means
+            nothing.
         """
         if not isinstance(series, DeathRecords):
             raise ValueError(f"Severity needs DeathRecords, got {type(series).__name__}; "

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # run as a script, tests are no 
 from calibration_counts import DRAWS, ENGINE, FIELDS
 
 from escalation.checks.calibration import Calibration, Replication, gathered, replicate
+from escalation.nowcast import Nowcast, ReportingTriangle
 from escalation.severity import DeathRecords, Severity
+from escalation.window import Window
 
 #: Ends of the classes of deaths that a coarse record is known to.
 CLASSES = np.array([0, 1, 3, 10, 30, 100, 300, 1000, 10_000, 1e9, 1e15])
@@ -46,12 +48,33 @@ def coarse(like: DeathRecords) -> Remake:
     return remake
 
 
+def triangle(periods: int, longest: int, period: str = "week") -> ReportingTriangle:
+    """An empty triangle of one stream."""
+    step = 7 if period == "week" else 1
+    edges = np.datetime64("2020-01-06") + step * np.arange(periods + 1)
+    window = Window(edges[0].item(), edges[-1].item())
+    counts = np.zeros((periods, longest + 1, 1), np.int64)
+    return ReportingTriangle(counts, edges, ("a",), window, period)
+
+
+def reported(like: ReportingTriangle) -> Remake:
+    """What of a simulated triangle could have been reported."""
+
+    def remake(counts: np.ndarray, rng: np.random.Generator) -> ReportingTriangle:
+        return replace(like, counts=counts.astype(np.int64))
+
+    return remake
+
+
 def cases() -> dict[str, tuple[Any, Any, Remake]]:
     """Each model with what gives its shape, and how a simulated series is made of numbers."""
     two = DeathRecords.from_deaths(np.ones(240, int), stream=np.arange(240) % 2, names=["a", "b"])
+    weeks, by_day = triangle(16, 3), triangle(21, 4, "day")
     five = DeathRecords.from_deaths(np.ones(300, int), stream=np.arange(300) % 5)
     return {
         "Severity": (Severity(threshold=8), two, coarse(two)),
+        "Nowcast": (Nowcast(), weeks, reported(weeks)),
+        "Nowcast, days, one law": (Nowcast(drift=False, weekday=True), by_day, reported(by_day)),
         "Severity, tails by stream": (Severity(threshold=8, tails="stream"), two, coarse(two)),
         "Severity, log-normal": (Severity(tail="none"), two, coarse(two)),
         "Severity, partial pooling": (Severity(threshold=8, streams="partial"), five, coarse(five)),

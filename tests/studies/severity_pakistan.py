@@ -30,6 +30,8 @@ ALL = "all incidents in Pakistan"
 ENGINE = Laplace(draws=1000)
 #: Records of more days sum up many incidents (two of them 728 and 1,428 deaths of a whole year).
 LONGEST = 31
+#: How many past years the monthly law may look at.
+YEARS = (1, 2, 3, 100)
 
 
 def exact_test(observed: int, chances: np.ndarray) -> float:
@@ -211,7 +213,7 @@ def main() -> None:
         print(f"threshold {fit.threshold:.0f}, R-hat {fit.diagnostics['r_hat']:.3f}")
         law_table(fit)
         per_incident(fit, later)
-        for years in (1, 2, 3, 5, 100):
+        for years in YEARS:
             score = each_month(records, asked.split, years, False)
             print(f"learned from the last {years} years: log score {score:.1f}", flush=True)
         print("\n| stream | point | incidents | expected beyond | beyond | p (stated) |")
