@@ -18,6 +18,7 @@ from escalation.parameters import (
     Stability,
     nonnegative_interval,
 )
+from escalation.series import stream_place
 
 #: The joint prior of additive models: explosive reproduction matrices are unlikely.
 STABLE = Stability("reproduction", 0.85)
@@ -247,13 +248,11 @@ class Dynamics:
         ValueError
             For an unknown stream, or more days than the responses reach.
         """
-        if stream not in self.names:
-            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(self.names)}")
+        source = stream_place(self.names, stream)
         reach = float(self.response_days[-1])
         if not 0 <= days <= reach:
             raise ValueError(f"days must be between 0 and {reach:g}, got {days:g}")
         grid = np.concatenate([[0.0], self.response_days])
-        source = self.names.index(stream)
         values: FloatArray = self.responses[:, :, :, source]
         padded: FloatArray = np.concatenate([np.zeros_like(values[:, :1]), values], axis=1)
         at = int(np.searchsorted(grid, days))

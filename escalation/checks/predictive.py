@@ -18,7 +18,7 @@ from escalation.checks.finding import Finding, percent
 from escalation.fit import Fit, Model
 from escalation.parameters import BoolArray, FloatArray
 from escalation.scores import pit_bounds, pit_histogram, quantile_draws
-from escalation.series import CountSeries
+from escalation.series import CountSeries, stream_place
 
 #: (counts (n, T, K), which periods follow their predecessor (T,)) -> (n, K).
 Statistic = Callable[[FloatArray, BoolArray], FloatArray]
@@ -128,9 +128,7 @@ class PredictiveCheck:
         Level where the model makes what came; a U where it makes too little spread, a hump where
         too much. The periods are not independent: read the shape, not its noise.
         """
-        if stream not in self.names:
-            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(self.names)}")
-        low, high = self.pit[:, :, self.names.index(stream)]
+        low, high = self.pit[:, :, stream_place(self.names, stream)]
         return pit_histogram(low, high, bins)
 
     def finding(self) -> Finding:

@@ -32,8 +32,7 @@ from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
 from escalation.kernels import OneLag
 from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Parameter
-from escalation.series import CountSeries
-from escalation.series.counts import stream_place
+from escalation.series import CountSeries, stream_place
 from escalation.window import DateArray
 
 STARTS = ("twenty generations", "marginal mean", "condition")

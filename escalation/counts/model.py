@@ -16,8 +16,7 @@ from escalation.fit import Fit, Model, pick
 from escalation.forecast import Forecast
 from escalation.kernels import Kernel
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
-from escalation.series import CountSeries
-from escalation.series.counts import stream_place
+from escalation.series import CountSeries, stream_place
 
 
 class CountModel(Model):

@@ -36,7 +36,7 @@ from escalation.counts.periods import (
     lagged_past,
     vectors,
 )
-from escalation.counts.response import Response, stream_place
+from escalation.counts.response import Response
 from escalation.dynamics import Dynamics, count_responses
 from escalation.engines import Engine, Laplace, MaximumLikelihood, Problem
 from escalation.engines.threads import one_thread
@@ -44,7 +44,7 @@ from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
 from escalation.kernels import Exponential, Kernel
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
-from escalation.series import CountSeries
+from escalation.series import CountSeries, stream_place
 
 
 @dataclass(frozen=True)
@@ -365,7 +365,7 @@ class Panel(LaggedModel):
         """
         series, theta = fit.series, fit.theta
         effects, kinds = self.effects(series), len(Watch.of(series).kinds)
-        place = stream_place(series, stream)
+        place = stream_place(series.names, stream)
         unit, kind = divmod(place, kinds)
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1 period, got {horizon}")

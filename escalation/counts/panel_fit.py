@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from escalation.counts.panel_marginal import Marginal, Peak, Summit, summit
 from escalation.engines import Engine, Laplace, Problem
@@ -18,37 +19,62 @@ from escalation.series import CountSeries
 if TYPE_CHECKING:
     from escalation.counts.panel import Panel
 
+IntArray = NDArray[np.int64]
+
 #: Populations that draws are made of, and degrees of freedom of the law that proposes them.
 POINTS, FREEDOM = 300, 7.0
+#: Standard errors of its log by which a spread may be smaller than at its mode.
+CAUTION = 0.75
 #: An estimated spread below this is taken as zero.
 NONE = 1e-3
 #: A slope of the marginal density, in standard errors, that is still a maximum.
 FLAT = 0.1
 
 
-def normal_law(problem: Problem) -> tuple[FloatArray, FloatArray]:
-    """Centre theta (size,) and covariance (f, f) of all free entries on the working scale."""
+def normal_law(problem: Problem) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
+    """The normal law near the posterior of all parameters, as `Problem.normal` gives it.
+
+    A deviation is centred by the share of its variance that the data take away; by less where
+    the spread is little known and may be much smaller than at its mode.
+    """
     marginal = _marginal(problem, posterior=True)
     best = summit(marginal)
-    layout = problem.layout
+    layout, z = problem.layout, best.peak.deviations
+    units, size = z.shape
+    inside = best.peak.units.solve(np.tile(np.eye(size), (units, 1, 1)))
+    left = np.clip(np.einsum("uii->ui", inside), 1e-6, 1 - 1e-6)
+    places = [marginal.at(place) for place in marginal.spread]
+    smaller = np.exp(-2 * CAUTION * np.sqrt(np.diag(best.covariance)[places]))
+    known = smaller * (1 - left) / left
+    share = known / (1 + known)
+    theta = marginal.theta(best.x, z)
+    # Coordinates of the deviations, y = spread^c z + c mean, by the population and by z.
+    raised = theta[marginal.spread] ** share
+    by = raised[:, :, None] * best.moves
+    slopes = marginal.scale.slope(theta[marginal.places])
+    for i in range(size):
+        mean, spread = marginal.at(marginal.mean[i]), marginal.at(marginal.spread[i])
+        by[:, i, mean] += share[:, i]
+        relative = slopes[spread] / theta[marginal.spread[i]]
+        by[:, i, spread] += share[:, i] * raised[:, i] * z[:, i] * relative
+    inside = inside * raised[:, :, None] * raised[:, None]
     position = np.full(layout.size, -1)
     position[layout.free] = np.arange(len(layout.free))
     population = position[marginal.places]
-    units, size = best.peak.deviations.shape
     own = position[marginal.deviation].reshape(-1)
-    spread = best.covariance
-    flat = best.moves.reshape(units * size, -1)
+    flat = by.reshape(units * size, -1)
+    cross = flat @ best.covariance
     out = np.zeros((len(layout.free), len(layout.free)))
-    out[np.ix_(population, population)] = spread
-    cross = flat @ spread
+    out[np.ix_(population, population)] = best.covariance
     out[np.ix_(own, population)] = cross
     out[np.ix_(population, own)] = cross.T
     out[np.ix_(own, own)] = cross @ flat.T
-    inside = best.peak.units.solve(np.tile(np.eye(size), (units, 1, 1)))
     for u in range(units):
         mine = own[u * size : (u + 1) * size]
         out[np.ix_(mine, mine)] += inside[u]
-    return marginal.theta(best.x, best.peak.deviations), out
+    three = np.broadcast_arrays(marginal.deviation, marginal.mean, marginal.spread)
+    place = np.stack(three, axis=-1).reshape(-1, 3).astype(np.int64)
+    return theta, out, place, share.reshape(-1)
 
 
 def _marginal(problem: Problem, posterior: bool) -> Marginal:

@@ -184,7 +184,7 @@ class Marginal:
         gradient = np.zeros(x.size)
         third = np.zeros((units, number, number, number))
         for c in range(number):
-            mean, scale = self._at(self.mean[c]), self._at(self.spread[c])
+            mean, scale = self.at(self.mean[c]), self.at(self.spread[c])
             high, low = (self.units(self._moved(x, mean, side * STEP), z) for side in (1, -1))
             third[..., c] = (high.bend - low.bend) / (2 * STEP)
             for at, by in ((mean, np.ones(units)), (scale, z[:, c] * sizes[scale])):
@@ -201,7 +201,7 @@ class Marginal:
         bends += np.einsum("uabc,ucf->uabf", third, effects + spread[:, None] * moves)
         bends *= spread[:, None, None] * spread[:, None]
         for c in range(number):
-            scale = self._at(self.spread[c])
+            scale = self.at(self.spread[c])
             along = spread * bend[:, c] * sizes[scale]
             bends[:, c, :, scale] += along
             bends[:, :, c, scale] += along
@@ -209,7 +209,7 @@ class Marginal:
         gradient += 0.5 * np.einsum("uab,uabf->f", inside, bends)
         return gradient + self._prior(x)[1], moves
 
-    def _at(self, place: int) -> int:
+    def at(self, place: int) -> int:
         """Position among the population's parameters of a place in theta."""
         return int(np.flatnonzero(self.places == place)[0])
 
@@ -245,8 +245,8 @@ class Marginal:
         for c, spread in enumerate(theta[self.spread]):
             known = np.maximum(-peak.units.bend[:, c, c], 1e-6)
             total = spread**2 + 1 / known
-            scale = self._at(self.spread[c])
-            curve[self._at(self.mean[c])] = (1 / total).sum()
+            scale = self.at(self.spread[c])
+            curve[self.at(self.mean[c])] = (1 / total).sum()
             curve[scale] = 2 * (spread**2 / total**2).sum() * sizes[scale] ** 2
         for at in self.shared:
             ends = [

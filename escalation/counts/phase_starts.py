@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from escalation.counts.periods import log_counts
 from escalation.parameters import FloatArray, Layout
-from escalation.series import CountSeries
-from escalation.series.counts import stream_place
+from escalation.series import CountSeries, stream_place
 
 if TYPE_CHECKING:
     from escalation.counts.regimes import Regimes

@@ -30,8 +30,7 @@ from escalation.engines import Engine, Problem
 from escalation.fit import Fit, pick
 from escalation.kernels import Kernel, OneLag
 from escalation.parameters import Beta, FloatArray, Layout, LogNormal, Normal, Parameter
-from escalation.series import CountSeries
-from escalation.series.counts import stream_place
+from escalation.series import CountSeries, stream_place
 from escalation.window import PERIOD_DAYS
 
 #: Names of phases, from low to high, of models that give none.

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 import polars as pl
 
+from escalation.dynamics import arrow_table
 from escalation.parameters import BoolArray, FloatArray
 
 
@@ -45,22 +46,13 @@ class Signs:
     def table(self, level: float = 0.9) -> pl.DataFrame:
         """A row an allowed arrow: source, target, estimate (the median), lower, upper, P's."""
         tails = [0.5, (1 - level) / 2, (1 + level) / 2]
-        middle, lower, upper = np.quantile(self.influence, tails, axis=0)
-        return pl.DataFrame(
-            [
-                {
-                    "source": source,
-                    "target": target,
-                    "estimate": float(middle[k, j]),
-                    "lower": float(lower[k, j]),
-                    "upper": float(upper[k, j]),
-                    "p_negative": float(self.below[k, j]),
-                    "p_positive": float(self.above[k, j]),
-                }
-                for j, source in enumerate(self.names)
-                for k, target in enumerate(self.names)
-                if self.arrows[k, j]
-            ]
+        table = arrow_table(self.names, self.arrows, *np.quantile(self.influence, tails, axis=0))
+        # Rows of the table go source by source.
+        signs = {"p_negative": self.below.T.ravel(), "p_positive": self.above.T.ravel()}
+        return (
+            table.with_columns(**{name: pl.Series(p) for name, p in signs.items()})
+            .filter("allowed")
+            .drop("allowed")
         )
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from escalation.dynamics import arrow_mask
 from escalation.engines.objective import Objective, inverse
 from escalation.hawkes.intensity import require_additive
 from escalation.parameters import BoolArray, FloatArray
+from escalation.series import stream_place
 
 if TYPE_CHECKING:
     from escalation.fit import Fit
@@ -327,9 +328,7 @@ def simulated_series(
 
 def _place(series: EventSeries, stream: str | int) -> int:
     if isinstance(stream, str):
-        if stream not in series.names:
-            raise ValueError(f"no stream {stream!r}; the streams are {', '.join(series.names)}")
-        return series.names.index(stream)
+        return stream_place(series.names, stream)
     if not 0 <= stream < len(series.names):
         raise ValueError(f"no stream {stream}; there are {len(series.names)}, counted from 0")
     return int(stream)

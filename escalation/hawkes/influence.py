@@ -9,8 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 import polars as pl
 
+from escalation.dynamics import arrow_table
 from escalation.fit import Fit
 from escalation.parameters import BoolArray, FloatArray
+from escalation.series import stream_place
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Series of K streams over one window: the times of events, and counts per period."""
 
-from escalation.series.counts import CountSeries
+from escalation.series.counts import CountSeries, stream_place
 from escalation.series.events import EventSeries
 from escalation.series.panel import PanelSeries
 
-__all__ = ["CountSeries", "EventSeries", "PanelSeries"]
+__all__ = ["CountSeries", "EventSeries", "PanelSeries", "stream_place"]
