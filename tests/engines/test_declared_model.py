@@ -15,12 +15,16 @@ from escalation.counts import (
     Neighbours,
     RandomIntercepts,
     RandomWalk,
+    Regimes,
 )
 from escalation.engines.density import Density
 from escalation.engines.mixing import Coordinates
 from escalation.hawkes import Hawkes, Marks, NonlinearHawkes
 from escalation.kernels import FreeLags, Histogram, Lomax, Mixture, Weibull
+from escalation.nowcast import Nowcast, ReportingTriangle
 from escalation.series import CountSeries, EventSeries
+from escalation.severity import DeathRecords, Severity
+from escalation.window import Window
 
 ORDER = ((0, 1, 2), (1, 0, 1), (2, 1, 0))
 COUNTS = {
@@ -42,6 +46,8 @@ COUNTS = {
     "log-linear with feedback": LogLinear(feedback=True),
     "ingarch": Ingarch(),
     "hurdle": Hurdle(kernel=FreeLags(), lags=3),
+    "regimes": Regimes(),
+    "regimes with influence": Regimes(influence=True, kernel=FreeLags(), lags=3),
 }
 EVENTS = {
     "hawkes": Hawkes(background=Background(harmonics=1)),
@@ -54,6 +60,11 @@ EVENTS = {
     "softplus": NonlinearHawkes(),
 }
 DAYS = {"day-coded": Hawkes()}
+DEATHS = {
+    "severity": Severity(threshold=5),
+    "severity, partial pooling": Severity(threshold=5, streams="partial"),
+}
+REPORTS = {"nowcast": Nowcast(), "nowcast, delays by stream": Nowcast(delays="stream", drift=False)}
 
 
 def series_of(kind):
@@ -61,6 +72,13 @@ def series_of(kind):
     if kind == "counts":
         drawn = rng.poisson([2.0, 1.0, 4.0], (70, 3))
         return CountSeries.from_counts(drawn, date(2022, 1, 3))
+    if kind == "deaths":
+        deaths = rng.geometric(0.2, 90)
+        return DeathRecords.from_deaths(deaths, deaths - 1, 2 * deaths, stream=np.arange(90) % 3)
+    if kind == "reports":
+        edges = np.datetime64("2022-01-03") + 7 * np.arange(21)
+        window = Window(edges[0].item(), edges[-1].item())
+        return ReportingTriangle(rng.poisson(2.0, (20, 4, 2)), edges, ("a", "b"), window)
     times = [np.sort(rng.uniform(0, 181, n)) for n in (60, 40, 90)]
     marks = None
     if kind == "days":
@@ -73,7 +91,13 @@ def series_of(kind):
 
 CASES = [
     pytest.param(kind, model, id=name, marks=[pytest.mark.slow])
-    for kind, models in (("counts", COUNTS), ("events", EVENTS), ("days", DAYS))
+    for kind, models in (
+        ("counts", COUNTS),
+        ("events", EVENTS),
+        ("days", DAYS),
+        ("deaths", DEATHS),
+        ("reports", REPORTS),
+    )
     for name, model in models.items()
 ]
 

@@ -67,10 +67,12 @@ def main() -> None:
         best = model.fit(series, MaximumLikelihood(draws=10))
         fit = model.fit(series, NUTS(draws=asked.draws))
         told = fit.diagnostics
-        print(f"\n{number} phases: maximum {best.log_likelihood:.1f} ({told['parameters']} parameters,"
-              f" AIC {best.aic:.1f}); maxima {np.round(best.diagnostics['optima'], 1).tolist()};"
-              f" R-hat {told['r_hat']:.3f}, least effective draws {told['ess']:.0f},"
-              f" divergences {told['divergences']}")  # fmt: skip
+        maxima = np.round(best.diagnostics["optima"], 1).tolist()
+        print(
+            f"\n{number} phases, {told['parameters']} parameters: AIC {best.aic:.1f}, maximum "
+            f"{best.log_likelihood:.1f} of climbs to {maxima}; R-hat {told['r_hat']:.3f}, least "
+            f"effective draws {told['ess']:.0f}, divergences {told['divergences']}"
+        )
         found = model.phases_of(fit)
         with pl.Config(tbl_rows=100, tbl_cols=20, tbl_width_chars=160, fmt_str_lengths=60):
             print(found)
