@@ -10,7 +10,8 @@ import pytest
 
 import escalation
 from escalation.background import Background, Covariates, Interventions
-from escalation.counts import EndemicEpidemic
+from escalation.counts import Autoregression, EndemicEpidemic, GaussianProcess
+from escalation.counts.latent_process import path_parameters, process_of
 from escalation.hawkes import Hawkes, Marks, NonlinearHawkes
 from escalation.kernels import (
     Exponential,
@@ -22,7 +23,9 @@ from escalation.kernels import (
     PoissonLags,
     Weibull,
 )
+from escalation.nowcast import Nowcast, ReportingTriangle
 from escalation.series import CountSeries, EventSeries
+from escalation.severity import DeathRecords, Severity
 from escalation.streams import Stream
 from escalation.study.sections import (
     ActorSection,
@@ -34,6 +37,7 @@ from escalation.study.sections import (
     ReportSection,
     Truth,
 )
+from escalation.window import Window
 from test_layers import LAYERS, OWNERS
 
 SECTIONS = {
@@ -126,6 +130,18 @@ def declared_priors() -> dict[str, str]:
     for kernel in (Exponential(), Mixture(), Lomax(), Weibull(), Histogram(), *whole):
         name = type(kernel).__name__
         out |= {f"{name}.{p.name}": str(p.prior) for p in kernel.parameters("day")}
+    for path in (GaussianProcess(), Autoregression()):
+        hidden = path_parameters(process_of(path, 420.0), 1)
+        out |= {f"Latent.{p.name}": str(p.prior) for p in hidden}
+    edges = np.datetime64("2024-01-01") + np.arange(61)
+    days = Window(begin, edges[-1].item())
+    reports = ReportingTriangle(np.zeros((60, 4, 1), int), edges, ("a",), days, "day")
+    for model, series in (
+        (Severity(), DeathRecords.from_deaths([1])),
+        (Nowcast(weekday=True), reports),
+    ):
+        name = type(model).__name__
+        out |= {f"{name}.{p.name}": str(p.prior) for p in model.parameters(series)}
     return out
 
 

@@ -59,9 +59,10 @@ def delay_row(
             else:
                 for i in range(6):
                     eta -= theta[place[6] + i]
-        hazard[d] = 1.0 / (1.0 + math.exp(-eta))
+        odds = math.exp(-max(eta, -600.0))
+        hazard[d] = 1.0 / (1.0 + odds)
         share[d] = left * hazard[d]
-        left *= 1.0 / (1.0 + math.exp(eta))
+        left *= odds * hazard[d]
     share[delays] = left
 
 
@@ -78,21 +79,25 @@ def paces(theta: FloatArray, place: IntArray, periods: int, pace: FloatArray) ->
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cell_term(n: float, share: float, psi: float) -> tuple[float, float, float]:
-    r"""What one cell adds beside its rate, with slopes by the log of its share and by psi.
+    r"""What a cell of n > 0 adds beside its rate, with slopes by the log of its share and by psi.
 
     .. math:: \log p + \sum_{i=1}^{n-1} \log(p + i\psi) - \log n!
     """
-    if n == 0.0:
-        return 0.0, 0.0, 0.0
-    value = math.log(share)
+    product = share
+    value = 0.0
     by_share = 1.0 / share
     by_psi = 0.0
     for i in range(1, int(n)):
         whole = share + i * psi
-        value += math.log(whole / (i + 1))
-        by_share += 1.0 / whole
-        by_psi += i / whole
-    return value, by_share * share, by_psi
+        product *= whole / (i + 1)
+        # One logarithm for several factors.
+        if product < 1e-200 or product > 1e200:
+            value += math.log(product)
+            product = 1.0
+        inverse = 1.0 / whole
+        by_share += inverse
+        by_psi += i * inverse
+    return value + math.log(product), by_share * share, by_psi
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -144,69 +149,108 @@ def nowcast(
     by_values = np.zeros(values.shape)
     hazard = np.empty(delays)
     share = np.empty(cells)
-    by_log = np.empty(cells)
+    by_log = np.zeros(cells)
     pace = np.empty(periods + delays)
     by_pace = np.zeros(periods + delays)
     paces(theta, place, periods, pace)
+    walked = np.zeros(streams)
+    slopes = np.zeros((periods, streams))
+    # Where all streams share delays that never change, their probabilities and slopes are taken
+    # once for all; else once for each period, or for each period and stream.
+    own = place[5] > 0 and streams > 1
+    steady = place[4] < 0 and place[6] < 0 and not own
+    first = True
     value = 0.0
-    moves = place[2]
-    for k in range(streams):
-        size = theta[place[1] + k] if place[1] >= 0 else 1.0
-        psi = theta[place[7] + k]
-        level = theta[place[0] + k]
-        walked = 0.0
-        slopes = np.zeros(periods)
-        for t in range(periods):
+    for t in range(periods):
+        for k in range(streams):
             if t > 0:
-                walked += theta[moves + (t - 1) * streams + k]
+                walked[k] += theta[place[2] + (t - 1) * streams + k]
             if scale[t] <= 0.0:
                 continue
-            rate = scale[t] * math.exp(level + size * walked)
+            if own or first or (k == 0 and not steady):
+                first = False
+                delay_row(theta, t, k, delays, pace, weekday, offset, place, hazard, share)
+            size = theta[place[1] + k] if place[1] >= 0 else 1.0
+            rate = scale[t] * math.exp(theta[place[0] + k] + size * walked[k])
             if not rate < 1e12:
                 return -math.inf, np.zeros(theta.size), by_values
-            delay_row(theta, t, k, delays, pace, weekday, offset, place, hazard, share)
-            total = 0.0
-            seen = 0.0
-            reported = 0
-            for d in range(cells):
-                if counts[t, d, k] < 0.0:
-                    break
-                reported = d + 1
-                total += counts[t, d, k]
-                seen += share[d]
-            if reported == 0:
-                continue
-            spent, by_dispersion = dispersed_term(0.0, rate, psi)
-            over = 1.0 + psi * rate
-            value += total * math.log(rate / over) + seen * spent
-            slopes[t] = (total - seen * rate) / over
-            by_psi = -total * rate / over + seen * by_dispersion
-            for d in range(cells):
-                by_log[d] = 0.0
-                if d < reported:
-                    term, slope, other = cell_term(counts[t, d, k], share[d], psi)
-                    value += term
-                    by_psi += other
-                    by_log[d] = slope + spent * share[d]
+            psi = theta[place[7] + k]
+            reported = min(cells, periods - t)
+            term, slopes[t, k], by_psi = row_term(counts[t, :reported, k], rate, psi, share, by_log)
+            value += term
             by_theta[place[7] + k] += by_psi
-            add_delay_slopes(by_theta, t, k, delays, by_pace, weekday, place, hazard, by_log)
-        if not value > -math.inf:
-            return -math.inf, np.zeros(theta.size), by_values
+            if own or (k == streams - 1 and not steady):
+                add_delay_slopes(by_theta, t, k, delays, by_pace, weekday, place, hazard, by_log)
+                by_log[:] = 0.0
+    if not value > -math.inf:
+        return -math.inf, np.zeros(theta.size), by_values
+    if steady:
+        add_delay_slopes(by_theta, 0, 0, delays, by_pace, weekday, place, hazard, by_log)
+    add_walk_slopes(theta, by_theta, slopes, by_pace, place)
+    return value, by_theta, by_values
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def row_term(
+    counts: FloatArray, rate: float, psi: float, share: FloatArray, by_log: FloatArray
+) -> tuple[float, float, float]:
+    """Log-likelihood of the reported cells of a period, with slopes by the log-rate and by psi.
+
+    Parameters
+    ----------
+    counts : ndarray (m,)
+    rate, psi : float
+    share : ndarray (D + 1,)
+    by_log : ndarray (D + 1,)
+        The slopes by the logs of the shares are added.
+    """
+    spent, by_dispersion = dispersed_term(0.0, rate, psi)
+    total = 0.0
+    seen = 0.0
+    value = 0.0
+    by_psi = 0.0
+    for d in range(counts.size):
+        seen += share[d]
+        by_log[d] += spent * share[d]
+        if counts[d] > 0.0:
+            total += counts[d]
+            term, slope, other = cell_term(counts[d], share[d], psi)
+            value += term
+            by_psi += other
+            by_log[d] += slope
+    over = 1.0 + psi * rate
+    value += seen * spent
+    if total > 0.0:
+        value += total * math.log(rate / over)
+    return value, (total - seen * rate) / over, by_psi - total * rate / over + seen * by_dispersion
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_walk_slopes(
+    theta: FloatArray,
+    by_theta: FloatArray,
+    slopes: FloatArray,
+    by_pace: FloatArray,
+    place: IntArray,
+) -> None:
+    """Add the slopes by levels, moves and their scales, and by the walk of the pace."""
+    periods, streams = slopes.shape
+    for k in range(streams):
+        size = theta[place[1] + k] if place[1] >= 0 else 1.0
         later = 0.0
-        for t in range(periods - 1, -1, -1):
-            later += slopes[t]
-            if t > 0:
-                by_theta[moves + (t - 1) * streams + k] += size * later
-                if place[1] >= 0:
-                    by_theta[place[1] + k] += later * theta[moves + (t - 1) * streams + k]
-        by_theta[place[0] + k] += later
+        for t in range(periods - 1, 0, -1):
+            later += slopes[t, k]
+            move = place[2] + (t - 1) * streams + k
+            by_theta[move] += size * later
+            if place[1] >= 0:
+                by_theta[place[1] + k] += later * theta[move]
+        by_theta[place[0] + k] += later + slopes[0, k]
     if place[4] >= 0:
         later = by_pace[periods:].sum()
         for t in range(periods - 1, 0, -1):
             later += by_pace[t]
             by_theta[place[4] + t] += theta[place[4]] * later
             by_theta[place[4]] += later * theta[place[4] + t]
-    return value, by_theta, by_values
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -284,22 +328,14 @@ def row_log_probability(
     psi : ndarray (n, K)
     """
     draws, periods, streams = rate.shape
+    cells = counts.shape[1]
     out = np.full((draws, periods, streams), np.nan)
+    scratch = np.zeros(cells)
     for n in range(draws):
         for t in range(periods):
             for k in range(streams):
-                if counts[t, 0, k] < 0.0:
-                    continue
-                mean, spread = rate[n, t, k], psi[n, k]
-                spent, _ = dispersed_term(0.0, mean, spread)
-                total = 0.0
-                value = 0.0
-                for d in range(counts.shape[1]):
-                    count = counts[t, d, k]
-                    if count < 0.0:
-                        break
-                    total += count
-                    term, _, _ = cell_term(count, share[n, t, d, k], spread)
-                    value += term + share[n, t, d, k] * spent
-                out[n, t, k] = value + total * math.log(mean / (1.0 + spread * mean))
+                if counts[t, 0, k] >= 0.0:
+                    own = share[n, t, :, k].copy()
+                    known = counts[t, : min(cells, periods - t), k]
+                    out[n, t, k], _, _ = row_term(known, rate[n, t, k], psi[n, k], own, scratch)
     return out

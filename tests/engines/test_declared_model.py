@@ -7,10 +7,13 @@ import pytest
 
 from escalation.background import Background
 from escalation.counts import (
+    Autoregression,
     Component,
     EndemicEpidemic,
+    GaussianProcess,
     Hurdle,
     Ingarch,
+    Latent,
     LogLinear,
     Neighbours,
     RandomIntercepts,
@@ -46,6 +49,9 @@ COUNTS = {
     "log-linear with feedback": LogLinear(feedback=True),
     "ingarch": Ingarch(),
     "hurdle": Hurdle(kernel=FreeLags(), lags=3),
+    "latent walk": Latent(RandomWalk(60.0)),
+    "latent autoregression and contagion": Latent(Autoregression(60.0), contagion=True, lags=3),
+    "latent Gaussian process": Latent(GaussianProcess(waves=8)),
     "regimes": Regimes(),
     "regimes with influence": Regimes(influence=True, kernel=FreeLags(), lags=3),
 }
