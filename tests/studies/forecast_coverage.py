@@ -20,7 +20,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from escalation.background import Background
-from escalation.counts import EndemicEpidemic, GaussianProcess, Hurdle, Latent, RandomWalk
+from escalation.counts import (
+    EndemicEpidemic,
+    GaussianProcess,
+    Hurdle,
+    Latent,
+    RandomWalk,
+    Regimes,
+)
 from escalation.counts.model import CountModel
 from escalation.engines import NUTS, Engine, Laplace, MaximumLikelihood
 from escalation.forecast import Forecast
@@ -35,6 +42,7 @@ MODELS: dict[str, CountModel] = {
     "latent walk with contagion": Latent(RandomWalk(), True, background=SEASONAL, lags=6),
     "latent Gaussian process": Latent(GaussianProcess(), background=SEASONAL),
     "hurdle": Hurdle(occurrence=SEASONAL, size=SEASONAL, lags=6),
+    "regimes": Regimes(background=SEASONAL),
 }
 CASES = {
     "busy": np.log([1.5, 1.0]),
@@ -72,6 +80,11 @@ def truth(
         "size_level": CASES[case] / 2,
         "size_season": season,
         "size_influence": influence / 2,
+        "rise": np.array([1.0, 1.0]),
+        "departure": np.array([[0.2], [-0.2]]),
+        "stay": np.array([0.95, 0.92, 0.92]),
+        "up": np.array([0.5]),
+        "jump": np.array([[0.1], [0.0], [0.1]]),
     }
     parameters = model.parameters(like)
     return {
