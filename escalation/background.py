@@ -29,7 +29,7 @@ class Covariates:
     start : date
         Day of the first row.
     values : ndarray (days, C) or (days, K, C)
-        The same for all streams, or one row a stream (count models alone). Best centred and
+        The same for all streams, or one row a stream (models with components). Best centred and
         scaled by the caller; the coefficient of each is a log ratio a unit.
     names : tuple of str
 
@@ -376,7 +376,7 @@ class Background:
                 out += list(np.array(means).T)
         if self.covariates is not None:
             if self.covariates.by_stream:
-                raise ValueError("covariates of each stream are for count models alone")
+                raise ValueError("covariates of each stream are for models with components")
             out += list(self.covariates.at(start, times, ends).T)
         if self.interventions is not None:
             out += list(self.interventions.columns(start, times, ends).T)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, override
 
 from escalation.background import TERMS, Background, Covariates
+from escalation.parameters import Parameter
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,28 @@ class Component(Background):
             raise ValueError("random intercepts are around a common level: do not share it too")
         if self.is_shared("season") and isinstance(self.harmonics, tuple):
             raise ValueError("a shared season wants one number of harmonics")
+
+    @property
+    def bare(self) -> bool:
+        """Whether it has nothing that a background lacks."""
+        extras = (self.offset, self.intercepts, self.walk)
+        return not self.shared and all(extra is None for extra in extras)
+
+    @override
+    def parameters(self, streams: int, days: float, unit: str) -> tuple[Parameter, ...]:
+        """Parameters of the background that it is to models without components.
+
+        Raises
+        ------
+        ValueError
+            If it is more than a background.
+        """
+        if not self.bare:
+            raise ValueError(
+                "this model takes a Background; shared terms, offsets, random intercepts and walks "
+                "are for the components of EndemicEpidemic, Hurdle and Regimes"
+            )
+        return super().parameters(streams, days, unit)
 
     def is_shared(self, term: str) -> bool:
         """Whether all streams have one coefficient of a term."""

@@ -165,6 +165,7 @@ class LogLinear(SignedModel):
             resample=lambda theta, rng: self._data(series, self._again(theta, series, rng)),
             rows=layout.rows(streams),
             moments=lambda theta: self._moments(theta, series),
+            explosive=True,
         )
 
     def _data(self, series: CountSeries, counts: FloatArray) -> dict[str, FloatArray]:

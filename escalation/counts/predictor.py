@@ -49,10 +49,8 @@ class Predictor:
     def plain(self) -> bool:
         """Whether the component is a background without sharing, offsets and random terms."""
         one = self.component
-        if isinstance(one, Component):
-            extras = (one.offset, one.intercepts, one.walk)
-            if one.shared or any(extra is not None for extra in extras):
-                return False
+        if isinstance(one, Component) and not one.bare:
+            return False
         return one.covariates is None or not one.covariates.by_stream
 
     def parameters(self, streams: int, days: float, unit: str) -> tuple[Parameter, ...]:

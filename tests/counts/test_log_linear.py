@@ -9,7 +9,14 @@ from scipy import optimize, special, stats
 
 from escalation.background import Background, Covariates, Interventions
 from escalation.checks import check
-from escalation.counts import LogLinear
+from escalation.counts import (
+    Component,
+    Ingarch,
+    Latent,
+    LogLinear,
+    RandomIntercepts,
+    RandomWalk,
+)
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.kernels import Exponential, OneLag
 from escalation.parameters import Layout
@@ -348,6 +355,32 @@ def test_hard_data_are_fitted_or_the_diagnostics_say_so(case, engine, feedback, 
 def test_faults_name_the_setting(settings, message):
     with pytest.raises(ValueError, match=message):
         LogLinear(**settings)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"offset": (1.0, -1.0)}, {"shared": True}, {"intercepts": RandomIntercepts()},
+     {"walk": RandomWalk()}],
+    ids=lambda extra: next(iter(extra)),
+)  # fmt: skip
+@pytest.mark.parametrize("model", [LogLinear, Ingarch, Latent], ids=lambda model: model.__name__)
+def test_a_component_is_refused_where_its_extras_would_be_left_out(model, extra, series):
+    with pytest.raises(ValueError, match="takes a Background; shared terms, offsets, random"):
+        model(background=Component(**extra)).fit(series)
+    plain = model(background=Component(2)).parameters(series)
+    assert repr(plain) == repr(model(background=Background(2)).parameters(series))
+
+
+@pytest.mark.slow
+def test_the_feedback_of_plain_noise_does_not_run_away():
+    # Without influence nothing is known of its memory, and the limit law of the influence is that
+    # of a number divided by almost nothing: a fifth of the forecasts were infinite.
+    noise = weeks(np.random.default_rng(0).poisson([2.0, 1.5], (156, 2)))
+    fit = LogLinear(feedback=True).fit(noise)
+    assert fit.diagnostics["intervals"].startswith("parametric bootstrap")
+    forecast = fit.forecast(8)
+    assert np.isfinite(forecast.draws).mean() > 0.98
+    assert forecast.quantile(0.9).max() <= 10
 
 
 def test_what_cannot_be_fitted_is_refused(series):
