@@ -19,8 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.engines import centring
 from escalation.engines.base import Problem
+from escalation.engines.centring import to_coordinates as to_centred
 from escalation.engines.centring import to_deviations
 from escalation.parameters import (
     Beta,
@@ -139,7 +139,7 @@ class Coordinates:
     def to(self, theta: FloatArray) -> FloatArray:
         """Coordinates (f,) of parameters theta (size,); a zero is taken as a small number."""
         if self.centred is not None:
-            theta = centring.to_coordinates(theta, *self.centred)
+            theta = to_centred(theta, *self.centred)
         first, part, offset, contrasts, owner, other = self.arrays[:6]
         z = _log_of(theta[part[:, 0]], part[:, 1]) - offset
         x = np.empty(self.free)
