@@ -22,6 +22,7 @@ from escalation.plots.hawkes import (
     residual_counts,
     residual_quantiles,
 )
+from escalation.plots.latent import latent_path
 from escalation.plots.regimes import phase_counts, phases
 from escalation.plots.reporting import nowcast
 from escalation.plots.scores import calibration, pit, skill
@@ -54,6 +55,7 @@ __all__ = [
     "figure",
     "influence",
     "intensity",
+    "latent_path",
     "network",
     "nowcast",
     "phase_counts",
