@@ -88,10 +88,7 @@ class MaximumLikelihood(Engine):
             estimate=layout.unpack(estimate),
             log_likelihood=float(problem.evaluate(estimate)[0]),
             diagnostics={
-                "converged": bool(best.converged),
-                "gradient": float(np.abs(best.gradient[~best.bound]).max(initial=0.0)),
-                "at_bound": [layout.labels[i] for i in np.flatnonzero(best.bound)],
-                "singular": best.singular,
+                **best.diagnostics(layout.labels),
                 "silent": [layout.labels[i] for i in np.flatnonzero(silent)],
                 "vanishing": [layout.labels[i] for i in np.flatnonzero(best.vanishing)],
                 "intervals": law,

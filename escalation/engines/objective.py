@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -75,6 +75,15 @@ class Optimum:
         slope = -self.gradient
         falling = (slope > 0) & (slope < 1e-2) & (self.x < 0) & ~self.silent
         return np.asarray(falling & (curvature < 3 * slope + SILENT))
+
+    def diagnostics(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Whether it was reached, how flat it is, and which entries sit on a bound."""
+        return {
+            "converged": bool(self.converged),
+            "gradient": float(np.abs(self.gradient[~self.bound]).max(initial=0.0)),
+            "at_bound": [labels[i] for i in np.flatnonzero(self.bound)],
+            "singular": self.singular,
+        }
 
     @property
     def singular(self) -> bool:

@@ -110,10 +110,7 @@ def _told(
     errors = slope * np.sqrt(np.diag(inverse(information)))
     number = len(labels) + spread.size
     return {
-        "converged": bool(best.converged),
-        "gradient": float(np.abs(best.gradient[~best.bound]).max(initial=0.0)),
-        "at_bound": [labels[i] for i in np.flatnonzero(best.bound)],
-        "singular": best.singular,
+        **best.diagnostics(labels),
         # These stay at the estimate in every draw, but for the vanishing.
         "silent": [labels[i] for i in np.flatnonzero(poor & ~best.vanishing)],
         "vanishing": [labels[i] for i in np.flatnonzero(best.vanishing)],
