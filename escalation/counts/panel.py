@@ -293,11 +293,21 @@ class Panel(LaggedModel):
         from escalation.likelihood.pointwise import count_log_pmf
 
         seen, rows = series or fit.series, vectors(fit, theta)
+        return count_log_pmf(seen.counts, self.means(fit, rows, seen), self._dispersions(fit, rows))
+
+    @override
+    def variances(
+        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
+    ) -> FloatArray:
+        rows = vectors(fit, theta)
+        mean, psi = self.means(fit, rows, series), self._dispersions(fit, rows)
+        return mean if psi is None else mean * (1 + psi[:, None] * mean)
+
+    def _dispersions(self, fit: Fit, theta: FloatArray) -> FloatArray | None:
+        """Overdispersion (n, K) of draws (n, p); None of a Poisson model."""
         effects = self.effects(fit.series)
-        psi = effects.dispersion(effects.of(Layout(fit.parameters), rows))
-        if psi is not None:
-            psi = psi.reshape(len(rows), -1)
-        return count_log_pmf(seen.counts, self.means(fit, rows, seen), psi)
+        psi = effects.dispersion(effects.of(Layout(fit.parameters), theta))
+        return None if psi is None else psi.reshape(len(theta), -1)
 
     def units(self, fit: Fit) -> UnitEstimates:
         """Level, R and dispersion of each unit; `UnitEstimates.shrinkage` sets two fits abreast."""

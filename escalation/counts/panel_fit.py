@@ -13,7 +13,7 @@ from escalation.engines.limit_law import limit_law
 from escalation.engines.loo import smoothed_weights
 from escalation.engines.objective import LIMITS, Optimum
 from escalation.fit import Fit
-from escalation.parameters import FloatArray
+from escalation.parameters import BoolArray, FloatArray
 from escalation.series import CountSeries
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ POINTS, FREEDOM = 300, 7.0
 CAUTION = 0.75
 #: An estimated spread below this is taken as zero.
 NONE = 1e-3
-#: A slope of the marginal density, in standard errors, that is still a maximum.
+#: A rise of the marginal density within a standard error, or a factor e, that says nothing.
 FLAT = 0.1
+#: A log or logit whose standard error is larger is not known: maximum likelihood holds it.
+UNKNOWN = 4.0
 
 
 def normal_law(problem: Problem) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
@@ -163,7 +165,7 @@ def _limit_points(
     """Populations from the limit law of the estimate, with the modes of their units."""
     zero = marginal.scale.nonnegative
     x = np.where(zero & (best.x < NONE), 0.0, best.x)
-    silent = np.zeros(x.size, bool)
+    silent = _unknown(marginal, best)
     optimum = Optimum(
         x, best.value, best.gradient, best.information, zero & (x == 0.0), silent, True
     )
@@ -173,13 +175,23 @@ def _limit_points(
     return [(one, _near(marginal, best, one)[1]) for one in drawn]
 
 
+def _unknown(marginal: Marginal, best: Summit) -> BoolArray:
+    """Parameters of the population (f,) of which the data say nothing, or give only a bound."""
+    if marginal.posterior:
+        return np.zeros(best.x.size, bool)
+    return np.asarray(np.diag(best.covariance) > UNKNOWN**2)
+
+
 def _told(marginal: Marginal, best: Summit, shape: float, parameters: int) -> dict[str, Any]:
     """What the fit says of itself."""
     error = np.sqrt(np.maximum(np.diag(best.covariance), 0.0))
     zero = marginal.scale.nonnegative & (best.x < NONE)
-    steep = float(np.abs(best.gradient * error)[~zero].max(initial=0.0))
-    scale = np.sqrt(np.maximum(np.abs(np.diag(best.information)), 1e-12))
-    least = np.linalg.eigvalsh(best.information / np.outer(scale, scale))[0]
+    unknown = _unknown(marginal, best)
+    steep = float(np.abs(best.gradient * np.minimum(error, 1.0))[~zero].max(initial=0.0))
+    known = ~unknown & ~zero
+    inner = best.information[np.ix_(known, known)]
+    scale = np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-12))
+    least = np.linalg.eigvalsh(inner / np.outer(scale, scale)).min(initial=1.0)
     determinant = np.linalg.slogdet(best.information)[1]
     integral = best.value + 0.5 * (best.x.size * np.log(2 * np.pi) - determinant)
     return {
@@ -188,7 +200,7 @@ def _told(marginal: Marginal, best: Summit, shape: float, parameters: int) -> di
         "at_bound": [marginal.labels[i] for i in np.flatnonzero(zero)],
         "singular": bool(least < 1e-7),
         "silent": [],
-        "vanishing": [],
+        "vanishing": [marginal.labels[i] for i in np.flatnonzero(unknown & ~zero)],
         "intervals": "limit law of the population, normal law of each unit given it",
         "marginal_log_density": float(best.value),
         "evidence": float(integral) if marginal.posterior else float("nan"),

@@ -25,7 +25,9 @@ IntArray = NDArray[np.int64]
 #: Step of differences by the population's parameters, and of differences of these.
 STEP, STRIDE = 1e-4, 1e-3
 #: A unit's climb ends where a Newton step would raise it by less.
-SETTLED = 1e-10
+SETTLED = 1e-16
+#: Climbs to the population, and the slope (in rough standard errors) that needs no further one.
+ROUNDS, CLOSE = 3, 0.1
 #: Curvature of a unit below this (the prior's alone is one) is taken as this.
 LEAST = 0.1
 
@@ -311,19 +313,28 @@ class Summit:
 
 def summit(marginal: Marginal) -> Summit:
     """Climb the marginal density from the problem's first start."""
-    from escalation.engines.density import climb
-
     x = marginal.start(marginal.problem.starts[0])
-    error = marginal.guess(x)
-
-    def along(y: FloatArray) -> tuple[float, FloatArray]:
-        value, gradient = marginal(x + error * y)
-        return value, error * gradient
-
-    x = x + error * climb(along, np.zeros(x.size))[0]
+    for _ in range(ROUNDS):
+        x, gradient, error = _climbed(marginal, x)
+        if np.abs(gradient * error).max() < CLOSE:
+            break
     if not marginal.posterior:
         # The density is even in a spread.
         x = np.where(marginal.scale.nonnegative, np.abs(x), x)
     value, peak = marginal.value(x)
     gradient, moves = marginal.derivatives(x, peak)
     return Summit(x, value, gradient, marginal.information(x, gradient), peak, moves)
+
+
+def _climbed(marginal: Marginal, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Where a climb from x (f,) ends, the gradient there, and the units of its steps."""
+    from escalation.engines.density import climb
+
+    error = marginal.guess(x)
+
+    def along(y: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = marginal(x + error * y)
+        return value, error * gradient
+
+    there = x + error * climb(along, np.zeros(x.size))[0]
+    return there, marginal(there)[1], error

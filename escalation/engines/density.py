@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from escalation.engines.base import Problem
+from escalation.engines.centring import to_deviations, to_slopes
 from escalation.engines.mixing import Coordinates, to_coordinates, to_parameters
 from escalation.parameters import FloatArray
 
 #: Above so many coordinates the metric is diagonal.
-DENSE = 400
+DENSE = 1000
 #: A mode this much lower than the highest (in the log-density) is no place to start a chain.
 LOWER = 10.0
 #: Steps of the search for the mode.
@@ -101,7 +102,12 @@ class Density:
             values, jacobians = own[None], jacobian[None]
         else:
             values, jacobians = self._several()
+        centred, volume = self.coordinates.centred, 0.0
+        if centred is not None:
+            volume = to_deviations(self.theta, *centred)
         value, by_theta, by_values = self.core(self.theta, values, *self.arrays)
+        if centred is not None:
+            value += volume + to_slopes(self.theta, by_theta, *centred)
         if self.coordinates.slow:
             value += self.coordinates.slow_priors(self.theta, by_theta)
         found: float = to_coordinates(value, by_theta, by_values, jacobians, *self._back)

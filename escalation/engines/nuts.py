@@ -78,7 +78,8 @@ class NUTS(Engine):
     def _compiled(self, problem: Problem, seed: int) -> tuple[FloatArray, dict[str, Any]]:
         coordinates = Coordinates.of(problem)
         if problem.normal is not None:
-            theta, covariance = problem.normal()
+            theta, covariance, place, share = problem.normal()
+            coordinates = coordinates.partly_centred(place, share)
             centres = [coordinates.to(theta)]
             metric = Metric.of(centres[0], covariance)
         else:

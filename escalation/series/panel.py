@@ -200,7 +200,8 @@ def _calendar(edges: list[DateArray], period: str) -> DateArray:
     """Edges of all periods from the first to the last of several calendars."""
     first, last = min(one[0] for one in edges), max(one[-1] for one in edges)
     if period == "month":
-        months = np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1)
+        after = last.astype("datetime64[M]") + np.timedelta64(1, "M")
+        months = np.arange(first.astype("datetime64[M]"), after)
         return np.asarray(months.astype("datetime64[D]"))
     step = np.timedelta64(int(PERIOD_DAYS[period]), "D")
     return np.asarray(np.arange(first, last + step, step))
