@@ -3,9 +3,10 @@
 ``python tests/studies/severity_pakistan.py FILE`` learns the law of deaths from 2007 to 2016 and
 prints the tables of the documentation: the law of each stream, exceedances of its 90 and 99 %
 points by the incidents of 2017 to 2021 with exact tests (of one law of 2007 to 2016, and of a law
-learned anew each month from the last year), and months of deaths foretold one month ahead, by a count model refitted
-each month. ``--split 2012-01-01 --end 2017-01-01 --choose`` is the rehearsal on which the count model and
-the years that the monthly law looks at were chosen: nothing was tuned on the later years. ``--picture FILE`` draws.
+learned anew each month from the last year), and months of deaths foretold one month ahead, by a
+count model refitted each month. ``--split 2012-01-01 --end 2017-01-01 --choose`` is the rehearsal
+on which the count model and the years that the monthly law looks at were chosen: nothing was tuned
+on the later years. ``--picture FILE`` draws.
 """
 
 import argparse
