@@ -239,7 +239,7 @@ class SmoothProcess(Process):
         if one.margin is not None:
             return one.margin * self.days
         # Half a window times the margin 4.5 length / half a window, on either side.
-        return max(1.5 * self.days, 9.0 * one.prior_length)
+        return max(1.4 * self.days, 9.0 * one.prior_length)
 
     @override
     def shape_parameter(self) -> tuple[str, str, Prior, str, str]:

@@ -57,7 +57,7 @@ class GaussianProcess:
         Scale of the half-normal prior of the scale.
     margin : float or None
         Width of the domain, in windows. None: by the rule of the reference, 4.5 × `prior_length` /
-        half the window, and at least 1.5.
+        half the window, and at least 1.4.
     waves : int or None
         Number of waves. None: enough for lengths down to half of `prior_length`, by the rule of
         the reference: 3.42 × margin × half the window / length.

@@ -187,8 +187,9 @@ def truncated_row(
     for i in range(y.size):
         some[i] = one_minus_exp(minus_log_empty[i])
     for i in range(y.size):
-        raised = 1.0 / some[i]
-        over = 1.0 / (1.0 + psi * mean[i])
+        u = 1.0 + psi * mean[i]
+        both = 1.0 / (u * some[i])
+        raised, over = u * both, some[i] * both
         bend_at[i] = raised * bend_at[i] - y[i] * mean[i] * over
         slope[i] = (y[i] - mean[i] * raised) * over
     for i in range(y.size):

@@ -21,6 +21,7 @@ import numpy as np
 
 from escalation.background import Background
 from escalation.counts import (
+    Autoregression,
     EndemicEpidemic,
     GaussianProcess,
     Hurdle,
@@ -41,6 +42,13 @@ MODELS: dict[str, CountModel] = {
     "latent": Latent(background=SEASONAL),
     "latent walk with contagion": Latent(RandomWalk(), True, background=SEASONAL, lags=6),
     "latent Gaussian process": Latent(GaussianProcess(), background=SEASONAL),
+    "latent, numbers given": Latent(Autoregression(28.0, 0.6, 0.8), background=SEASONAL),
+    "latent walk with contagion, scale given": Latent(
+        RandomWalk(28.0, 0.2), True, background=SEASONAL, lags=6
+    ),
+    "latent Gaussian process, numbers given": Latent(
+        GaussianProcess(300.0, 0.6), background=SEASONAL
+    ),
     "hurdle": Hurdle(occurrence=SEASONAL, size=SEASONAL, lags=6),
     "regimes": Regimes(background=SEASONAL),
 }

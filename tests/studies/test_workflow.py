@@ -19,7 +19,10 @@ def test_posteriors_are_calibrated(name):
 @pytest.mark.parametrize("case", CASES)
 def test_nine_in_ten(case):
     sets = 60
-    found = [one_set(case, MODELS["endemic-epidemic"], ENGINES["maximum likelihood"], seed) for seed in range(sets)]
+    found = [
+        one_set(case, MODELS["endemic-epidemic"], ENGINES["maximum likelihood"], seed)
+        for seed in range(sets)
+    ]
     share = np.array([one[WHAT[1]][2] for one in found])
     # Four standard errors around 87 to 93 %: a false alarm in 30,000 runs at the ends.
     slack = 4 * share.std() / np.sqrt(sets)
