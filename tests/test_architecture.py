@@ -11,7 +11,7 @@ import pytest
 import escalation
 from escalation.background import Background, Covariates, Interventions
 from escalation.counts import Autoregression, EndemicEpidemic, GaussianProcess
-from escalation.counts.latent_process import path_parameters, process_of
+from escalation.counts.latent_choice import path_parameters, process_of
 from escalation.hawkes import Hawkes, Marks, NonlinearHawkes
 from escalation.kernels import (
     Exponential,

@@ -10,8 +10,17 @@ import numpy as np
 from escalation.background import Background, coefficient_places
 from escalation.counts.additive import Additive, additive_paths
 from escalation.counts.answers import dynamics_of
+from escalation.counts.latent_choice import free_of, path_parameters, process_of
 from escalation.counts.latent_path import LatentPath
-from escalation.counts.latent_process import Process, free_of, path_parameters, process_of
+from escalation.counts.latent_process import Process
+from escalation.counts.latent_rates import (
+    latent_parts,
+    latent_starts,
+    log_factors,
+    log_levels,
+    period_times,
+    still,
+)
 from escalation.counts.latent_settings import Autoregression, PathSetting
 from escalation.counts.model import LaggedModel, refuse_dynamics
 from escalation.counts.periods import (
@@ -31,7 +40,6 @@ from escalation.counts.response import Response
 from escalation.dynamics import (
     STABLE,
     Dynamics,
-    MovingReproduction,
     arrow_mask,
     count_responses,
     reproduction_parameter,
@@ -43,12 +51,9 @@ from escalation.forecast import Forecast, future_edges
 from escalation.kernels import Exponential, Kernel, OneLag
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
 from escalation.series import CountSeries, stream_place
-from escalation.window import DateArray
 
 #: Seed of the paths after the fitted window, where another series reaches beyond it.
 BEYOND = 20
-#: Standard deviation, persistence and length that an optimiser starts from.
-START = {"path_scale": 0.3, "persistence": 0.7}
 
 
 @dataclass(frozen=True)
@@ -207,15 +212,15 @@ class Latent(LaggedModel):
             structure=(
                 coefficient_places(layout, streams),
                 np.array(place, np.int64),
-                np.array([self._given("scale"), self._given(process.shape)]),
+                np.array([self.given("scale"), self.given(process.shape)]),
             ),
             rates=mean,
-            starts=self._starts(layout, series, mean),
+            starts=latent_starts(self, layout, series, mean),
             resample=lambda theta, rng: self._data(series, self._again(theta, series, rng)),
             rows=layout.rows(streams),
         )
 
-    def _given(self, name: str) -> float:
+    def given(self, name: str) -> float:
         """A number of the process that is given; 0.5 where it is not."""
         value = getattr(self.path, name, None) if name else None
         return 0.5 if value is None else float(value)
@@ -230,37 +235,17 @@ class Latent(LaggedModel):
             "scale": np.where(used > 0, series.scale, 1.0),
             **count_tables(counts, used),
             "design": np.ascontiguousarray(design_matrix(self.background, series, series.edges).T),
-            **process.tables(_times(series, series.edges)),
+            **process.tables(period_times(series, series.edges)),
         }
-
-    def _starts(
-        self, layout: Layout, series: CountSeries, mean: FloatArray
-    ) -> tuple[FloatArray, ...]:
-        streams, out = series.n_streams, []
-        length = getattr(self.path, "prior_length", 1.0)
-        for share, own, cross, delay in ((0.6, 0.3, 0.02, 1.0), (0.9, 0.05, 0.01, 0.5)):
-            values: dict[str, FloatArray] = {p.name: np.zeros(p.shape) for p in layout.parameters}
-            values |= {"level": np.log((share if self.contagion else 1.0) * mean)}
-            for name, start in (START | {"length": length, "dispersion": 0.3}).items():
-                if name in values:
-                    values[name] = np.full_like(values[name], start)
-            if self.contagion:
-                matrix = cross + (own - cross) * np.eye(streams)
-                values["reproduction"] = np.where(self.mask(streams), matrix, 0.0)
-            theta = layout.pack(values)
-            if self.contagion:
-                theta[layout.size - self.kernel_size(series) :] = self.kernel.start(delay)
-            out.append(theta)
-        return tuple(out if self.contagion else out[:1])
 
     # Answers -----------------------------------------------------------------------------------
 
     def latent_path(self, fit: Fit) -> LatentPath:
         """The latent path of each stream over the fitted window, with its uncertainty."""
         series, theta = fit.series, fit.theta
-        log_factor = self._factors(theta, series, series.edges)
+        log_factor = log_factors(self, theta, series, series.edges)
         return LatentPath(
-            log_factor, log_factor + self._levels(theta, series, series.edges), series.edges,
+            log_factor, log_factor + log_levels(self, theta, series, series.edges), series.edges,
             series.names, series.period,
         )  # fmt: skip
 
@@ -286,7 +271,7 @@ class Latent(LaggedModel):
     ) -> Additive:
         """Background with path, and reproduction, by period, for draws theta (n, p)."""
         seen, rows = series or fit.series, vectors(fit, theta)
-        return self._additive(rows, fit.series, seen.edges, np.random.default_rng(BEYOND))
+        return latent_parts(self, rows, fit.series, seen.edges, np.random.default_rng(BEYOND))
 
     def past(self, theta: FloatArray, series: CountSeries) -> FloatArray:
         """Lag-weighted counts (n, T, K) before each period, for draws theta (n, p)."""
@@ -331,7 +316,7 @@ class Latent(LaggedModel):
     ) -> Forecast:
         """Predictive draws; an unwatched period of the recent past counts as empty."""
         series, theta = fit.series, pick(fit.theta, draws, rng)
-        parts = self._additive(theta, series, future_edges(series, horizon), rng)
+        parts = latent_parts(self, theta, series, future_edges(series, horizon), rng)
         last = series.counts[len(series) - self.reach :].astype(float)
         paths = self._run(theta, series, last, parts, np.ones(horizon), rng)
         return Forecast.after(series, paths, model=self.name)
@@ -343,13 +328,15 @@ class Latent(LaggedModel):
         self, theta: FloatArray, like: CountSeries, rng: np.random.Generator, burn_in: int
     ) -> FloatArray:
         # Before the window the path stands where it begins, and so do covariates.
-        known = self._additive(theta, like, like.edges, rng)
+        known = latent_parts(self, theta, like, like.edges, rng)
         edges, path = early_edges(like, burn_in), known.background
         if self.background.covariates is None:
-            path = np.exp(self._levels(theta, like, edges) + self._factors(theta, like, edges))
+            path = np.exp(
+                log_levels(self, theta, like, edges) + log_factors(self, theta, like, edges)
+            )
         else:
             path = np.concatenate([np.repeat(path[:, :1], burn_in, axis=1), path], axis=1)
-        parts = Additive(path, self._still(theta, like, edges))
+        parts = Additive(path, still(self, theta, like, edges))
         scale = np.concatenate([np.ones(burn_in), like.scale])
         history = np.zeros((1, self.reach, like.n_streams))
         return self._run(theta, like, history, parts, scale, rng)[:, burn_in:]
@@ -357,7 +344,7 @@ class Latent(LaggedModel):
     @override
     def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
         head, edges = series.counts[: self.reach].astype(float), series.edges[self.reach :]
-        parts = self._additive(theta, series, edges, rng)
+        parts = latent_parts(self, theta, series, edges, rng)
         paths = self._run(theta, series, head, parts, series.scale[self.reach :], rng)
         return np.concatenate([np.repeat(head[None], len(theta), axis=0), paths], axis=1)
 
@@ -374,51 +361,3 @@ class Latent(LaggedModel):
         weights = self.lag_draws(theta, series)
         history = np.broadcast_to(history, (len(theta), *history.shape[-2:]))
         return additive_paths(parts, weights, (psi,), history, scale, rng)
-
-    def _additive(
-        self, theta: FloatArray, fitted: CountSeries, edges: DateArray, rng: np.random.Generator
-    ) -> Additive:
-        """Parts of the mean in the periods between edges (T + 1,), the path carried on by `rng`."""
-        logs = self._levels(theta, fitted, edges) + self._factors(theta, fitted, edges, rng)
-        return Additive(np.exp(np.minimum(logs, 700.0)), self._still(theta, fitted, edges))
-
-    def _still(
-        self, theta: FloatArray, fitted: CountSeries, edges: DateArray
-    ) -> MovingReproduction:
-        streams, era = fitted.n_streams, np.zeros(len(edges) - 1, np.int64)
-        matrix = np.zeros((len(theta), 1, streams, streams))
-        if self.contagion:
-            matrix[:, 0] = Layout(self.parameters(fitted)).unpack(theta)["reproduction"]
-        return MovingReproduction(edges, matrix, None, None, era)
-
-    def _levels(self, theta: FloatArray, fitted: CountSeries, edges: DateArray) -> FloatArray:
-        """Log of the background (n, T, K) between edges, without the path."""
-        design = design_matrix(self.background, fitted, edges)
-        places = coefficient_places(Layout(self.parameters(fitted)), fitted.n_streams)
-        return np.asarray(np.einsum("tp,nkp->ntk", design, theta[:, places]))
-
-    def _factors(
-        self,
-        theta: FloatArray,
-        fitted: CountSeries,
-        edges: DateArray,
-        rng: np.random.Generator | None = None,
-    ) -> FloatArray:
-        """Paths (n, T, K) in the periods between edges; beyond the window simulated by `rng`."""
-        values, process = Layout(self.parameters(fitted)).unpack(theta), self.process(fitted)
-        draws = len(theta)
-        scale = values.get("path_scale", np.full(draws, self._given("scale")))
-        shape = values.get(process.shape, np.full(draws, self._given(process.shape)))
-        times, known = _times(fitted, edges), _times(fitted, fitted.edges)
-        inside = times <= known[-1]
-        out = np.empty((draws, len(times), fitted.n_streams))
-        out[:, inside] = process.paths(values["path"], shape, times[inside], known)
-        if not inside.all():
-            rng = np.random.default_rng(BEYOND) if rng is None else rng
-            out[:, ~inside] = process.onward(values["path"], shape, known, times[~inside], rng)
-        return np.asarray(out * scale[:, None, None])
-
-
-def _times(fitted: CountSeries, edges: DateArray) -> FloatArray:
-    """Days (T,) from the fitted window's start to the beginning of each period."""
-    return np.asarray((edges[:-1] - fitted.edges[0]).astype(np.float64))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from escalation.counts.latent import Latent
     from escalation.fit import Fit
 
-    RandomModel = EndemicEpidemic | Latent
+    type RandomModel = EndemicEpidemic | Latent
 
 #: Scales that are tried, in units of the prior's.
 GRID = np.geomspace(0.05, 3.0, 9)

@@ -18,7 +18,7 @@ from escalation.counts import (
     Latent,
     RandomWalk,
 )
-from escalation.counts.latent_process import process_of
+from escalation.counts.latent_choice import process_of
 from escalation.counts.random_scales import choose, evidences, free_scales
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.fit import Fit
