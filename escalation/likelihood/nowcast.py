@@ -68,13 +68,20 @@ def delay_row(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def paces(theta: FloatArray, place: IntArray, periods: int, pace: FloatArray) -> None:
-    """Write the walk of the pace of reporting (T + D,); periods to come go on like the last one."""
+    r"""Write the pace of reporting (T + D,); in periods to come it goes back to zero.
+
+    .. math:: f_0 = s u_0, \qquad f_t = \rho f_{t-1} + s \sqrt{1 - \rho^2}\, u_t
+    """
     pace[:] = 0.0
     if place[4] < 0:
         return
-    for t in range(1, periods):
-        pace[t] = pace[t - 1] + theta[place[4]] * theta[place[4] + t]
-    pace[periods:] = pace[periods - 1]
+    size, memory = theta[place[4]], theta[place[4] + 1]
+    fresh = size * math.sqrt(1.0 - memory * memory)
+    pace[0] = size * theta[place[4] + 2]
+    for t in range(1, pace.size):
+        pace[t] = memory * pace[t - 1]
+        if t < periods:
+            pace[t] += fresh * theta[place[4] + 2 + t]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -133,9 +140,9 @@ def nowcast(
         Of `delay_row`.
     place : ndarray of int (8,)
         Place of the levels, of the scales of the moves (-1: the moves have their own scale), of
-        the moves (T - 1, K), of the log-odds of the delays, of the scale of the drift, which its
-        T - 1 moves follow (-1: none), whether each stream has delays of its own, of the effects of
-        the day of the week (-1: none), and of the dispersion.
+        the moves (T - 1, K), of the log-odds of the delays, of the scale of the pace, which its
+        memory and T moves follow (-1: none), whether each stream has delays of its own, of the
+        effects of the day of the week (-1: none), and of the dispersion.
 
     Returns
     -------
@@ -186,7 +193,7 @@ def nowcast(
         return -math.inf, np.zeros(theta.size), by_values
     if steady:
         add_delay_slopes(by_theta, 0, 0, delays, by_pace, weekday, place, hazard, by_log)
-    add_walk_slopes(theta, by_theta, slopes, by_pace, place)
+    add_walk_slopes(theta, by_theta, slopes, pace, by_pace, place)
     return value, by_theta, by_values
 
 
@@ -230,10 +237,11 @@ def add_walk_slopes(
     theta: FloatArray,
     by_theta: FloatArray,
     slopes: FloatArray,
+    pace: FloatArray,
     by_pace: FloatArray,
     place: IntArray,
 ) -> None:
-    """Add the slopes by levels, moves and their scales, and by the walk of the pace."""
+    """Add the slopes by levels, moves and their scales, and by the parameters of the pace."""
     periods, streams = slopes.shape
     for k in range(streams):
         size = theta[place[1] + k] if place[1] >= 0 else 1.0
@@ -246,11 +254,19 @@ def add_walk_slopes(
                 by_theta[place[1] + k] += later * theta[move]
         by_theta[place[0] + k] += later + slopes[0, k]
     if place[4] >= 0:
-        later = by_pace[periods:].sum()
-        for t in range(periods - 1, 0, -1):
-            later += by_pace[t]
-            by_theta[place[4] + t] += theta[place[4]] * later
-            by_theta[place[4]] += later * theta[place[4] + t]
+        size, memory = theta[place[4]], theta[place[4] + 1]
+        root = math.sqrt(1.0 - memory * memory)
+        later = 0.0
+        for t in range(periods - 1, -1, -1):
+            later = by_pace[t] + memory * later
+            move = theta[place[4] + 2 + t]
+            if t > 0:
+                by_theta[place[4] + 2 + t] += later * size * root
+                by_theta[place[4]] += later * root * move
+                by_theta[place[4] + 1] += later * (pace[t - 1] - size * move * memory / root)
+            else:
+                by_theta[place[4] + 2] += later * size
+                by_theta[place[4]] += later * move
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

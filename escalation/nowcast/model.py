@@ -15,7 +15,7 @@ from escalation.fit import Fit, Model, pick
 from escalation.kernels import OneLag
 from escalation.nowcast.fitted import NowcastFit
 from escalation.nowcast.triangle import IntArray, ReportingTriangle
-from escalation.parameters import FloatArray, HalfNormal, Layout, Normal, Parameter
+from escalation.parameters import Beta, FloatArray, HalfNormal, Layout, Normal, Parameter
 
 DELAYS = ("shared", "stream")
 
@@ -41,11 +41,12 @@ class Nowcast(Model):
     independent negative binomial numbers of shape :math:`p_{td}/\psi`, so what was not reported
     yet is left out exactly, without a sum over it. Swings of the totals themselves go to the walk.
 
-    **Do the delays change?** Slowly, yes: the pace of reporting f moves as a random walk over the
-    periods *in which reports come*, for all delays and streams alike, and what it does after the
-    last period does not matter to the nowcast. ``drift=False`` holds one law of delays for the
-    whole triangle. ``weekday=True``, for days, gives each day of the week on which reports may come
-    an effect.
+    **Do the delays change?** The pace of reporting f moves over the periods *in which reports
+    come*, for all delays and streams alike, and returns to its mean: an autoregression, from days
+    off (no memory) to slow changes (much memory). It has no trend of its own, because trends of
+    rate, delay and report date cannot be told apart: where reporting changes for good, take the
+    `latest` periods. ``pace=False`` holds one law of delays for the whole triangle.
+    ``weekday=True``, for days, gives each day of the week on which reports may come an effect.
 
     The target is what is reported **within D periods**: what comes later still is left out.
 
@@ -53,10 +54,10 @@ class Nowcast(Model):
     ----------
     change : float or None
         Standard deviation of a period's move of the log-rate; None: learned, by NUTS. With a given
-        one and ``drift=False`` the other engines serve as well.
+        one and ``pace=False`` the other engines serve as well.
     delays : {"shared", "stream"}
         One law of delays for all streams, or each its own.
-    drift, weekday : bool
+    pace, weekday : bool
         Whether the pace of reporting moves, and whether it differs between days of the week.
 
     References
@@ -75,14 +76,14 @@ class Nowcast(Model):
     >>> edges = np.datetime64("2024-01-01") + 7 * np.arange(31)
     >>> window = Window(date(2024, 1, 1), date(2024, 7, 29))
     >>> triangle = ReportingTriangle(counts, edges, ("raids",), window)
-    >>> fit = Nowcast(change=0.2, drift=False).fit(triangle, Laplace())
+    >>> fit = Nowcast(change=0.2, pace=False).fit(triangle, Laplace())
     >>> fit.table(last=2)["reported"].to_list() == triangle.reported[-2:, 0].tolist()
     True
     """
 
     change: float | None = None
     delays: str = "shared"
-    drift: bool = True
+    pace: bool = True
     weekday: bool = False
 
     name = "nowcast"
@@ -93,7 +94,7 @@ class Nowcast(Model):
             raise ValueError(f"change must be positive, got {self.change}")
 
     def parameters(self, series: ReportingTriangle) -> tuple[Parameter, ...]:
-        """Levels, scale of the moves, moves, delays, drift, days of the week, dispersion."""
+        """Levels, scale of the moves, moves, delays, pace, days of the week, dispersion."""
         streams, longest, period = series.n_streams, series.longest, series.period
         each: tuple[tuple[int, ...], tuple[str, ...]] = (streams,), ("stream",)
         law: tuple[tuple[int, ...], tuple[str, ...]] = ((), ())
@@ -118,13 +119,15 @@ class Nowcast(Model):
                       "log-odds of a report after so many periods if not before, beside those of "
                       "even delays", "log odds ratio", (*law[1], "delay")),
         ]  # fmt: skip
-        if self.drift:
+        if self.pace:
             out += [
-                Parameter("drift", (), "nonnegative", HalfNormal(0.2),
-                          f"standard deviation of the move of the log-odds of a report from a "
-                          f"{period} to the next", "log odds ratio"),
-                Parameter("drift_moves", (len(series) - 1,), "real", Normal(0.0, 1.0),
-                          "moves of the log-odds, in units of their scale", "", ("move",)),
+                Parameter("pace", (), "nonnegative", HalfNormal(0.5),
+                          f"standard deviation of the log-odds of a report among {period}s",
+                          "log odds ratio"),
+                Parameter("pace_memory", (), "unit", Beta(2.0, 2.0),
+                          f"what a {period} keeps of the pace of the one before"),
+                Parameter("pace_moves", (len(series),), "real", Normal(0.0, 1.0),
+                          "moves of the pace, in units of their scale", "", ("report",)),
             ]  # fmt: skip
         if self.weekday:
             out.append(
@@ -167,8 +170,8 @@ class Nowcast(Model):
         if not isinstance(series, ReportingTriangle):
             raise ValueError(f"Nowcast needs a ReportingTriangle, got {type(series).__name__}")
         engine = engine or NUTS()
-        if (self.change is None or self.drift) and engine.name != NUTS.name:
-            raise ValueError("Nowcast wants NUTS, or a given change and drift=False")
+        if (self.change is None or self.pace) and engine.name != NUTS.name:
+            raise ValueError("Nowcast wants NUTS, or a given change and pace=False")
         if self.weekday and series.period != "day":
             raise ValueError(f"effects of the day of the week want days, not {series.period}s")
         if len(series) < 3 or not (series.scale > 0).any():
@@ -222,7 +225,7 @@ class Nowcast(Model):
 
         own = self.delays == "stream"
         return np.array(
-            [place("level"), place("change"), place("moves"), place("delay"), place("drift"), own,
+            [place("level"), place("change"), place("moves"), place("delay"), place("pace"), own,
              place("weekday"), place("dispersion")], np.int64,
         )  # fmt: skip
 
@@ -252,7 +255,7 @@ class Nowcast(Model):
             values["level"] += level
             values["delay"] += delay
             values["dispersion"] += psi
-            for name, size in (("change", change), ("drift", 0.5 * change)):
+            for name, size in (("change", change), ("pace", change), ("pace_memory", 0.5)):
                 if name in values:
                     values[name] += size
             out.append(layout.pack(values))

@@ -16,6 +16,7 @@ from escalation.counts import (
     Latent,
     LogLinear,
     Neighbours,
+    Panel,
     RandomIntercepts,
     RandomWalk,
     Regimes,
@@ -54,6 +55,8 @@ COUNTS = {
     "latent Gaussian process": Latent(GaussianProcess(waves=8)),
     "regimes": Regimes(),
     "regimes with influence": Regimes(influence=True, kernel=FreeLags(), lags=3),
+    "panel": Panel(lags=3),
+    "panel without pooling": Panel(pooling="none", lags=3),
 }
 EVENTS = {
     "hawkes": Hawkes(background=Background(harmonics=1)),
@@ -70,7 +73,7 @@ DEATHS = {
     "severity": Severity(threshold=5),
     "severity, partial pooling": Severity(threshold=5, streams="partial"),
 }
-REPORTS = {"nowcast": Nowcast(), "nowcast, delays by stream": Nowcast(delays="stream", drift=False)}
+REPORTS = {"nowcast": Nowcast(), "nowcast, delays by stream": Nowcast(delays="stream", pace=False)}
 
 
 def series_of(kind):

@@ -46,8 +46,9 @@ def somewhere(model, series, rng):
     layout = model.problem(series).layout
     theta = model.problem(series).starts[0] + rng.normal(0, 0.3, layout.size)
     names = np.array([label.partition("[")[0] for label in layout.labels])
-    positive = np.isin(names, ["change", "drift", "dispersion"])
-    return np.where(positive, np.abs(theta) + 0.05, theta)
+    positive = np.isin(names, ["change", "pace", "dispersion"])
+    theta = np.where(positive, np.abs(theta) + 0.05, theta)
+    return np.where(names == "pace_memory", 0.6, theta)
 
 
 def fitted(model, series, theta):
@@ -58,8 +59,8 @@ def fitted(model, series, theta):
 
 
 CASES = {
-    "plain": (Nowcast(change=0.2, drift=False), "week", 1),
-    "walk and drift": (Nowcast(), "week", 1),
+    "plain": (Nowcast(change=0.2, pace=False), "week", 1),
+    "walk and pace": (Nowcast(), "week", 1),
     "two streams": (Nowcast(delays="stream"), "week", 2),
     "days": (Nowcast(weekday=True), "day", 1),
 }
@@ -100,7 +101,7 @@ def test_the_gradient_is_that_of_differences(case, rng):
 
 
 def test_cells_are_a_negative_binomial_total_split_by_a_dirichlet_multinomial_law(rng):
-    model = Nowcast(change=0.2, drift=False)
+    model = Nowcast(change=0.2, pace=False)
     series = triangle(rng.poisson(2.0, (8, 3, 1)))
     theta = somewhere(model, series, rng)
     rate, share, psi = (one[0] for one in model.rates(theta[None], series))
@@ -115,7 +116,7 @@ def test_cells_are_a_negative_binomial_total_split_by_a_dirichlet_multinomial_la
 
 def test_what_is_not_reported_has_the_law_of_the_open_cells(rng):
     series, _ = simulated()
-    fit = Nowcast(change=0.1, drift=False).fit(series, Laplace(draws=40))
+    fit = Nowcast(change=0.1, pace=False).fit(series, Laplace(draws=40))
     draws = 8000
     left = fit.unreported(np.random.default_rng(1), draws)[:, -4:, 0]
     theta = pick(fit.theta, draws, np.random.default_rng(2))
@@ -128,7 +129,7 @@ def test_what_is_not_reported_has_the_law_of_the_open_cells(rng):
 
 def test_a_lull_is_told_from_late_reports():
     series, totals = simulated(40, seed=3)
-    fit = Nowcast(change=0.1, drift=False).fit(series, Laplace(draws=500))
+    fit = Nowcast(change=0.1, pace=False).fit(series, Laplace(draws=500))
     table = fit.table(last=4)
     naive, middle = table["reported"].to_numpy(), table["median"].to_numpy()
     truth = totals[-4:, 0]
@@ -150,9 +151,9 @@ def test_a_pace_that_changes_is_followed():
         law[-1] += 1 - law.sum()
         counts[t, :, 0] = rng.multinomial(30, law)
     found = {}
-    for drift in (True, False):
-        fit = Nowcast(drift=drift).fit(triangle(counts), NUTS(draws=300, tune=300, chains=2))
-        found[drift] = fit.totals()[:, -1, 0].mean()
+    for moves in (True, False):
+        fit = Nowcast(pace=moves).fit(triangle(counts), NUTS(draws=300, tune=300, chains=2))
+        found[moves] = fit.totals()[:, -1, 0].mean()
     assert abs(found[True] - 30) < abs(found[False] - 30)
     assert found[True] < 50
 
@@ -242,7 +243,7 @@ def test_releases_of_a_data_set_make_a_triangle():
 
 def test_completed_series_go_into_models_of_counts():
     series, _ = simulated(40)
-    fit = Nowcast(change=0.1, drift=False).fit(series, Laplace(draws=200))
+    fit = Nowcast(change=0.1, pace=False).fit(series, Laplace(draws=200))
     completed = fit.completed(draws=3)
     assert all(isinstance(one, CountSeries) for one in completed)
     assert (completed[0].counts >= series.reported).all()
@@ -269,7 +270,7 @@ HARD = {
 @pytest.mark.parametrize("engine", [Laplace(), pytest.param(QUICK, marks=pytest.mark.slow)],
                          ids=["Laplace", "NUTS"])  # fmt: skip
 def test_hard_triangles_have_an_answer(case, engine):
-    model = Nowcast() if engine is QUICK else Nowcast(change=0.3, drift=False)
+    model = Nowcast() if engine is QUICK else Nowcast(change=0.3, pace=False)
     fit = model.fit(triangle(HARD[case]), engine)
     told = fit.table()
     assert np.isfinite(told.select("mean", "lower", "upper").to_numpy()).all()
@@ -284,7 +285,7 @@ def test_periods_that_nobody_watched_say_nothing():
     counts = series.counts.copy()
     counts[10:12] = 0
     watched = triangle(counts, gaps=(gap,))
-    model = Nowcast(change=0.1, drift=False)
+    model = Nowcast(change=0.1, pace=False)
     fit = model.fit(watched, Laplace(draws=200))
     assert np.isnan(model.pointwise(fit)[0, 10:12]).all()
     assert (fit.totals()[:, 10:12] == 0).all()
@@ -307,7 +308,7 @@ def test_faults_are_told():
         replace(series, counts=series.counts - 1)
     with pytest.raises(ValueError, match="must have shape"):
         triangle(np.zeros((4, 1, 1), int))
-    fit = Nowcast(change=0.1, drift=False).fit(series, Laplace(draws=20))
+    fit = Nowcast(change=0.1, pace=False).fit(series, Laplace(draws=20))
     with pytest.raises(ValueError, match="fit_over_nowcasts"):
         fit.forecast(3)
     with pytest.raises(ValueError, match="not defined for Nowcast"):
@@ -317,7 +318,7 @@ def test_faults_are_told():
 
 def test_the_drawing_shows_reports_and_bands():
     series, totals = simulated(24)
-    fit = Nowcast(change=0.1, drift=False).fit(series, Laplace(draws=100))
+    fit = Nowcast(change=0.1, pace=False).fit(series, Laplace(draws=100))
     with style():
         drawn, axes = figure(2.5)
         nowcast(axes[0, 0], fit, last=10, truth=totals.astype(float))

@@ -33,7 +33,7 @@ WEEKS, LONGEST = 40, 6
 FIRST, NOWS = date(2011, 5, 26), 25
 CASES = {
     "hospital": "hospital dates",
-    "hospital, one law": "hospital dates, drift=False",
+    "hospital, one law": "hospital dates, pace=False",
     "steady": "simulated, steady delays",
     "faster": "simulated, delays that halve",
     "batches": "simulated, whole weeks without reports",
@@ -88,10 +88,10 @@ def one(case: str, index: int, file: Path | None, quick: bool) -> dict[str, obje
         truth = whole.totals[: len(triangle)]
     else:
         triangle, truth = simulated(case, index)
-    model = Nowcast(drift=case != "hospital, one law")
+    model = Nowcast(pace=case != "hospital, one law")
     engine: Engine = ENGINE
     if quick:
-        model, engine = Nowcast(change=0.3, drift=False), Laplace()
+        model, engine = Nowcast(change=0.3, pace=False), Laplace()
     rng = np.random.default_rng(np.random.SeedSequence([0, index]))
     begin = time.process_time()
     fit = model.fit(triangle, engine, rng)
@@ -169,10 +169,10 @@ def draw(whole: ReportingTriangle, file: Path) -> None:
     now = date(2011, 6, 2)
     with plots.style():
         made, axes = plots.figure(2.6, 1, 2, sharey=True)
-        for ax, drift in zip(axes[0], (True, False), strict=True):
-            fit = Nowcast(drift=drift).fit(whole.as_of(now), ENGINE)
+        for ax, moves in zip(axes[0], (True, False), strict=True):
+            fit = Nowcast(pace=moves).fit(whole.as_of(now), ENGINE)
             plots.nowcast(ax, fit, last=28, truth=whole.totals[: len(fit.triangle)], ticks=3)
-            ax.set_title("pace of reporting moves" if drift else "one law of delays")
+            ax.set_title("pace of reporting moves" if moves else "one law of delays")
             ax.set_ylim(0, 200)
         axes[0, 1].get_legend().remove()
         axes[0, 1].set_ylabel("")
