@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from dataclasses import asdict, fields, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ from escalation.counts import GaussianProcess, RandomWalk
 from escalation.engines import NUTS
 from escalation.fit import Model
 from escalation.kernels import OneLag
-from escalation.series import CountSeries
+from escalation.series import CountSeries, PanelSeries
 
 #: Short series of two streams, so that 200 fits take minutes.
 PERIODS, LAGS, DRAWS = 100, 4, 49
 ENGINE = NUTS(draws=500, tune=400, chains=2)
+UNITS = "Panel, eight units of unequal length"
 FIELDS = ("ranks", "names", "discarded", "r_hat", "ess", "divergences")
 
 
@@ -43,6 +44,17 @@ def series() -> CountSeries:
     counts = np.zeros((PERIODS, 2), np.int64)
     counts[: 2 * LAGS] = np.random.default_rng(0).poisson(1.0, (2 * LAGS, 2))
     return CountSeries.from_counts(counts, date(2020, 1, 6), "week", ["a", "b"])
+
+
+def uneven(units: int = 8) -> PanelSeries:
+    """As many units, each watched from a later week on than the one before."""
+    short, rng = {}, np.random.default_rng(0)
+    for unit in range(units):
+        counts = np.zeros((80 - 6 * unit, 1), np.int64)
+        counts[: 2 * LAGS] = rng.poisson(1.0, (2 * LAGS, 1))
+        begin = date(2020, 1, 6) + timedelta(weeks=6 * unit)
+        short[f"unit {unit + 1}"] = CountSeries.from_counts(counts, begin, "week", ["a"])
+    return PanelSeries.from_series(short)
 
 
 def models() -> dict[str, Model]:
@@ -65,6 +77,7 @@ def models() -> dict[str, Model]:
     hidden: Any = out["Latent"]
     out["Latent, walk and contagion"] = replace(hidden, path=RandomWalk(), contagion=True)
     out["Latent, Gaussian process"] = replace(hidden, path=GaussianProcess())
+    out[UNITS] = out["Panel"]
     return out
 
 
@@ -75,7 +88,7 @@ def run(name: str, model: Model, replications: int, folder: Path | None) -> Cali
     if file is not None and file.exists():
         done = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     found = [Replication(**{key: _fixed(one[key]) for key in FIELDS}) for one in done]
-    like = series()
+    like = uneven() if name == UNITS else series()
     for i in range(len(found), replications):
         rng = np.random.default_rng(np.random.SeedSequence([0, i]))
         found.append(replicate(model, like, rng, engine=ENGINE, draws=DRAWS))
