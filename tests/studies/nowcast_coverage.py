@@ -31,9 +31,12 @@ LAST = 5
 #: Simulated: weeks, longest delay, and weeks that go on after now until everything is reported.
 WEEKS, LONGEST = 40, 6
 FIRST, NOWS = date(2011, 5, 26), 25
+#: First reports of the outbreak; what happened before has no delay that others could have.
+REPORTING = date(2011, 5, 23)
 CASES = {
     "hospital": "hospital dates",
     "hospital, one law": "hospital dates, pace=False",
+    "hospital, since reports came": "hospital dates from 23 May on, when reporting began",
     "steady": "simulated, steady delays",
     "faster": "simulated, delays that halve",
     "batches": "simulated, whole weeks without reports",
@@ -86,6 +89,9 @@ def one(case: str, index: int, file: Path | None, quick: bool) -> dict[str, obje
         whole = hospital(file)
         triangle = whole.as_of(FIRST + timedelta(days=index))
         truth = whole.totals[: len(triangle)]
+        if case == "hospital, since reports came":
+            triangle = triangle.latest((triangle.window.end - REPORTING).days)
+            triangle = triangle if len(triangle) >= LAST else whole.as_of(triangle.window.end)
     else:
         triangle, truth = simulated(case, index)
     model = Nowcast(pace=case != "hospital, one law")
@@ -142,7 +148,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="husO104Hosp.csv")
     parser.add_argument("--out", type=Path, default=Path("build/nowcast"))
     parser.add_argument("--quick", action="store_true", help="Laplace with a given change of 0.3")
-    parser.add_argument("--picture", type=Path, help="draw the hospital dates as of 2 June")
+    parser.add_argument("--picture", type=Path, help="draw the hospital dates as of 6 June")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.picture is not None:
@@ -163,17 +169,19 @@ def main() -> None:
 
 
 def draw(whole: ReportingTriangle, file: Path) -> None:
-    """Nowcasts as of 2 June 2011, with a moving pace of reporting and with one law of delays."""
+    """Nowcasts as of 6 June 2011, from 1 May on and from when reports began to come."""
     from escalation import plots
 
-    now = date(2011, 6, 2)
+    now = date(2011, 6, 6)
+    known = whole.as_of(now)
     with plots.style():
         made, axes = plots.figure(2.6, 1, 2, sharey=True)
-        for ax, moves in zip(axes[0], (True, False), strict=True):
-            fit = Nowcast(pace=moves).fit(whole.as_of(now), ENGINE)
-            plots.nowcast(ax, fit, last=28, truth=whole.totals[: len(fit.triangle)], ticks=3)
-            ax.set_title("pace of reporting moves" if moves else "one law of delays")
-            ax.set_ylim(0, 200)
+        for ax, begin in zip(axes[0], (whole.window.start, REPORTING), strict=True):
+            fit = Nowcast().fit(known.latest((now - begin).days), ENGINE)
+            truth = whole.totals[: len(known)][-len(fit.triangle) :]
+            plots.nowcast(ax, fit, last=28, truth=truth, ticks=3)
+            ax.set_title(f"triangle from {begin:%-d %B} on")
+            ax.set_ylim(0, 150)
         axes[0, 1].get_legend().remove()
         axes[0, 1].set_ylabel("")
         made.savefig(file, dpi=160)
