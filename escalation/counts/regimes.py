@@ -284,6 +284,7 @@ class Regimes(SignedModel):
             rates=self._rates(series, used),
             starts=phase_starts(self, layout, series),
             resample=lambda theta, rng: self._data(layout, series, self._again(theta, series, rng)),
+            explosive=True,
         )
 
     def _data(
