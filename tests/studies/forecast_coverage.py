@@ -25,7 +25,9 @@ from escalation.counts import (
     EndemicEpidemic,
     GaussianProcess,
     Hurdle,
+    Ingarch,
     Latent,
+    LogLinear,
     RandomWalk,
     Regimes,
 )
@@ -39,6 +41,8 @@ PERIODS, HORIZON, LEVELS = 200, 12, (0.5, 0.8, 0.9)
 SEASONAL = Background(harmonics=1)
 MODELS: dict[str, CountModel] = {
     "endemic-epidemic": EndemicEpidemic(background=SEASONAL, lags=6),
+    "log-linear": LogLinear(background=SEASONAL, lags=1),
+    "ingarch": Ingarch(background=SEASONAL),
     "latent": Latent(background=SEASONAL),
     "latent walk with contagion": Latent(RandomWalk(), True, background=SEASONAL, lags=6),
     "latent Gaussian process": Latent(GaussianProcess(), background=SEASONAL),
@@ -79,6 +83,9 @@ def truth(
         "reproduction": np.array([[0.4, 0.2], [0.1, 0.4]]),
         "dispersion": np.array([0.3, 0.2]),
         "decay": np.array(0.7),
+        "influence": influence,
+        "past_obs": np.array([[[0.3, 0.1], [0.1, 0.3]]]),
+        "past_mean": np.array([[0.25, 0.25]]),
         "path_scale": np.array(0.2 if model == MODELS["latent walk with contagion"] else 0.6),
         "persistence": np.array(0.8),
         "length": np.array(300.0),
