@@ -127,7 +127,7 @@ class Panel(LaggedModel):
         check_varying(self.varying, self.background)
         if self.lags < 1:
             raise ValueError(f"lags must be at least 1, got {self.lags}")
-        if len(self.spreads) != 3 or not min(self.spreads) > 0:
+        if not min(self.spreads) > 0:
             raise ValueError(f"spreads must be three positive numbers, got {self.spreads}")
 
     # What the specification declares -----------------------------------------------------------

@@ -34,7 +34,8 @@ class NUTS(Engine):
     ``model.to_pymc(series)``, which ``via="pymc"`` samples instead, in its own coordinates.
 
     If the R-hat of any scalar exceeds 1.01 the run is repeated with twice the draws, standardised
-    by the covariance of the first run's, and with shorter steps if there were divergences.
+    by the covariance of the first run's, and with shorter steps if there were divergences; of a
+    hierarchical model also if there were divergences alone.
 
     Attributes
     ----------
@@ -92,7 +93,9 @@ class NUTS(Engine):
         trace, x = self._draw(problem, coordinates, metric, centres, seed)
         theta = coordinates.back(x)
         diagnostics = _diagnostics(theta, trace, problem)
-        if diagnostics["r_hat"] > AGREED:
+        # With few units the spreads are little known, and a funnel is left that wants short steps.
+        funnel = problem.normal is not None and diagnostics["divergences"] > 0
+        if diagnostics["r_hat"] > AGREED or funnel:
             metric = learned(x.reshape(-1, x.shape[-1]), covariance)
             ends = list(x[:, -1])
             again = replace(self, draws=LONGER * self.draws)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from escalation.plots.style import GREY, HAIR, TOTAL_COLOUR, tint, wrapped
 
@@ -45,6 +46,7 @@ def shrinkage(
     ax.axvline(centre, color=HAIR, linewidth=0.8, zorder=0)
     if log:
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if len(order) <= MANY:
         names = [f"{wrapped(pooled.units[u], 26)} ({pooled.periods[u]:.0f})" for u in order]
         ax.set_yticks(rows, names, parse_math=False)
@@ -55,5 +57,8 @@ def shrinkage(
     ax.grid(axis="x", color=HAIR, linewidth=0.4)
     ax.set_axisbelow(True)
     ax.set_xlabel(f"{quantity}, median and {level:.0%} interval".replace("%", " %"), color=GREY)
-    ax.legend(frameon=False, fontsize=8, loc="lower right")
+    ax.legend(
+        frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2,
+        borderaxespad=0.0, handletextpad=0.2, columnspacing=1.0,
+    )  # fmt: skip
     return ax
