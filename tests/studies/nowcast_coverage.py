@@ -153,6 +153,7 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.picture is not None:
         draw(hospital(asked.file), asked.picture)
+        return
     print("| data | nowcasts | PIT 50 | PIT 80 | PIT 90 | held 90 | implied | mean count |"
           " error of the median | of the naive count | naive complete | R-hat > 1.01, divergent |"
           " s a fit |")  # fmt: skip
@@ -177,7 +178,8 @@ def draw(whole: ReportingTriangle, file: Path) -> None:
     with plots.style():
         made, axes = plots.figure(2.6, 1, 2, sharey=True)
         for ax, begin in zip(axes[0], (whole.window.start, REPORTING), strict=True):
-            fit = Nowcast().fit(known.latest((now - begin).days), ENGINE)
+            quick = Nowcast(change=0.3, pace=False)
+            fit = quick.fit(known.latest((now - begin).days), Laplace())
             truth = whole.totals[: len(known)][-len(fit.triangle) :]
             plots.nowcast(ax, fit, last=28, truth=truth, ticks=3)
             ax.set_title(f"triangle from {begin:%-d %B} on")
