@@ -290,7 +290,14 @@ class Latent(LaggedModel):
             refuse_dynamics(self)
         return dynamics_of(self, fit, lambda theta: self.parts(fit, theta))
 
-    def response(self, fit: Fit, stream: str, horizon: int = 12, draws: int = 400) -> Response:
+    def response(
+        self,
+        fit: Fit,
+        stream: str,
+        horizon: int = 12,
+        rng: np.random.Generator | None = None,
+        draws: int = 400,
+    ) -> Response:
         """What one more incident in a stream, in the last period, is followed by; the path held.
 
         Without contagion nothing follows. What one more incident says of the path is no response.
@@ -301,7 +308,7 @@ class Latent(LaggedModel):
             For an unknown stream.
         """
         series, place = fit.series, stream_place(fit.series.names, stream)
-        theta = pick(fit.theta, draws, np.random.default_rng(0))
+        theta = pick(fit.theta, draws, np.random.default_rng(0) if rng is None else rng)
         if not self.contagion:
             more = np.zeros((draws, horizon, series.n_streams))
         else:
