@@ -34,7 +34,7 @@ def limit_law(
 
 def possible(
     problem: Problem, theta: FloatArray, highest: float, rng: np.random.Generator
-) -> FloatArray | None:
+) -> tuple[FloatArray, float]:
     """Draws theta (n, p) with those replaced by others that the likelihood finds impossible.
 
     Twice the fall of the log-likelihood from its maximum is chi-squared under the normal law; an
@@ -51,18 +51,19 @@ def possible(
 
     Returns
     -------
-    ndarray (n, p) or None
-        None where more than a tenth of the draws are impossible: the law is none.
+    theta : ndarray (n, p)
+        As they came where all are impossible.
+    share : float
+        How many were. Above `ASTRAY` the law is none.
     """
     entries = len(problem.layout.free)
     allowed = entries + BELOW * np.sqrt(2 * entries)
     values = np.array([problem.evaluate(one)[0] for one in theta])
     lower = ~(2 * (highest - values) < allowed)
-    if lower.mean() > ASTRAY:
-        return None
     out = theta.copy()
-    out[lower] = theta[rng.choice(np.flatnonzero(~lower), int(lower.sum()))]
-    return out
+    if lower.any() and not lower.all():
+        out[lower] = theta[rng.choice(np.flatnonzero(~lower), int(lower.sum()))]
+    return out, float(lower.mean())
 
 
 def far_from_zero(best: Optimum, scale: WorkingScale, silent: BoolArray) -> BoolArray:

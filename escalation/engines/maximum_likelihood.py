@@ -8,7 +8,7 @@ from typing import override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
-from escalation.engines.limit_law import limit_law, possible
+from escalation.engines.limit_law import ASTRAY, limit_law, possible
 from escalation.engines.objective import Objective, Optimum
 from escalation.engines.ridge import ridge_draws
 from escalation.parameters import BoolArray, FloatArray
@@ -36,9 +36,10 @@ class MaximumLikelihood(Engine):
     calls the parametric bootstrap itself (unless there are more than 60 parameters: the diagnostics
     then say that directions without information were kept wide): simulate, refit, keep the
     estimates. So do draws of a recursion's parameters of which the likelihood finds more than a
-    tenth impossible; fewer are left out. The coefficients of a trend are penalised by their prior.
-    What the likelihood does not depend on at the maximum, such as the delays of an arrow estimated
-    as zero, is drawn from its prior and named in the diagnostics.
+    tenth impossible; fewer, or those of more than 60 parameters, are replaced by others
+    (``impossible_draws`` in the diagnostics). The coefficients of a trend are penalised by their
+    prior. What the likelihood does not depend on at the maximum, such as the delays of an arrow
+    estimated as zero, is drawn from its prior and named in the diagnostics.
 
     Attributes
     ----------
@@ -62,17 +63,18 @@ class MaximumLikelihood(Engine):
         few = len(best.x) <= FEW
         samples = self.bootstrap or (SAMPLES if best.singular and few else 0)
         law, followed, evaluations, failed = "limit law", tuple[int, ...](), 0, 0
+        impossible = 0.0
         if not samples:
             found = ridge_draws(objective, best, self.draws, rng)
             best, values, evaluations = found.best, found.values, found.evaluations
             followed = found.followed
             values[:, best.silent] = _prior_draws(objective, best.silent, self.draws, rng)
             if problem.explosive:
-                kept = possible(problem, _whole(objective, values), best.value, rng)
-                if kept is None:
+                theta = _whole(objective, values)
+                theta, impossible = possible(problem, theta, best.value, rng)
+                values = theta[:, objective.free]
+                if impossible > ASTRAY and few:
                     samples, followed = SAMPLES, ()
-                else:
-                    values = kept[:, objective.free]
         if samples:
             law = f"parametric bootstrap of {samples}"
             values, failed = bootstrapped(objective, best, objective.theta(best.x), samples, rng)
@@ -92,6 +94,7 @@ class MaximumLikelihood(Engine):
                 "silent": [layout.labels[i] for i in np.flatnonzero(silent)],
                 "vanishing": [layout.labels[i] for i in np.flatnonzero(best.vanishing)],
                 "intervals": law,
+                "impossible_draws": impossible,
                 "interval_evaluations": evaluations,
                 "bootstrap_failures": failed,
                 "optima": reached,

@@ -8,8 +8,8 @@ from typing import Any, override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
-from escalation.engines.limit_law import limit_law, possible
-from escalation.engines.maximum_likelihood import SAMPLES, bootstrapped
+from escalation.engines.limit_law import ASTRAY, limit_law, possible
+from escalation.engines.maximum_likelihood import FEW, SAMPLES, bootstrapped
 from escalation.engines.objective import Objective, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, Layout
 
@@ -80,10 +80,10 @@ class QuasiLikelihood(Engine):
         law = "sandwich of the Poisson scores"
         theta = np.tile(estimate, (self.draws, 1))
         theta[:, objective.free] = limit_law(working, objective.scale, stays, self.draws, rng)
-        kept = possible(problem, theta, value, rng) if problem.explosive else theta
-        if kept is not None:
-            theta = kept
-        else:
+        impossible = 0.0
+        if problem.explosive:
+            theta, impossible = possible(problem, theta, value, rng)
+        if impossible > ASTRAY and best.x.size <= FEW:
             law = f"parametric bootstrap of {SAMPLES}"
             values, _ = bootstrapped(objective, best, estimate, SAMPLES, rng)
             theta[:, objective.free] = values[rng.integers(len(values), size=self.draws)]
