@@ -47,6 +47,7 @@ MODELS: dict[str, CountModel] = {
     "latent walk with contagion": Latent(RandomWalk(), True, background=SEASONAL, lags=6),
     "latent Gaussian process": Latent(GaussianProcess(), background=SEASONAL),
     "latent, numbers given": Latent(Autoregression(28.0, 0.6, 0.8), background=SEASONAL),
+    "latent walk, scale given": Latent(RandomWalk(28.0, 0.2), background=SEASONAL),
     "latent walk with contagion, scale given": Latent(
         RandomWalk(28.0, 0.2), True, background=SEASONAL, lags=6
     ),
