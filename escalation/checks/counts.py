@@ -57,6 +57,28 @@ def pearson(fit: Fit) -> FloatArray:
     return np.asarray(out, float)
 
 
+def explosive(fit: Fit, rng: np.random.Generator | None = None) -> Finding:
+    """Whether paths onward stay within reason, for models without a branching ratio.
+
+    A path counts as explosive where a period of the next twelve holds more than ten times the
+    largest count of its stream, and more than a hundred.
+    """
+    series, name = fit.series, "Explosive paths"
+    rng = np.random.default_rng(0) if rng is None else rng
+    ahead = fit.forecast(12, rng, draws=400).draws
+    limit = 10 * np.maximum(series.counts.max(axis=0), 10)
+    share = float((ahead > limit).any(axis=(1, 2)).mean())
+    text = (
+        f"{percent(share)} of the paths over the next 12 {series.period}s hold more than ten "
+        "times the largest count of their stream"
+    )
+    if share > 0.5:
+        return Finding(name, "failed", f"{text}: the fitted process grows without bound.")
+    if share > 0.05:
+        return Finding(name, "warned", f"{text}: the upper ends of its forecasts mean little.")
+    return Finding(name, "passed", f"{text}.")
+
+
 def residuals(fit: Fit) -> Finding:
     """Whether the one-step residuals are free of memory."""
     from statsmodels.stats.diagnostic import acorr_ljungbox

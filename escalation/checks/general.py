@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from escalation.checks.counts import delay, residuals
+from escalation.checks.counts import delay, explosive, residuals
 from escalation.checks.deterrence import deterrence
 from escalation.checks.events import event_findings
 from escalation.checks.finding import Finding, Findings, percent
@@ -59,6 +59,8 @@ def check(
     found = [convergence(fit), *amount(fit)]
     if getattr(fit.model, "additive", True):
         found.insert(1, stability(fit.dynamics()))
+    elif isinstance(fit.series, CountSeries):
+        found.insert(1, explosive(fit))
     if isinstance(fit.model, EndemicEpidemic):
         found += [delay(fit), deterrence(fit)]
     if isinstance(fit.series, CountSeries):

@@ -74,7 +74,7 @@ class SmoothProcess(Process):
             self.basis(np.array([time]))[:, 0],
             basis_rows(np.array([time]), self.days, self.domain, self.size, slope=True)[:, 0],
         ])  # fmt: skip
-        out = -np.einsum("nm,im,jm->nij", variance, rows, rows)
+        out: FloatArray = -np.einsum("nm,im,jm->nij", variance, rows, rows)
         out[:, 0, 0] += 1.0
         out[:, 1, 1] += 3 / shape**2
         return out

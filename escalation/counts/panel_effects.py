@@ -83,11 +83,11 @@ class Effect:
         )
         if pooling == "complete":
             return (common,)
-        each = {"shape": (units, *self.shape), "dims": (axis, *self.dims)}
+        shape, dims = (units, *self.shape), (axis, *self.dims)
         if pooling == "none":
             # As wide as the law of one unit beforehand, its population unknown.
             wide = Normal(self.prior.mean, float(np.hypot(self.prior.sd, self.spread)))
-            return (replace(common, prior=wide, **each),)
+            return (replace(common, prior=wide, shape=shape, dims=dims),)
         return (
             replace(common, name=f"{self.name}_mean", meaning=f"population mean: {self.meaning}"),
             Parameter(
@@ -95,8 +95,8 @@ class Effect:
                 "standard deviation between units", self.unit, self.dims,
             ),
             Parameter(
-                f"{self.name}_deviation", each["shape"], "real", Normal(0.0, 1.0),
-                "a unit's distance from the mean, in standard deviations", "", each["dims"],
+                f"{self.name}_deviation", shape, "real", Normal(0.0, 1.0),
+                "a unit's distance from the mean, in standard deviations", "", dims,
             ),
         )  # fmt: skip
 
@@ -205,15 +205,15 @@ class Effects:
         effect = np.full((self.kinds, self.columns), -1)
         for one in self.listed:
             own = slice(self.first[one.name], self.first[one.name] + one.size)
-            block = np.arange(one.size)
+            entries = np.arange(one.size)
             rows = np.arange(self.units * one.size).reshape(self.units, one.size)
             if self.pooling == "complete":
-                mean[own] = layout.start(one.name) + block
+                mean[own] = layout.start(one.name) + entries
             elif self.pooling == "none":
                 deviation[:, own] = layout.start(one.name) + rows
             else:
-                mean[own] = layout.start(f"{one.name}_mean") + block
-                spread[own] = layout.start(f"{one.name}_spread") + block
+                mean[own] = layout.start(f"{one.name}_mean") + entries
+                spread[own] = layout.start(f"{one.name}_spread") + entries
                 deviation[:, own] = layout.start(f"{one.name}_deviation") + rows
         column = 0
         for p in self.terms:

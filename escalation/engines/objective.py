@@ -81,7 +81,7 @@ class Optimum:
         return {
             "converged": bool(self.converged),
             "gradient": float(np.abs(self.gradient[~self.bound]).max(initial=0.0)),
-            "at_bound": [labels[i] for i in np.flatnonzero(self.bound)],
+            "at_bound": [labels[int(i)] for i in np.flatnonzero(self.bound)],
             "singular": self.singular,
         }
 

@@ -92,7 +92,7 @@ def additive_row(
         by_theta[row + j] += dot(slope, past[j])
         if theta[row + j] != 0.0:
             add_scaled(back[j], theta[row + j], slope)
-    return term
+    return float(term)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -108,7 +108,7 @@ def one_minus_exp(x: float) -> float:
 
     Relative error below 1e-15.
     """
-    near = x - x * x * _bent(-x)
+    near: float = x - x * x * _bent(-x)
     return near if x < 0.3 else 1.0 - fade(-x)
 
 

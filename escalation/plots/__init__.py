@@ -23,9 +23,9 @@ from escalation.plots.hawkes import (
     residual_quantiles,
 )
 from escalation.plots.latent import latent_path
+from escalation.plots.panel import shrinkage
 from escalation.plots.regimes import phase_counts, phases
 from escalation.plots.reporting import nowcast
-from escalation.plots.panel import shrinkage
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
 from escalation.plots.severity import deaths_quantiles, exceedance
