@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -83,15 +84,22 @@ def models() -> dict[str, Model]:
 
 def run(name: str, model: Model, replications: int, folder: Path | None) -> Calibration:
     """All replications of one model; those in the folder's file are not run again."""
+    like = uneven() if name == UNITS else series()
+    return resumed(name, model, like, replications, folder)
+
+
+def resumed(
+    name: str, model: Any, like: Any, replications: int, folder: Path | None, **settings: Any
+) -> Calibration:
+    """Go on from what a model's file in the folder holds."""
     file = None if folder is None else folder / f"{name.replace(' ', '_')}.jsonl"
     done = []
     if file is not None and file.exists():
         done = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     found = [Replication(**{key: _fixed(one[key]) for key in FIELDS}) for one in done]
-    like = uneven() if name == UNITS else series()
     for i in range(len(found), replications):
         rng = np.random.default_rng(np.random.SeedSequence([0, i]))
-        found.append(replicate(model, like, rng, engine=ENGINE, draws=DRAWS))
+        found.append(replicate(model, like, rng, engine=ENGINE, draws=DRAWS, **settings))
         if file is not None:
             with file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(asdict(found[-1])) + "\n")
@@ -102,9 +110,13 @@ def _fixed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def main() -> None:
-    """Print a row a model."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def tabulate(
+    about: str | None,
+    cases: Mapping[str, Any],
+    calibration: Callable[[str, Any, int, Path | None], Calibration],
+) -> None:
+    """Print a row a model, of the cases that the command line asks for."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--replications", type=int, default=200)
     parser.add_argument("--model", help="one model alone")
     parser.add_argument("--out", type=Path)
@@ -115,11 +127,11 @@ def main() -> None:
     print("| model | replications | quantities | outside | smallest p × quantities | of |"
           " sampler warned | series discarded | s a fit |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|")
-    for name, model in models().items():
+    for name, case in cases.items():
         if asked.model not in (None, name):
             continue
         start = time.perf_counter()
-        one = run(name, model, asked.replications, asked.out)
+        one = calibration(name, case, asked.replications, asked.out)
         spent = (time.perf_counter() - start) / len(one.ranks)
         worst = int(one.p_values.argmin())
         adjusted = min(1.0, float(one.p_values[worst]) * len(one.names))
@@ -134,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tabulate(__doc__, models(), run)

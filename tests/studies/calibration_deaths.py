@@ -6,13 +6,10 @@ Seeds are 0, 1, 2, …; no replication is dropped. A third of the simulated reco
 known to the class of their number alone.
 """
 
-import argparse
-import json
 import os
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +19,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))  # run as a script, tests are no package
-from calibration_counts import DRAWS, ENGINE, FIELDS
+from calibration_counts import resumed, tabulate
 
-from escalation.checks.calibration import Calibration, Replication, gathered, replicate
+from escalation.checks.calibration import Calibration
 from escalation.nowcast import Nowcast, ReportingTriangle
 from escalation.severity import DeathRecords, Severity
 from escalation.window import Window
@@ -81,63 +78,14 @@ def cases() -> dict[str, tuple[Any, Any, Remake]]:
     }
 
 
-def run(name: str, case: tuple[Any, Any, Remake], replications: int, folder: Path) -> Calibration:
+def run(
+    name: str, case: tuple[Any, Any, Remake], replications: int, folder: Path | None
+) -> Calibration:
     """All replications of one model; those in the folder's file are not run again."""
     model, like, remake = case
-    file = folder / f"{name.replace(' ', '_')}.jsonl"
-    done = file.read_text("utf-8").splitlines() if file.exists() else []
-    rows = [json.loads(line) for line in done]
-    found = [
-        Replication(**{k: tuple(r[k]) if isinstance(r[k], list) else r[k] for k in FIELDS})
-        for r in rows
-    ]
-    for i in range(len(found), replications):
-        rng = np.random.default_rng(np.random.SeedSequence([0, i]))
-        found.append(
-            replicate(
-                model,
-                like,
-                rng,
-                engine=ENGINE,
-                draws=DRAWS,
-                remake=remake,
-                largest=10**15 if name.startswith("Severity") else 2000,
-            )
-        )
-        with file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(asdict(found[-1])) + "\n")
-    return gathered(found[:replications], DRAWS, name)
-
-
-def main() -> None:
-    """Print a row a model."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replications", type=int, default=200)
-    parser.add_argument("--model", help="one model alone")
-    parser.add_argument("--out", type=Path, default=Path("build/calibration"))
-    parser.add_argument("--table", action="store_true", help="each quantity as well")
-    asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    print("| model | replications | quantities | outside | smallest p × quantities | of |"
-          " sampler warned | s a fit |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|")
-    for name, case in cases().items():
-        if asked.model not in (None, name):
-            continue
-        start = time.perf_counter()
-        one = run(name, case, asked.replications, asked.out)
-        spent = (time.perf_counter() - start) / len(one.ranks)
-        worst = int(one.p_values.argmin())
-        adjusted = min(1.0, float(one.p_values[worst]) * len(one.names))
-        outside = int((~one.table()["inside"]).sum())
-        print(
-            f"| {name} | {len(one.ranks)} | {len(one.names)} | {outside} | {adjusted:.3f} | "
-            f"{one.names[worst]} | {one.unsettled} | {spent:.1f} |",
-            flush=True,
-        )
-        if asked.table:
-            print(one.table())
+    largest = 10**15 if name.startswith("Severity") else 2000
+    return resumed(name, model, like, replications, folder, remake=remake, largest=largest)
 
 
 if __name__ == "__main__":
-    main()
+    tabulate(__doc__, cases(), run)
