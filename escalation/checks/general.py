@@ -12,7 +12,7 @@ from escalation.checks.counts import delay, explosive, residuals
 from escalation.checks.deterrence import deterrence
 from escalation.checks.events import event_findings
 from escalation.checks.finding import Finding, Findings, percent
-from escalation.checks.predictive import predictive_check
+from escalation.checks.predictive import RanAway, predictive_check
 from escalation.checks.shared_shock import shared_shock
 from escalation.counts import EndemicEpidemic
 from escalation.dynamics import Dynamics
@@ -67,7 +67,7 @@ def check(
         found.append(residuals(fit))
         if fit.series.n_streams > 1:
             found.append(shared_shock(fit, rng=rng))
-        found.append(predictive_check(fit, rng).finding())
+        found.append(_replicated(fit, rng))
     if isinstance(fit.model, Hawkes):
         found += event_findings(fit, rng)
     if alternatives is not None:
@@ -77,6 +77,15 @@ def check(
     if backtest is not None:
         found += [calibrated(backtest), skilful(backtest)]
     return Findings(tuple(found))
+
+
+def _replicated(fit: Fit, rng: np.random.Generator) -> Finding:
+    """Whether the fit simulates series like the one it has seen."""
+    try:
+        return predictive_check(fit, rng).finding()
+    except RanAway:
+        text = "Every series simulated from the fit runs away: it describes no such series."
+        return Finding("Replicated series", "failed", text)
 
 
 def convergence(fit: Fit) -> Finding:

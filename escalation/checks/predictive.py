@@ -58,6 +58,10 @@ STATISTICS: Mapping[str, Statistic] = {
 }
 
 
+class RanAway(ValueError):
+    """No series that a fit simulates stays finite."""
+
+
 @dataclass(frozen=True, eq=False)
 class PredictiveCheck:
     """Statistics of a series beside those of series simulated from a fit.
@@ -260,7 +264,7 @@ def predictive_check(
     copies = fit.replicate(rng, draws)
     stayed = np.isfinite(copies).all(axis=(1, 2))
     if not stayed.any():
-        raise ValueError("every simulated series ran away: there is nothing to compare")
+        raise RanAway("every simulated series ran away: there is nothing to compare")
     pit = np.full((2, *series.counts.shape), np.nan)
     pit[:, used] = pit_bounds(copies[:, used], series.counts[used])
     follows = (used & np.concatenate([[False], used[:-1]]))[used]

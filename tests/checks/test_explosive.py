@@ -28,6 +28,12 @@ def test_paths_that_stay_within_reason_pass(fit):
     assert "Explosive paths" in {one.name for one in check(fit)}
 
 
+def test_a_fit_none_of_whose_series_stays_finite_is_checked_all_the_same(fit):
+    found = {one.name: one for one in check(grown(fit, 9.0))}
+    assert found["Replicated series"].status == "failed"
+    assert "runs away" in found["Replicated series"].text
+
+
 def test_paths_without_bound_are_told(fit):
     found = explosive(grown(fit, 3.0))
     assert found.status == "failed"
