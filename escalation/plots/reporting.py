@@ -62,7 +62,7 @@ def nowcast(
             )
             ax.stairs(
                 high, at, baseline=low, fill=True, color=tint(hue, strength), alpha=0.75,
-                linewidth=0, label=f"nowcast, {level:.0%}",
+                linewidth=0, label=f"nowcast, {100 * level:.0f} %",
             )  # fmt: skip
         middle = np.quantile(drawn[:, first:], 0.5, axis=0, method="inverted_cdf")
         ax.stairs(middle, at, baseline=None, color=hue, linewidth=1.3, label="nowcast, median")
@@ -77,5 +77,8 @@ def nowcast(
     whole(ax, top)
     calendar(ax, triangle.edges[shown[0]], triangle.edges[-1], ticks=ticks)
     ax.set_ylabel(f"incidents a {triangle.period}", color=GREY)
-    ax.legend(frameon=False, fontsize=7.5, loc="upper left")
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=7.5,
+        borderaxespad=0.1, handlelength=1.0, columnspacing=1.0,
+    )  # fmt: skip
     return ax
