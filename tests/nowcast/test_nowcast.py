@@ -323,5 +323,5 @@ def test_the_drawing_shows_reports_and_bands():
         drawn, axes = figure(2.5)
         nowcast(axes[0, 0], fit, last=10, truth=totals.astype(float))
         text = svg(drawn)
-    for word in ("reported so far", "nowcast, 90%", "reported in the end", "incidents a week"):
+    for word in ("reported so far", "nowcast, 90 %", "reported in the end", "incidents a week"):
         assert word in text
