@@ -6,12 +6,15 @@ import pytest
 from studies.calibration_counts import models, run
 from studies.forecast_coverage import CASES, ENGINES, MODELS, WHAT, one_set
 
+#: Models whose sampler takes ten seconds and more a series.
+LONG = ("Latent", "Panel", "Regimes")
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in models() if "," not in name])
 def test_posteriors_are_calibrated(name):
     # 1 % a model over all its quantities: see escalation.checks.calibration.
-    found = run(name, models()[name], 20, None)
+    found = run(name, models()[name], 8 if name in LONG else 20, None)
     assert found.passed, found.table()
 
 
