@@ -82,7 +82,7 @@ def test_covariates_by_period_come_back_as_they_were_given():
     assert covariates.by_stream
     found = covariates.at(START, np.array([0.0, 31.0]), np.array([31.0, 60.0]))
     np.testing.assert_allclose(found, values)
-    with pytest.raises(ValueError, match="covariates of each stream are for models with components"):
+    with pytest.raises(ValueError, match="of each stream are for models with components"):
         Background(covariates=covariates).design(np.zeros(1), 60, START)
     with pytest.raises(ValueError, match="2 periods want as many rows, got 1"):
         Covariates.by_period(edges, values[:1], ("x",))
