@@ -24,10 +24,10 @@ report: $(VENV)/.runtime ## draw the report of the simulated border
 	@$(BIN)/escalation report $(STUDY) -o $(PDF)
 
 test: $(VENV)/.developer ## run the fast tests
-	@$(PYTHON) -m pytest -q -n 2
+	@$(PYTHON) -m pytest -q -n 2 --dist worksteal
 
 slow: $(VENV)/.developer ## run the slow tests
-	@$(PYTHON) -m pytest -q -n 2 -m slow
+	@$(PYTHON) -m pytest -q -n 2 --dist worksteal -m slow
 
 check: $(VENV)/.developer ## lint, format, types, layers
 	@$(BIN)/ruff check .
