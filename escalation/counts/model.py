@@ -49,7 +49,7 @@ class CountModel(Model):
         """Variances (n, T, K) of the counts given the past; arguments as for `means`."""
         seen, rows = series or fit.series, vectors(fit, theta)
         mean = self.means(fit, rows, seen)
-        psi = dispersions(Layout(fit.parameters), rows, seen.n_streams)
+        psi = self._dispersions(fit, rows)
         return mean if psi is None else mean * (1 + psi[:, None] * mean)
 
     @abstractmethod
@@ -76,6 +76,10 @@ class CountModel(Model):
             )
         return used
 
+    def _dispersions(self, fit: Fit, theta: FloatArray) -> FloatArray | None:
+        """Overdispersion (n, K) of draws (n, p), None of a Poisson model."""
+        return dispersions(Layout(fit.parameters), theta, fit.series.n_streams)
+
     def _rates(self, series: CountSeries, used: BoolArray) -> FloatArray:
         """Mean counts (K,) of a wholly watched period, one in 500 where there are none."""
         mean: FloatArray = series.counts[used].sum(axis=0) / series.scale[used].sum()
@@ -98,9 +102,7 @@ class CountModel(Model):
         seen, rows = series or fit.series, vectors(fit, theta)
         mean = self.means(fit, rows, seen)
         mean[:, ~self.used(seen)] = np.nan
-        return count_log_pmf(
-            seen.counts, mean, dispersions(Layout(fit.parameters), rows, seen.n_streams)
-        )
+        return count_log_pmf(seen.counts, mean, self._dispersions(fit, rows))
 
     @override
     def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:

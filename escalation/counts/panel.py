@@ -25,14 +25,13 @@ from escalation.counts.panel_effects import (
     Watch,
     check_varying,
 )
-from escalation.counts.paths import CAP, draw_counts
+from escalation.counts.panel_paths import anew, begun, of_new_unit, onward
 from escalation.counts.periods import (
     DISTRIBUTIONS,
     after_watched,
     check_choice,
     check_counts,
     design_matrix,
-    early_design,
     lagged_past,
     vectors,
 )
@@ -287,24 +286,7 @@ class Panel(LaggedModel):
         return np.asarray(out.reshape(len(rows), len(seen), -1), float)
 
     @override
-    def pointwise(
-        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
-    ) -> FloatArray:
-        from escalation.likelihood.pointwise import count_log_pmf
-
-        seen, rows = series or fit.series, vectors(fit, theta)
-        return count_log_pmf(seen.counts, self.means(fit, rows, seen), self._dispersions(fit, rows))
-
-    @override
-    def variances(
-        self, fit: Fit, theta: FloatArray | None = None, series: CountSeries | None = None
-    ) -> FloatArray:
-        rows = vectors(fit, theta)
-        mean, psi = self.means(fit, rows, series), self._dispersions(fit, rows)
-        return mean if psi is None else mean * (1 + psi[:, None] * mean)
-
     def _dispersions(self, fit: Fit, theta: FloatArray) -> FloatArray | None:
-        """Overdispersion (n, K) of draws (n, p); None of a Poisson model."""
         effects = self.effects(fit.series)
         psi = effects.dispersion(effects.of(Layout(fit.parameters), theta))
         return None if psi is None else psi.reshape(len(theta), -1)
@@ -395,12 +377,8 @@ class Panel(LaggedModel):
 
         Periods of the recent past in which a unit was not watched throughout are simulated too.
         """
-        series, theta = fit.series, pick(fit.theta, draws, rng)
-        units = self.effects(series).of(Layout(fit.parameters), theta)
-        history = self._history(theta, units, series, rng)
-        design = design_matrix(self.background, series, future_edges(series, horizon))
-        paths = self._run(theta, units, series, history, design, rng)
-        return Forecast.after(series, paths, model=self.name)
+        paths = onward(self, pick(fit.theta, draws, rng), fit.series, horizon, rng)
+        return Forecast.after(fit.series, paths, model=self.name)
 
     def forecast_new(
         self,
@@ -434,23 +412,14 @@ class Panel(LaggedModel):
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1 period, got {horizon}")
         rng = np.random.default_rng(0) if rng is None else rng
-        series, theta = fit.series, pick(fit.theta, draws, rng)
-        effects = self.effects(series)
-        units = effects.new(Layout(fit.parameters), theta, rng)
-        edges = future_edges(series, horizon)
-        design = np.concatenate(
-            [
-                early_design(self.background, series, burn_in)[-burn_in:],
-                design_matrix(self.background, series, edges),
-            ]
-        )
-        history = np.zeros((draws, self.lags, effects.kinds))
-        paths = self._run(theta, units, series, history, design, rng)[:, burn_in:]
+        series = fit.series
+        paths = of_new_unit(self, pick(fit.theta, draws, rng), series, horizon, rng, burn_in)
         kinds = Watch.of(series).kinds
         names = tuple(f"a new unit: {kind}" for kind in kinds)
         return Forecast(
-            paths, edges, names if len(kinds) > 1 else ("a new unit",), series.window.end,
-            self.name, np.zeros((0, effects.kinds), np.int64), series.edges[-1:],
+            paths, future_edges(series, horizon),
+            names if len(kinds) > 1 else ("a new unit",), series.window.end, self.name,
+             np.zeros((0, len(kinds)), np.int64), series.edges[-1:],
             period=series.period,
         )  # fmt: skip
 
@@ -458,89 +427,8 @@ class Panel(LaggedModel):
     def _begun(
         self, theta: FloatArray, like: CountSeries, rng: np.random.Generator, burn_in: int
     ) -> FloatArray:
-        effects = self.effects(like)
-        units = effects.of(Layout(self.parameters(like)), theta)
-        # A unit lives on while nobody watches it.
-        seen = np.repeat(Watch.of(like).scale, effects.kinds, axis=1)
-        scale = np.concatenate([np.ones((burn_in, like.n_streams)), np.where(seen > 0, seen, 1.0)])
-        history = np.zeros((1, self.lags, like.n_streams))
-        design = early_design(self.background, like, burn_in)
-        paths = self._run(theta, units, like, history, design, rng, scale)[:, burn_in:]
-        return np.where(seen > 0, paths, 0.0)
+        return begun(self, theta, like, rng, burn_in)
 
     @override
     def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
-        effects = self.effects(series)
-        units = effects.of(Layout(self.parameters(series)), theta)
-        kept = np.repeat(~self.used_by_unit(series), effects.kinds, axis=1)[self.lags :]
-        scale = np.repeat(Watch.of(series).scale, effects.kinds, axis=1)[self.lags :]
-        counts = series.counts.astype(float)
-        head = np.repeat(counts[None, : self.lags], len(theta), axis=0)
-        design = design_matrix(self.background, series, series.edges[self.lags :])
-        fixed = np.where(kept, counts[self.lags :], np.nan)
-        paths = self._run(theta, units, series, head, design, rng, scale, fixed)
-        return np.concatenate([head, paths], axis=1)
-
-    def _history(
-        self, theta: FloatArray, units: FloatArray, series: CountSeries, rng: np.random.Generator
-    ) -> FloatArray:
-        """Counts (n, L, K) of the last L periods, simulated where a unit was not watched."""
-        kinds = units.shape[1] and series.n_streams // units.shape[1]
-        full = Watch.of(series).scale >= 1 - 1e-9
-        counts = series.counts.astype(float)
-        broken = ~full[-self.lags :].all(axis=0) if len(series) >= self.lags else np.ones(1, bool)
-        padded = np.concatenate([np.zeros((self.lags, series.n_streams)), counts])
-        if not broken.any():
-            return np.repeat(padded[None, -self.lags :], len(theta), axis=0)
-        # From where the past of every unit was last known in full, or from the beginning.
-        known = np.column_stack([after_watched(one, self.lags) for one in full.T.astype(float)])
-        last = [np.flatnonzero(one)[-1] if one.any() else 0 for one in known[:, broken].T]
-        begin = int(min(last))
-        head = np.repeat(padded[None, begin : begin + self.lags], len(theta), axis=0)
-        fixed = np.where(np.repeat(full, kinds, axis=1), counts, np.nan)[begin:]
-        design = design_matrix(self.background, series, series.edges[begin:])
-        paths = self._run(theta, units, series, head, design, rng, fixed=fixed)
-        return np.concatenate([head, paths], axis=1)[:, -self.lags :]
-
-    def _run(
-        self,
-        theta: FloatArray,
-        units: FloatArray,
-        series: CountSeries,
-        history: FloatArray,
-        design: FloatArray,
-        rng: np.random.Generator,
-        scale: FloatArray | None = None,
-        fixed: FloatArray | None = None,
-    ) -> FloatArray:
-        """Counts (n, H, V × S) of V units with effects (n, V, m); infinite beyond the cap.
-
-        After a history (n, L, V × S); with exposures and known counts (H, V × S), NaN where they
-        are not known.
-        """
-        effects, layout = self.effects(series), Layout(self.parameters(series))
-        weights = self.lag_draws(theta, series)
-        matrix, psi = effects.reproduction(units), effects.dispersion(units)
-        coefficients = effects.coefficients(layout, theta, units)
-        draws, number, kinds = len(theta), units.shape[1], effects.kinds
-        horizon = len(design)
-        path = np.concatenate([history, np.zeros((draws, horizon, number * kinds))], axis=1)
-        gone = np.zeros((draws, number), bool)
-        for h in range(horizon):
-            window = path[:, h : h + self.lags][:, ::-1]
-            window = np.where(np.isfinite(window), window, 0.0)
-            past = np.einsum("nl,nlk->nk", weights, window).reshape(draws, number, kinds)
-            mean = np.exp(np.minimum(coefficients @ design[h], 700.0))
-            mean += np.einsum("nusj,nuj->nus", matrix, past)
-            if scale is not None:
-                mean *= scale[h].reshape(number, kinds)
-            gone |= (mean > CAP).any(axis=2)
-            mean[gone] = 0.0
-            drawn = draw_counts(
-                mean.reshape(1, draws, -1), None if psi is None else psi.reshape(draws, -1), rng
-            )[0]
-            if fixed is not None:
-                drawn = np.where(np.isnan(fixed[h]), drawn, fixed[h])
-            drawn[np.repeat(gone, kinds, axis=1)] = np.inf
-            path[:, self.lags + h] = drawn
-        return path[:, self.lags :]
+        return anew(self, theta, series, rng)
