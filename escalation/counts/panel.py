@@ -419,7 +419,7 @@ class Panel(LaggedModel):
         return Forecast(
             paths, future_edges(series, horizon),
             names if len(kinds) > 1 else ("a new unit",), series.window.end, self.name,
-             np.zeros((0, len(kinds)), np.int64), series.edges[-1:],
+            np.zeros((0, len(kinds)), np.int64), series.edges[-1:],
             period=series.period,
         )  # fmt: skip
 
