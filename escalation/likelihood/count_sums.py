@@ -37,6 +37,13 @@ def dot(a: FloatArray, b: FloatArray) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def assign(out: FloatArray, a: FloatArray) -> None:
+    """Copy one vector to another; compiles in a fraction of the time of ``out[:] = a``."""
+    for i in range(out.size):
+        out[i] = a[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_scaled(out: FloatArray, factor: float, a: FloatArray) -> None:
     """Add a multiple of one vector to another, in place."""
     for i in range(out.size):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from escalation.likelihood.count_sums import (
     add_scaled,
+    assign,
     dispersed_row,
     dot,
     exponentials,
@@ -69,7 +70,7 @@ def additive_row(
     mean, slope = scratch[0], scratch[1]
     if not exponentials(endemic):
         return -np.inf
-    mean[:] = endemic
+    assign(mean, endemic)
     for j in range(streams):
         if theta[row + j] != 0.0:
             add_scaled(mean, theta[row + j], past[j])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from escalation.likelihood.count_sums import (
     add_scaled,
+    assign,
     dispersed_row,
     dot,
     exponentials,
@@ -38,7 +39,7 @@ def _predict(
     out: FloatArray,
 ) -> bool:
     """Exponential of one stream's predictor in one component; false where it would overflow."""
-    out[:] = offset
+    assign(out, offset)
     for p in range(first, last):
         factor = theta[column[p]]
         if multiplier[p] >= 0:

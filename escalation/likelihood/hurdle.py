@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from escalation.likelihood.count_sums import (
     SMALL,
     add_scaled,
+    assign,
     dot,
     lag_slopes,
     lagged_sums,
@@ -314,7 +315,7 @@ def hurdle(
         for part in range(2):
             if part == 1 and own.size == 0:
                 break
-            exponent[:] = offset[part, k, lags:]
+            assign(exponent, offset[part, k, lags:])
             for p in range(bounds[part], bounds[part + 1]):
                 add_scaled(exponent, coefficient[k, p], design[k, p, lags:])
             first = place[part] + k * streams

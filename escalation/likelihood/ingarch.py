@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from escalation.likelihood.count_sums import assign
 from escalation.likelihood.count_terms import dispersed_term, rising
 from escalation.parameters import FloatArray
 
@@ -90,7 +91,7 @@ def ingarch(
     flat = np.exp(theta[level : level + streams])
     chain = ancestry(flat, total, generations)
     if generations > 0:
-        before[:] = chain[generations]
+        assign(before, chain[generations])
     elif generations < 0:
         before = np.linalg.solve(np.eye(streams) - total, flat)
         # All positive just where the spectral radius of the total is below 1 (an M-matrix).

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.count_sums import add_scaled, dot, lane_sum
+from escalation.likelihood.count_sums import add_scaled, assign, dot, lane_sum
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -132,7 +132,7 @@ def states_slopes(kind: int, slopes: FloatArray, first: IntArray, out: FloatArra
     out[:] = 0.0
     skipped = first[-1] - slopes.size
     if kind == SMOOTH:
-        out[skipped:] = slopes
+        assign(out[skipped:], slopes)
         return
     for b in range(out.size):
         begin = max(first[b] - skipped, 0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from escalation.likelihood.count_sums import (
     add_scaled,
+    assign,
     dispersed_row,
     dot,
     exponentials,
@@ -106,7 +107,7 @@ def log_linear(
             begin += theta[row + j] * typical[j]
             if theta[row + j] != 0.0:
                 add_scaled(pulled, theta[row + j], past[j])
-        state[:] = pulled
+        assign(state, pulled)
         delta = 0.0
         if memory >= 0:
             delta = theta[memory + k]
@@ -114,7 +115,7 @@ def log_linear(
             for i in range(size):
                 now = delta * now + (1.0 - delta) * pulled[i]
                 state[i] = now
-        mean[:] = log_scale[lags:]
+        assign(mean, log_scale[lags:])
         add_scaled(mean, 1.0, state)
         for p in range(design.shape[0]):
             add_scaled(mean, theta[column[k, p]], design[p, lags:])

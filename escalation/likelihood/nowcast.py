@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from escalation.likelihood.count_sums import assign
 from escalation.likelihood.count_terms import dispersed_term
 from escalation.parameters import FloatArray
 
@@ -326,7 +327,7 @@ def rates_and_shares(
                     walked += theta[moves + (t - 1) * streams + k]
                 rate[n, t, k] = scale[t] * math.exp(theta[place[0] + k] + size * walked)
                 delay_row(theta, t, k, delays, pace, weekday, offset, place, hazard, own)
-                share[n, t, :, k] = own
+                assign(share[n, t, :, k], own)
     return rate, share
 
 

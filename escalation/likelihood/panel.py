@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from escalation.likelihood.count_sums import (
     add_scaled,
+    assign,
     dispersed_row,
     dot,
     exponentials,
@@ -229,7 +230,7 @@ def panel(
         for s in range(kinds):
             k = u * kinds + s
             unit_rates(endemic, effects[u], common[s, begin:end], design, begin, effect[s])
-            expected[:] = endemic
+            assign(expected, endemic)
             for j in range(kinds):
                 add_scaled(expected, matrix[s, j], past[j])
             for i in range(length):

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.count_sums import HIGHEST, LOWEST, add_scaled, dot, lane_sum
+from escalation.likelihood.count_sums import HIGHEST, LOWEST, add_scaled, assign, dot, lane_sum
 from escalation.likelihood.exponential import logarithm
 from escalation.likelihood.panel import offspring_of, shared_rates, unit_effects, unit_rates
 from escalation.parameters import FloatArray
@@ -198,7 +198,7 @@ def panel_curvature(
             for p in range(effect.shape[1]):
                 if effect[s, p] >= 0:
                     places[own] = effect[s, p]
-                    columns[own] = design[p, begin:end]
+                    assign(columns[own], design[p, begin:end])
                     own += 1
             k = u * kinds + s
             psi = np.exp(effects[u, first[1] + s]) if first[1] >= 0 else 0.0

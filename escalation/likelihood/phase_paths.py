@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from escalation.likelihood.count_sums import assign
 from escalation.likelihood.phase_chain import both_ways, stationary, transitions
 from escalation.parameters import FloatArray
 
@@ -90,7 +91,7 @@ def likeliest(begin: FloatArray, matrix: FloatArray, terms: FloatArray) -> IntAr
                     after[b] = value
                     came[t, b] = a
             after[b] += terms[b, t]
-        best[:] = after
+        assign(best, after)
     path = np.zeros(periods, np.int64)
     path[-1] = np.argmax(best)
     for t in range(periods - 1, 0, -1):

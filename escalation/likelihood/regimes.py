@@ -10,6 +10,7 @@ from escalation.likelihood.count_sums import (
     LOWEST,
     SMALL,
     add_scaled,
+    assign,
     dot,
     exponentials,
     lag_slopes,
@@ -210,7 +211,7 @@ def regimes(
     bend = np.empty((phases, streams, size))
     for k in range(streams):
         y = counts[k, lags:]
-        exponent[:] = offset[k, lags:]
+        assign(exponent, offset[k, lags:])
         for p in range(column.shape[1]):
             factor = _coefficient(theta, column[k, p], multiplier[k, p])
             add_scaled(exponent, factor, design[k, p, lags:])
@@ -222,7 +223,7 @@ def regimes(
         for i in range(size):
             highest = max(highest, exponent[i])
             whole[i] += y[i] * exponent[i]
-        base[:] = exponent
+        assign(base, exponent)
         if not exponentials(base):
             return nothing
         psi = theta[place[HEAD + k]] if dispersed else 0.0

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from escalation.likelihood.count_sums import assign
 from escalation.likelihood.count_terms import dispersed_term
 from escalation.parameters import FloatArray
 
@@ -123,7 +124,7 @@ def severity_term(
             rest = body_term(threshold, math.inf, level, spread, own)
             rest += tail_term(start - threshold, high - threshold, p[3], p[4], own)
             if some == -math.inf:
-                piece[:] = own
+                assign(piece, own)
                 some = rest
             elif rest > -math.inf:
                 both = max(some, rest) + math.log1p(math.exp(-abs(some - rest)))
@@ -136,14 +137,16 @@ def severity_term(
         if some == -math.inf or none >= 1.0:
             return -math.inf
         out[0] = -1.0 / (1.0 - none)
-        out[1:5] = piece
+        assign(out[1:5], piece)
         return some + math.log1p(-none)
     inner = math.exp(some)
     whole = none + (1.0 - none) * inner
     if not whole > 0.0:
         return -math.inf
     out[0] = (1.0 - inner) / whole
-    out[1:5] = piece * ((1.0 - none) * inner / whole)
+    share = (1.0 - none) * inner / whole
+    for i in range(4):
+        out[1 + i] = piece[i] * share
     return math.log(whole)
 
 

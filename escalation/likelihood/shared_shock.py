@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from escalation.likelihood.count_sums import (
     HIGHEST,
     LOWEST,
+    assign,
     dispersed_row,
     dot,
     lane_sum,
@@ -278,7 +279,7 @@ def shocked_dispersed(
         term, moved = _period(count, average, own, shape, change, by_psi, nodes)
         value += term + normaliser
         by_shape += moved + bend
-        slope[:, i] = change
+        assign(slope[:, i], change)
     return value, -by_shape * shape * shape
 
 
