@@ -5,26 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from escalation.counts.panel_marginal import Marginal, Peak, Summit, summit
 from escalation.engines import Engine, Laplace, Problem
+from escalation.engines.centring import Centring
 from escalation.engines.limit_law import limit_law
 from escalation.engines.loo import smoothed_weights
 from escalation.engines.objective import LIMITS, Optimum
 from escalation.fit import Fit
-from escalation.parameters import BoolArray, FloatArray
+from escalation.parameters import BoolArray, FloatArray, Normal
 from escalation.series import CountSeries
 
 if TYPE_CHECKING:
     from escalation.counts.panel import Panel
 
-IntArray = NDArray[np.int64]
-
 #: Populations that draws are made of, and degrees of freedom of the law that proposes them.
 POINTS, FREEDOM = 300, 7.0
-#: Standard errors of its log by which a spread may be smaller than at its mode.
-CAUTION = 0.75
+#: Step of differences along the population's parameters.
+DIFFERENCE = 1e-4
 #: An estimated spread below this is taken as zero.
 NONE = 1e-3
 #: A rise of the marginal density within a standard error, or a factor e, that says nothing.
@@ -33,50 +31,59 @@ FLAT = 0.1
 UNKNOWN = 4.0
 
 
-def normal_law(problem: Problem) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
-    """The normal law near the posterior of all parameters, as `Problem.normal` gives it.
-
-    A deviation is centred by the share of its variance that the data take away; by less where
-    the spread is little known and may be much smaller than at its mode.
-    """
+def normal_law(problem: Problem) -> tuple[FloatArray, FloatArray, Centring]:
+    """The normal law near the posterior of all parameters, as `Problem.normal` gives it."""
     marginal = _marginal(problem, posterior=True)
     best = summit(marginal)
-    layout, z = problem.layout, best.peak.deviations
-    units, size = z.shape
-    inside = best.peak.units.solve(np.tile(np.eye(size), (units, 1, 1)))
-    left = np.clip(np.einsum("uii->ui", inside), 1e-6, 1 - 1e-6)
-    places = [marginal.at(place) for place in marginal.spread]
-    smaller = np.exp(-2 * CAUTION * np.sqrt(np.diag(best.covariance)[places]))
-    known = smaller * (1 - left) / left
-    share = known / (1 + known)
-    theta = marginal.theta(best.x, z)
-    # Coordinates of the deviations, y = spread^c z + c mean, by the population and by z.
-    raised = theta[marginal.spread] ** share
-    by = raised[:, :, None] * best.moves
-    slopes = marginal.scale.slope(theta[marginal.places])
-    for i in range(size):
-        mean, spread = marginal.at(marginal.mean[i]), marginal.at(marginal.spread[i])
-        by[:, i, mean] += share[:, i]
-        relative = slopes[spread] / theta[marginal.spread[i]]
-        by[:, i, spread] += share[:, i] * raised[:, i] * z[:, i] * relative
-    inside = inside * raised[:, :, None] * raised[:, None]
+    theta = marginal.theta(best.x, best.peak.deviations)
+    inside = best.peak.units.solve(np.tile(np.eye(marginal.mean.size), (len(best.moves), 1, 1)))
+    centring = _centring(problem, marginal, theta, inside)
+    layout = problem.layout
     position = np.full(layout.size, -1)
     position[layout.free] = np.arange(len(layout.free))
-    population = position[marginal.places]
-    own = position[marginal.deviation].reshape(-1)
-    flat = by.reshape(units * size, -1)
-    cross = flat @ best.covariance
-    out = np.zeros((len(layout.free), len(layout.free)))
-    out[np.ix_(population, population)] = best.covariance
-    out[np.ix_(own, population)] = cross
-    out[np.ix_(population, own)] = cross.T
-    out[np.ix_(own, own)] = cross @ flat.T
-    for u in range(units):
-        mine = own[u * size : (u + 1) * size]
-        out[np.ix_(mine, mine)] += inside[u]
-    three = np.broadcast_arrays(marginal.deviation, marginal.mean, marginal.spread)
-    place = np.stack(three, axis=-1).reshape(-1, 3).astype(np.int64)
-    return theta, out, place, share.reshape(-1)
+    # How all coordinates move with the population, the units at their modes given it.
+    moves = np.zeros((len(layout.free), best.x.size))
+    for j, along in enumerate(np.eye(best.x.size) * DIFFERENCE):
+        high, low = (
+            centring.to(marginal.theta(best.x + side * along, best.peak.deviations + side * rest))
+            for side, rest in ((1, best.moves @ along), (-1, best.moves @ along))
+        )
+        moves[:, j] = (high - low)[layout.free] / (2 * DIFFERENCE)
+    others = np.flatnonzero(~np.isin(marginal.places, marginal.mean))
+    moves[position[marginal.places[others]]] = np.eye(best.x.size)[others]
+    out = moves @ best.covariance @ moves.T
+    wide = np.sqrt(1 + centring.information * theta[marginal.spread][:, None] ** 2)
+    for u, own in enumerate(position[marginal.deviation]):
+        out[np.ix_(own, own)] += inside[u] * np.outer(wide[:, u], wide[:, u])
+    return theta, out, centring
+
+
+def _centring(
+    problem: Problem, marginal: Marginal, theta: FloatArray, inside: FloatArray
+) -> Centring:
+    """What the likelihood says of each effect alone, at the mode.
+
+    The information is the one that leaves of the deviation's variance what the curvature of all
+    effects of a unit leaves; the score is that of the likelihood.
+    """
+    left = np.clip(np.einsum("uii->iu", inside), 1e-6, 1 - 1e-6)
+    spread = theta[marginal.spread][:, None]
+    deviations = theta[marginal.deviation].T
+    information = (1 - left) / (left * spread**2)
+    effects = theta[marginal.mean][:, None] + spread * deviations
+    normal = [
+        (p.prior.mean, p.prior.sd**-2.0) if isinstance(p.prior, Normal) else (np.nan, np.nan)
+        for p in problem.layout.parameters
+        for _ in range(p.size)
+    ]
+    return Centring(
+        mean=marginal.mean,
+        spread=marginal.spread,
+        deviation=np.ascontiguousarray(marginal.deviation.T),
+        information=information,
+        score=deviations / spread + information * effects,
+        law=np.array(normal)[marginal.mean],
+    )
 
 
 def _marginal(problem: Problem, posterior: bool) -> Marginal:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from escalation.kernels.base import Shape
 from escalation.parameters import FloatArray, Layout
+
+if TYPE_CHECKING:
+    from escalation.engines.centring import Centring
 
 Arrays = tuple[Any, ...]
 IntArray = NDArray[np.int64]
@@ -75,11 +78,10 @@ class Problem:
         Whether parameters within a few standard errors may send the means beyond all bounds: draws
         from a limit law are then checked against the likelihood.
     normal : callable, optional
-        () -> (theta (p,), covariance (f, f), place (n, 3), share (n,)): a normal law near the
-        posterior, by which a sampler starts and standardises where the joint mode means nothing,
-        as in a hierarchical model. The covariance is that of the free entries, positive ones as
-        logs, unit ones as logits, the deviations at `place` partly centred by `share`
-        (`escalation.engines.centring`).
+        () -> (theta (p,), covariance (f, f), Centring): a normal law near the posterior, by which
+        a sampler starts and standardises where the joint mode means nothing, as in a hierarchical
+        model. The covariance is that of the free entries, positive ones as logs, unit ones as
+        logits, means and deviations in the coordinates of `escalation.engines.centring`.
     """
 
     layout: Layout
@@ -102,7 +104,7 @@ class Problem:
     sketch: Mapping[str, Any] | None = None
     moments: Callable[[FloatArray], tuple[FloatArray, FloatArray]] | None = None
     explosive: bool = False
-    normal: Callable[[], tuple[FloatArray, FloatArray, IntArray, FloatArray]] | None = None
+    normal: Callable[[], tuple[FloatArray, FloatArray, Centring]] | None = None
 
     def kernels(
         self, theta: FloatArray, constants: FloatArray | None = None

@@ -1,17 +1,28 @@
-r"""Deviations of a hierarchical model in coordinates between centred and not.
+r"""Means and deviations of a hierarchical model in coordinates that know what the data say.
 
-The declared deviation z has a standard normal prior and acts as :math:`\mu + \tau z`. Where the
-data know this effect well, z moves with every :math:`\tau`; where they do not, the effect itself
-does. The coordinate
+The declared deviation z of a unit has a standard normal prior and acts as an effect
+:math:`\mu + \tau z`. With few units the posterior of these parameters is a funnel twice over: as
+:math:`\tau` falls deviations pass from what the data know to what the prior knows, and the
+population mean is known the better the smaller :math:`\tau`. If the log-likelihood of an effect e
+is :math:`h e - \kappa e^2 / 2`, normal laws give what is left at every :math:`\tau`,
 
-.. math:: y = \tau^c z + c\mu
+.. math::
+    z &= (h - \kappa\mu)\,\tau a + y \sqrt{a}, \qquad a = \frac{1}{1 + \kappa\tau^2}
 
-is z for c = 0 and the effect for c = 1; with c the share of the effect's variance that the data
-take away, population and deviations are nearly independent. Source: Papaspiliopoulos, Roberts &
-Sköld (2007), Statistical Science 22(1), section 4.
+    \mu &= \frac{\mu_0 / \sigma_0^2 + \sum h a}{p} + \frac{v}{\sqrt p}, \qquad
+    p = \frac{1}{\sigma_0^2} + \sum \kappa a
+
+with sums over units and :math:`\mathrm{Normal}(\mu_0, \sigma_0^2)` the prior of the mean: y and v
+are standard normal whatever the spread. The map holds for any :math:`\kappa \ge 0` and h, and the
+posterior is the same; they come from the likelihood near the mode. With :math:`\kappa = 0` it is
+the non-centred form, with a large :math:`\kappa` the centred one. Source: Papaspiliopoulos,
+Roberts & Sköld (2007), Statistical Science 22(1), section 4, whose weights are for one
+:math:`\tau`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -22,61 +33,141 @@ from escalation.parameters import FloatArray
 IntArray = NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class Centring:
+    r"""Which entries are means, spreads and deviations, and what the data say of the effects.
+
+    Attributes
+    ----------
+    mean, spread : ndarray of int (m,)
+        Places of the mean and the spread of each effect.
+    deviation : ndarray of int (m, U)
+        Places of its deviations.
+    information, score : ndarray (m, U)
+        :math:`\kappa` and h.
+    law : ndarray (m, 2)
+        Centre and precision of the normal prior of the mean.
+    """
+
+    mean: IntArray
+    spread: IntArray
+    deviation: IntArray
+    information: FloatArray
+    score: FloatArray
+    law: FloatArray
+
+    @property
+    def arrays(self) -> tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray, FloatArray]:
+        """What the compiled functions take."""
+        return self.mean, self.spread, self.deviation, self.information, self.score, self.law
+
+    def to(self, theta: FloatArray) -> FloatArray:
+        """A copy of theta (p,) with coordinates in the place of means and deviations."""
+        out = np.array(theta, float)
+        mean, spread = theta[self.mean][:, None], theta[self.spread][:, None]
+        left = 1.0 / (1.0 + self.information * spread**2)
+        known = (self.score - self.information * mean) * spread * left
+        out[self.deviation] = (theta[self.deviation] - known) / np.sqrt(left)
+        centre, precision = self.law.T
+        weight = precision + (self.information * left).sum(axis=1)
+        place = (precision * centre + (self.score * left).sum(axis=1)) / weight
+        out[self.mean] = (theta[self.mean] - place) * np.sqrt(weight)
+        return out
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def to_deviations(theta: FloatArray, place: IntArray, share: FloatArray) -> float:
-    r"""Put deviations in the place of their coordinates.
+def to_deviations(
+    theta: FloatArray,
+    mean: IntArray,
+    spread: IntArray,
+    deviation: IntArray,
+    information: FloatArray,
+    score: FloatArray,
+    law: FloatArray,
+) -> float:
+    """Put means and deviations in the place of their coordinates.
 
     Parameters
     ----------
     theta : ndarray (p,)
-        Changed at the deviations.
-    place : ndarray of int (n, 3)
-        Places of deviation, mean and spread.
-    share : ndarray (n,)
-        c.
+        Changed at means and deviations.
+    mean, spread, deviation, information, score, law
+        Of a `Centring`.
 
     Returns
     -------
     float
-        Log of the Jacobian from coordinates to deviations.
+        Log of the Jacobian.
     """
     volume = 0.0
-    for i in range(share.size):
-        mean, spread = theta[place[i, 1]], theta[place[i, 2]]
-        log = np.log(spread)
-        theta[place[i, 0]] = (theta[place[i, 0]] - share[i] * mean) * np.exp(-share[i] * log)
-        volume -= share[i] * log
+    for i in range(mean.size):
+        tau = theta[spread[i]]
+        weight, place = law[i, 1], law[i, 0] * law[i, 1]
+        for u in range(deviation.shape[1]):
+            left = 1.0 / (1.0 + information[i, u] * tau * tau)
+            weight += information[i, u] * left
+            place += score[i, u] * left
+        middle = place / weight + theta[mean[i]] / np.sqrt(weight)
+        theta[mean[i]] = middle
+        volume -= 0.5 * np.log(weight)
+        for u in range(deviation.shape[1]):
+            left = 1.0 / (1.0 + information[i, u] * tau * tau)
+            known = (score[i, u] - information[i, u] * middle) * tau * left
+            at = deviation[i, u]
+            theta[at] = known + theta[at] * np.sqrt(left)
+            volume += 0.5 * np.log(left)
     return volume
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def to_slopes(theta: FloatArray, by_theta: FloatArray, place: IntArray, share: FloatArray) -> float:
-    """Log-prior of the deviations; their slopes become those of their coordinates.
+def to_slopes(
+    theta: FloatArray,
+    by_theta: FloatArray,
+    mean: IntArray,
+    spread: IntArray,
+    deviation: IntArray,
+    information: FloatArray,
+    score: FloatArray,
+    law: FloatArray,
+) -> float:
+    """Log-prior of means and deviations; slopes become those by the coordinates.
 
     Parameters
     ----------
     theta : ndarray (p,)
-        With deviations.
+        With means and deviations.
     by_theta : ndarray (p,)
-        Slopes of the log-likelihood; changed: prior and Jacobian are added.
-    place, share
-        Of `to_deviations`.
+        Slopes of the log-likelihood; changed: these priors and the Jacobian are added.
+    mean, spread, deviation, information, score, law
+        Of a `Centring`.
     """
     value = 0.0
-    for i in range(share.size):
-        z, spread, c = theta[place[i, 0]], theta[place[i, 2]], share[i]
-        value -= 0.5 * z * z
-        slope = by_theta[place[i, 0]] - z
-        along = slope * np.exp(-c * np.log(spread))
-        by_theta[place[i, 0]] = along
-        by_theta[place[i, 1]] -= c * along
-        by_theta[place[i, 2]] -= c * (slope * z + 1.0) / spread
+    for i in range(mean.size):
+        tau, middle = theta[spread[i]], theta[mean[i]]
+        away = middle - law[i, 0]
+        value -= 0.5 * law[i, 1] * away * away
+        by_mean = by_theta[mean[i]] - law[i, 1] * away
+        by_spread = by_theta[spread[i]]
+        weight, place = law[i, 1], law[i, 0] * law[i, 1]
+        weight_moves, place_moves = 0.0, 0.0
+        for u in range(deviation.shape[1]):
+            kappa, at = information[i, u], deviation[i, u]
+            left = 1.0 / (1.0 + kappa * tau * tau)
+            moves = -2.0 * kappa * tau * left * left
+            weight += kappa * left
+            place += score[i, u] * left
+            weight_moves += kappa * moves
+            place_moves += score[i, u] * moves
+            z, pull = theta[at], score[i, u] - kappa * middle
+            value -= 0.5 * z * z
+            slope = by_theta[at] - z
+            rest = z - pull * tau * left
+            by_spread += slope * (pull * left * (2.0 * left - 1.0) - rest * kappa * tau * left)
+            by_spread -= kappa * tau * left
+            by_mean -= slope * kappa * tau * left
+            by_theta[at] = slope * np.sqrt(left)
+        place /= weight
+        by_spread += by_mean * (place_moves - 0.5 * (place + middle) * weight_moves) / weight
+        by_theta[spread[i]] = by_spread - 0.5 * weight_moves / weight
+        by_theta[mean[i]] = by_mean / np.sqrt(weight)
     return value
-
-
-def to_coordinates(theta: FloatArray, place: IntArray, share: FloatArray) -> FloatArray:
-    """Inverse of `to_deviations`: a copy of theta (p,) with coordinates."""
-    out = np.array(theta, float)
-    deviation, mean, spread = place.T
-    out[deviation] = theta[deviation] * theta[spread] ** share + share * theta[mean]
-    return out

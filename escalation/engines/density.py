@@ -102,12 +102,12 @@ class Density:
             values, jacobians = own[None], jacobian[None]
         else:
             values, jacobians = self._several()
-        centred, volume = self.coordinates.centred, 0.0
-        if centred is not None:
-            volume = to_deviations(self.theta, *centred)
+        centring, volume = self.coordinates.centred, 0.0
+        if centring is not None:
+            volume = to_deviations(self.theta, *centring.arrays)
         value, by_theta, by_values = self.core(self.theta, values, *self.arrays)
-        if centred is not None:
-            value += volume + to_slopes(self.theta, by_theta, *centred)
+        if centring is not None:
+            value += volume + to_slopes(self.theta, by_theta, *centring.arrays)
         if self.coordinates.slow:
             value += self.coordinates.slow_priors(self.theta, by_theta)
         found: float = to_coordinates(value, by_theta, by_values, jacobians, *self._back)

@@ -20,8 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from escalation.engines.base import Problem
-from escalation.engines.centring import to_coordinates as to_centred
-from escalation.engines.centring import to_deviations
+from escalation.engines.centring import Centring, to_deviations
 from escalation.parameters import (
     Beta,
     ExponentialPrior,
@@ -67,8 +66,8 @@ class Coordinates:
         stable, and the radius, 0 for none.
     slow : tuple of (Prior, places)
         Priors that only their class can evaluate.
-    centred : (ndarray of int (n, 3), ndarray (n,)), optional
-        Deviations in coordinates of their own (`escalation.engines.centring`): places and shares.
+    centred : Centring, optional
+        Means and deviations in coordinates of their own.
     """
 
     rows: int
@@ -77,14 +76,16 @@ class Coordinates:
     free: int
     arrays: tuple[Any, ...]
     slow: tuple[tuple[Prior, Any], ...] = ()
-    centred: tuple[IntArray, FloatArray] | None = None
+    centred: Centring | None = None
 
-    def partly_centred(self, place: IntArray, share: FloatArray) -> Coordinates:
-        """The same with deviations whose prior is standard normal partly centred."""
+    def partly_centred(self, centring: Centring) -> Coordinates:
+        """The same with means and deviations in coordinates of their own."""
         laws = np.array(self.arrays[-2])
-        laws[place[:, 0], 0] = FLAT
+        # Their normal priors are evaluated with the change of coordinates.
+        laws[centring.mean, 0] = FLAT
+        laws[centring.deviation, 0] = FLAT
         arrays = (*self.arrays[:-2], laws, self.arrays[-1])
-        return replace(self, arrays=arrays, centred=(place, share))
+        return replace(self, arrays=arrays, centred=centring)
 
     @classmethod
     def of(cls, problem: Problem) -> Coordinates:
@@ -133,13 +134,13 @@ class Coordinates:
         for one, theta in zip(flat, out, strict=True):
             to_parameters(one, centre, root, own, theta, *rest)
             if self.centred is not None:
-                to_deviations(theta, *self.centred)
+                to_deviations(theta, *self.centred.arrays)
         return out.reshape(*x.shape[:-1], self.size)
 
     def to(self, theta: FloatArray) -> FloatArray:
         """Coordinates (f,) of parameters theta (size,); a zero is taken as a small number."""
         if self.centred is not None:
-            theta = to_centred(theta, *self.centred)
+            theta = self.centred.to(theta)
         first, part, offset, contrasts, owner, other = self.arrays[:6]
         z = _log_of(theta[part[:, 0]], part[:, 1]) - offset
         x = np.empty(self.free)

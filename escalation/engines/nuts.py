@@ -79,8 +79,8 @@ class NUTS(Engine):
     def _compiled(self, problem: Problem, seed: int) -> tuple[FloatArray, dict[str, Any]]:
         coordinates = Coordinates.of(problem)
         if problem.normal is not None:
-            theta, covariance, place, share = problem.normal()
-            coordinates = coordinates.partly_centred(place, share)
+            theta, covariance, centring = problem.normal()
+            coordinates = coordinates.partly_centred(centring)
             centres = [coordinates.to(theta)]
             metric = Metric.of(centres[0], covariance)
         else:

@@ -11,6 +11,7 @@ import escalation as esc
 from escalation.background import Background
 from escalation.counts.panel_fit import normal_law
 from escalation.counts.panel_marginal import Marginal, summit
+from escalation.engines.centring import Centring, to_deviations, to_slopes
 from escalation.engines.density import Density
 from escalation.engines.mixing import Coordinates
 from escalation.fit import Fit
@@ -243,24 +244,56 @@ def test_the_sampler_agrees_with_nested_laplace(rng):
 
 def test_centred_coordinates_leave_the_posterior_as_it_is(rng):
     problem = esc.Panel(lags=3).problem(uneven())
-    theta, covariance, place, share = normal_law(problem)
+    theta, covariance, centring = normal_law(problem)
     assert np.linalg.eigvalsh(covariance)[0] > 0
     plain = Coordinates.of(problem)
-    partly = plain.partly_centred(place, share)
+    partly = plain.partly_centred(centring)
     first, second = Density(problem, plain), Density(problem, partly)
-    for _ in range(2):
+    for spread in (0.02, 0.6, 3.0):
         there = theta + 0.1 * rng.standard_normal(theta.size)
-        there[place[:, 2]] = np.abs(there[place[:, 2]]) + 0.1
+        there[centring.spread] = spread
         there[-1] = 0.5
         x = partly.to(there)
         np.testing.assert_allclose(partly.back(x), there, rtol=1e-10)
         value, gradient = second.plain(x)
-        volume = (share * np.log(there[place[:, 2]])).sum()
-        np.testing.assert_allclose(value + volume, first.plain(plain.to(there))[0], rtol=1e-12)
+        # The Jacobian is that of the map, by differences.
+        own = np.concatenate([centring.mean, centring.deviation.ravel()])
+        slopes = np.empty((own.size, own.size))
+        for i, place in enumerate(own):
+            step = 1e-6 * (np.arange(theta.size) == place)
+            moved = centring.to(there + step) - centring.to(there - step)
+            slopes[:, i] = moved[own] / 2e-6
+        volume = np.linalg.slogdet(slopes)[1]
+        np.testing.assert_allclose(value + volume, first.plain(plain.to(there))[0], rtol=1e-8)
         for i in range(x.size):
             step = 1e-6 * (np.arange(x.size) == i)
             numeric = (second.plain(x + step)[0] - second.plain(x - step)[0]) / 2e-6
             np.testing.assert_allclose(gradient[i], numeric, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.5, 5.0])
+def test_centred_coordinates_of_a_normal_hierarchy_are_standard_normal(spread):
+    # Two units known very differently: mean and deviations are normal given the spread, exactly.
+    known, score = np.array([[30.0, 0.4]]), np.array([[25.0, 0.2]])
+    whole = np.array([0.0, spread, 0.0, 0.0])
+    own = np.array([0, 2, 3])
+    centring = Centring(
+        np.array([0]), np.array([1]), np.array([[2, 3]]), known, score, np.array([[-1.0, 0.25]])
+    )
+    places = centring.arrays
+
+    def slopes(y):
+        theta = whole.copy()
+        theta[own] = y
+        to_deviations(theta, *places)
+        effects = theta[0] + spread * theta[2:]
+        by_effects = score[0] - known[0] * effects
+        by_theta = np.array([by_effects.sum(), by_effects @ theta[2:], *(spread * by_effects)])
+        to_slopes(theta, by_theta, *places)
+        return by_theta[own]
+
+    for y in (np.zeros(3), np.array([1.0, -0.5, 2.0])):
+        np.testing.assert_allclose(slopes(y), -y, atol=1e-9)
 
 
 def test_pooling_pulls_short_units_and_narrows_their_intervals(rng):
