@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, NoReturn, override
 
 import numpy as np
 
 from escalation.background import Background, Interventions, coefficient_places
+from escalation.counts.ingarch_paths import (
+    GENERATIONS,
+    HIGHEST,
+    anew,
+    begun,
+    fed,
+    onward,
+    past_counts,
+    states,
+)
 from escalation.counts.model import CountModel, refuse_dynamics
-from escalation.counts.paths import CAP, draw_counts
 from escalation.counts.periods import (
     DISPERSIONS,
     DISTRIBUTIONS,
@@ -18,27 +26,20 @@ from escalation.counts.periods import (
     design_matrix,
     dispersion_parameter,
     dispersion_places,
-    dispersions,
-    early_design,
-    early_edges,
     used_periods,
     vectors,
-    watched,
 )
 from escalation.counts.response import Response
 from escalation.dynamics import arrow_mask
 from escalation.engines import Problem
 from escalation.fit import Fit, pick
-from escalation.forecast import Forecast, future_edges
+from escalation.forecast import Forecast
 from escalation.kernels import OneLag
 from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Parameter
 from escalation.series import CountSeries, stream_place
 from escalation.window import DateArray
 
 STARTS = ("twenty generations", "marginal mean", "condition")
-GENERATIONS = 20
-#: Means above this are no counts.
-HIGHEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ class Ingarch(CountModel):
         from escalation.likelihood.count_terms import count_tables
 
         used = self.used(series).astype(float)
-        past, typical = _past(series, counts)
+        past, typical = past_counts(series, counts)
         return {
             "counts": counts,
             "past": past,
@@ -225,10 +226,10 @@ class Ingarch(CountModel):
             "used": used,
             "scale": series.scale,
             "design": design_matrix(self.background, series, series.edges),
-            "added": self._added(series, series.edges),
+            "added": self.added_columns(series, series.edges),
         }
 
-    def _added(self, fitted: CountSeries, edges: DateArray) -> FloatArray:
+    def added_columns(self, fitted: CountSeries, edges: DateArray) -> FloatArray:
         """Columns (T, I) of the additive interventions."""
         if self.interventions is None:
             return np.zeros((len(edges) - 1, 0))
@@ -260,7 +261,7 @@ class Ingarch(CountModel):
 
     def _moments(self, theta: FloatArray, series: CountSeries) -> tuple[FloatArray, FloatArray]:
         used = self.used(series)
-        mean = self._states(theta[None], series, series)[0] * series.scale[:, None]
+        mean = states(self, theta[None], series, series)[0] * series.scale[:, None]
         return series.counts[used].astype(float), mean[used]
 
     # Answers -----------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ class Ingarch(CountModel):
         Of another series, as `pointwise` takes it, where given.
         """
         seen = series or fit.series
-        return self._states(vectors(fit, theta), fit.series, seen) * seen.scale[:, None]
+        return states(self, vectors(fit, theta), fit.series, seen) * seen.scale[:, None]
 
     @override
     def dynamics(self, fit: Fit) -> NoReturn:
@@ -317,7 +318,7 @@ class Ingarch(CountModel):
         mean = counts.copy()
         counts[:, self.reach - 1, extra] = 1.0
         for h in range(self.reach, self.reach + horizon):
-            counts[:, h] = mean[:, h] = np.minimum(self._fed(values, counts, mean, h), HIGHEST)
+            counts[:, h] = mean[:, h] = np.minimum(fed(self, values, counts, mean, h), HIGHEST)
         return Response(mean[:, self.reach :].copy(), names, stream, fit.series.period)
 
     @override
@@ -325,156 +326,18 @@ class Ingarch(CountModel):
         self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
     ) -> Forecast:
         """Predictive draws; an unwatched period of the recent past counts as a typical one."""
-        series, lags = fit.series, self.reach
-        theta = pick(fit.theta, draws, rng)
-        past, typical = _past(series, series.counts.astype(float))
-        mean = self._states(theta, series, series)
-        # A series shorter than the longest lag goes on before its beginning.
-        short = max(0, lags - len(series))
-        before = self._before(theta, series, typical)
-        head = np.repeat(before[:, None], short, axis=1)
-        counts = np.concatenate([head, np.broadcast_to(past, mean.shape)], axis=1)[:, -lags:]
-        edges = future_edges(series, horizon)
-        paths = self._run(
-            theta, series, counts, np.concatenate([head, mean], axis=1)[:, -lags:], typical,
-            self._endemic(theta, series, edges), np.ones(horizon), rng,
-        )  # fmt: skip
-        return Forecast.after(series, paths, model=self.name)
+        paths = onward(self, pick(fit.theta, draws, rng), fit.series, horizon, rng)
+        return Forecast.after(fit.series, paths, model=self.name)
 
     @override
     def _begun(
         self, theta: FloatArray, like: CountSeries, rng: np.random.Generator, burn_in: int
     ) -> FloatArray:
-        layout = Layout(self.parameters(like))
-        places = coefficient_places(layout, like.n_streams)
-        endemic = np.exp(early_design(self.background, like, burn_in) @ theta[0, places].T)
-        if self.interventions is not None:
-            added = self._added(like, early_edges(like, burn_in))
-            endemic = endemic + added @ layout.unpack(theta)["added"][0].T
-        head = np.zeros((1, self.reach, like.n_streams))
-        return self._run(
-            theta, like, head, head, np.zeros(like.n_streams), endemic[None],
-            np.concatenate([np.ones(burn_in), like.scale]), rng,
-        )[:, burn_in:]  # fmt: skip
-
-    # Paths -------------------------------------------------------------------------------------
+        return begun(self, theta, like, rng, burn_in)
 
     @override
     def _anew(self, theta: FloatArray, series: CountSeries, rng: np.random.Generator) -> FloatArray:
-        """Series (n, T, K); under "condition" the periods up to the longest lag as observed."""
-        past, typical = _past(series, series.counts.astype(float))
-        lags, kept = self.reach, 0
-        before = np.repeat(self._before(theta, series, typical)[:, None], lags, axis=1)
-        counts, mean = before, before
-        if self.start == "condition":
-            kept = lags
-            counts = np.repeat(past[None, :lags], len(theta), axis=0)
-            mean = self._states(theta, series, series)[:, :lags]
-        paths = self._run(
-            theta, series, counts, mean, typical,
-            self._endemic(theta, series, series.edges[kept:]), series.scale[kept:], rng,
-        )  # fmt: skip
-        head = np.repeat(series.counts[None, :kept].astype(float), len(theta), axis=0)
-        return np.concatenate([head, paths], axis=1)
-
-    def _run(
-        self,
-        theta: FloatArray,
-        series: CountSeries,
-        counts: FloatArray,
-        mean: FloatArray,
-        typical: FloatArray,
-        endemic: FloatArray,
-        scale: FloatArray,
-        rng: np.random.Generator,
-    ) -> FloatArray:
-        """Paths (n, H, K), infinite beyond the cap, after counts and means (n, L, K)."""
-        layout = Layout(self.parameters(series))
-        values, psi = layout.unpack(theta), dispersions(layout, theta, series.n_streams)
-        lags, horizon = self.reach, len(scale)
-        empty = np.zeros((len(theta), horizon, series.n_streams))
-        past, means = (np.concatenate([one, empty], axis=1) for one in (counts, mean))
-        paths, gone = empty.copy(), np.zeros(len(theta), bool)
-        for h in range(horizon):
-            now = endemic[:, h] + self._fed(values, past, means, lags + h)
-            gone |= (now > CAP).any(axis=1)
-            now[gone] = 0.0
-            drawn = draw_counts((scale[h] * now)[None], psi, rng)[0]
-            means[:, lags + h], paths[:, h] = now, drawn
-            past[:, lags + h] = drawn if scale[h] >= 1 - 1e-9 else typical
-            paths[gone, h] = np.inf
-        return paths
-
-    def _fed(
-        self, values: Mapping[str, FloatArray], counts: FloatArray, mean: FloatArray, at: int
-    ) -> FloatArray:
-        """What earlier counts and means (n, T, K) contribute at one period, (n, K)."""
-        out = np.zeros((len(counts), counts.shape[2]))
-        for i, lag in enumerate(self.past_obs):
-            out += np.einsum("nkj,nj->nk", values["past_obs"][:, i], counts[:, at - lag])
-        for m, lag in enumerate(self.past_mean):
-            out += values["past_mean"][:, m] * mean[:, at - lag]
-        return out
-
-    def _states(self, theta: FloatArray, fitted: CountSeries, series: CountSeries) -> FloatArray:
-        """Means (n, T, K) of fully watched periods."""
-        values = Layout(self.parameters(fitted)).unpack(theta)
-        past, _ = _past(series, series.counts.astype(float))
-        _, typical = _past(fitted, fitted.counts.astype(float))
-        lags = self.reach
-        before = np.repeat(self._before(theta, fitted, typical)[:, None], lags, axis=1)
-        endemic = self._endemic(theta, fitted, series.edges)
-        counts = np.concatenate([before, np.broadcast_to(past, endemic.shape)], axis=1)
-        mean = np.concatenate([before, endemic], axis=1)
-        for t in range(lags, lags + len(series)):
-            # Draws without a stationary mean may leave every bound within a long series.
-            mean[:, t] = np.minimum(mean[:, t] + self._fed(values, counts, mean, t), HIGHEST)
-        return mean[:, lags:]
-
-    def _endemic(self, theta: FloatArray, fitted: CountSeries, edges: DateArray) -> FloatArray:
-        """Background and additive interventions (n, T, K)."""
-        layout = Layout(self.parameters(fitted))
-        design = design_matrix(self.background, fitted, edges)
-        coefficients = theta[:, coefficient_places(layout, fitted.n_streams)]
-        out: FloatArray = np.exp(np.einsum("tp,nkp->ntk", design, coefficients))
-        if self.interventions is not None:
-            effects = layout.unpack(theta)["added"]
-            out += np.einsum("ti,nki->ntk", self._added(fitted, edges), effects)
-        return out
-
-    def _before(self, theta: FloatArray, series: CountSeries, typical: FloatArray) -> FloatArray:
-        """What stands for counts and means before the first period, (n, K).
-
-        Where a draw has no marginal mean, the mean count.
-        """
-        streams = series.n_streams
-        usual = np.tile(typical, (len(theta), 1))
-        if self.start == "condition":
-            return usual
-        values = Layout(self.parameters(series)).unpack(theta)
-        total = np.zeros((len(theta), streams, streams))
-        if self.past_obs:
-            total += values["past_obs"].sum(axis=1)
-        if self.past_mean:
-            total += values["past_mean"].sum(axis=1)[:, :, None] * np.eye(streams)
-        flat = np.exp(values["level"])
-        if self.start == "twenty generations":
-            found = flat
-            for _ in range(GENERATIONS):
-                found = np.minimum(flat + np.einsum("nkj,nj->nk", total, found), HIGHEST)
-            return found
-        try:
-            found = np.linalg.solve(np.eye(streams) - total, flat[:, :, None])[:, :, 0]
-        except np.linalg.LinAlgError:
-            return usual
-        return np.where((found > 0).all(axis=1, keepdims=True), found, usual)
-
-
-def _past(series: CountSeries, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Counts (T, K) with the stream's mean where not watched throughout, and the mean (K,)."""
-    whole = watched(series)
-    typical = counts[whole].mean(axis=0) if whole.any() else np.zeros(counts.shape[1])
-    return np.where(whole[:, None], counts, typical), typical
+        return anew(self, theta, series, rng)
 
 
 def _lags(lags: tuple[int, ...], period: str) -> str:

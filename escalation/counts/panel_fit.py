@@ -11,7 +11,8 @@ from escalation.engines import Engine, Laplace, Problem
 from escalation.engines.centring import Centring
 from escalation.engines.limit_law import limit_law
 from escalation.engines.loo import smoothed_weights
-from escalation.engines.objective import LIMITS, Optimum
+from escalation.engines.objective import LIMITS
+from escalation.engines.optimum import Optimum
 from escalation.fit import Fit
 from escalation.parameters import BoolArray, FloatArray, Normal
 from escalation.series import CountSeries

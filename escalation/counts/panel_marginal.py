@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from escalation.engines import Problem
-from escalation.engines.objective import inverse
+from escalation.engines.optimum import inverse
 from escalation.parameters import FloatArray, WorkingScale
 
 IntArray = NDArray[np.int64]

@@ -8,7 +8,8 @@ from typing import override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
-from escalation.engines.objective import Objective, Optimum, inverse
+from escalation.engines.objective import Objective
+from escalation.engines.optimum import Optimum, inverse, positive_part
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 
@@ -39,7 +40,7 @@ class Laplace(Engine):
         objective = Objective(problem, posterior=True)
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
         best, reached = objective.maximise(starts)
-        prior = np.diag(objective._bend(best.x))
+        prior = np.diag(positive_part(objective.prior_bend(best.x)))
         information = _definite(best, objective.scale.nonnegative, prior)
         best = replace(best, information=information)
         layout = problem.layout

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from escalation.engines.base import Problem
-from escalation.engines.objective import LIMITS, SINGULAR, Optimum, inverse
+from escalation.engines.objective import LIMITS
+from escalation.engines.optimum import SINGULAR, Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: An entry this many standard errors above its bound at zero is drawn on the scale of its root.

@@ -9,7 +9,8 @@ import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.limit_law import ASTRAY, limit_law, possible
-from escalation.engines.objective import Objective, Optimum
+from escalation.engines.objective import Objective
+from escalation.engines.optimum import Optimum
 from escalation.engines.ridge import ridge_draws
 from escalation.parameters import BoolArray, FloatArray
 

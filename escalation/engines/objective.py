@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from escalation.engines.base import Problem, pool
 from escalation.engines.newton import Box, Climb, Parts, climb
+from escalation.engines.optimum import SILENT, Optimum, newton_step, positive_part
 from escalation.engines.secant import PRECISION, climb_by_scores
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
@@ -22,12 +23,8 @@ LIMITS = {
     "unit": (-15.0, 15.0),
     "nonnegative": (0.0, 1e6),
 }
-#: Up to so many unknowns a linear system is small, and from so many on a fit is large.
-FEW, MANY = 40, 60
-#: Smallest eigenvalue of the scaled information that still counts as information.
-SINGULAR = 1e-7
-#: Second derivatives below this come from rounding alone.
-SILENT = 1e-5
+#: From so many unknowns on a fit is large.
+MANY = 60
 #: Most Newton steps on the beginning of a long series.
 SKETCHED = 15
 #: A change of the log-likelihood that says nothing.
@@ -36,78 +33,6 @@ LITTLE = 0.02
 FINAL = 1e-12
 #: A Newton step that rises by less leaves the information as it was.
 CLOSE = 1e-3
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """A maximum on the working scale.
-
-    Attributes
-    ----------
-    x : ndarray (f,)
-        Free entries on the working scale.
-    value : float
-    gradient : ndarray (f,)
-    information : ndarray (f, f)
-        Minus the Hessian on the working scale.
-    bound : ndarray of bool (f,)
-        Entries that sit on a bound.
-    silent : ndarray of bool (f,)
-        Entries that the function does not depend on at the maximum.
-    converged : bool
-    """
-
-    x: FloatArray
-    value: float
-    gradient: FloatArray
-    information: FloatArray
-    bound: BoolArray
-    silent: BoolArray
-    converged: bool
-
-    @property
-    def vanishing(self) -> BoolArray:
-        """Entries (f,) that the function would send to minus infinity, on a log scale.
-
-        The log of a rate without a single event: the function falls like the rate itself.
-        """
-        curvature = np.diag(self.information)
-        slope = -self.gradient
-        falling = (slope > 0) & (slope < 1e-2) & (self.x < 0) & ~self.silent
-        return np.asarray(falling & (curvature < 3 * slope + SILENT))
-
-    def diagnostics(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Whether it was reached, how flat it is, and which entries sit on a bound."""
-        return {
-            "converged": bool(self.converged),
-            "gradient": float(np.abs(self.gradient[~self.bound]).max(initial=0.0)),
-            "at_bound": [labels[int(i)] for i in np.flatnonzero(self.bound)],
-            "singular": self.singular,
-        }
-
-    @property
-    def singular(self) -> bool:
-        """Whether some direction off the bounds carries no information, silent entries apart."""
-        inner = ~self.bound & ~self.silent & ~self.vanishing
-        information = self.information[np.ix_(inner, inner)]
-        diagonal = np.diag(information)
-        if not np.all(diagonal > 0):
-            return True
-        scale = np.sqrt(diagonal)
-        values = np.linalg.eigvalsh(information / np.outer(scale, scale))
-        return bool(values.size and values[0] < SINGULAR)
-
-    @property
-    def evidence(self) -> float:
-        """Laplace's approximation of the log of the integral, for a log-posterior.
-
-        An entry on its bound contributes the integral of the exponential that falls from there.
-        """
-        inner = ~self.bound
-        _, log_determinant = np.linalg.slogdet(self.information[np.ix_(inner, inner)])
-        falling = np.maximum(np.abs(self.gradient[self.bound]), 1e-3)
-        volume = 0.5 * inner.sum() * np.log(2 * np.pi) - 0.5 * log_determinant
-        return float(self.value + volume - np.log(falling).sum())
 
 
 @dataclass(frozen=True)
@@ -236,7 +161,7 @@ class Objective:
         shared = rows < 0
         out[:, shared] = out[shared].T
         out = (out + out.T) / 2
-        return out + self._prior_bend(x, step) if self.penalised else out
+        return out + self.prior_bend(x, step) if self.penalised else out
 
     def _whole(self, parts: Parts) -> FloatArray:
         """Minus the Hessian (f, f) from its parts."""
@@ -341,15 +266,14 @@ class Objective:
         if self.penalised and np.isfinite(value):
             prior, slope = self._prior(x)
             value, gradient = value + prior, gradient + slope
-            bent = self._prior_bend(x)
-            values, vectors = np.linalg.eigh(bent)
-            outer += (vectors * np.maximum(values, 0.0)) @ vectors.T
+            bent = self.prior_bend(x)
+            outer += positive_part(bent)
             observed += bent
         return Parts(
             np.array([value]), gradient[None], outer[None], observed[None], np.arange(size)[None]
         )
 
-    def _prior_bend(self, x: FloatArray, step: float = 1e-5) -> FloatArray:
+    def prior_bend(self, x: FloatArray, step: float = 1e-5) -> FloatArray:
         """Minus the second derivatives (f, f) of the priors, one-sided at zero."""
         above = step * np.maximum(1.0, np.abs(x))
         below = np.where(self.scale.nonnegative & (x < step), 0.0, above)
@@ -402,17 +326,7 @@ class Objective:
             raise ValueError("this likelihood has no scores of its observations")
         slope = self.scale.slope(theta[self.free])
         out = scores[np.ix_(self.free, self.free)] * np.outer(slope, slope)
-        return np.asarray(out + self._bend(x) if self.penalised else out)
-
-    def _bend(self, x: FloatArray) -> FloatArray:
-        """Minus the second derivatives (f, f) of the priors, negative curvature left out."""
-        above = np.full(x.size, 1e-5)
-        out = np.empty((x.size, x.size))
-        for i in range(x.size):
-            change = self._difference(self._prior, x, np.array([i]), above, 0 * above)
-            out[i] = change / above[i]
-        values, vectors = np.linalg.eigh((out + out.T) / 2)
-        return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+        return np.asarray(out + positive_part(self.prior_bend(x)) if self.penalised else out)
 
     def _quasi_newton(self, begin: FloatArray, tolerance: float) -> tuple[FloatArray, float]:
         """L-BFGS within the bounds: the point (f,) reached and its value.
@@ -591,7 +505,7 @@ class Objective:
             inner = ~bound
             step = np.where(bound & zero, -x, 0.0)
             pull = gradient[inner] - information[np.ix_(inner, bound)] @ step[bound]
-            step[inner] = _solve(information[np.ix_(inner, inner)], pull, damping)
+            step[inner] = newton_step(information[np.ix_(inner, inner)], pull, damping)
             low = inner & zero & (x + step < 0)
             if low.any():
                 bound = bound | low
@@ -625,31 +539,3 @@ class Objective:
         if new > value + 1e-12 * max(1.0, abs(value)):
             return trial, new, self(trial)[1]
         return None
-
-
-def _solve(information: FloatArray, gradient: FloatArray, damping: float) -> FloatArray:
-    """Newton step, with negative or vanishing curvature replaced by its size."""
-    scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-10))
-    scaled = information / np.outer(scale, scale)
-    try:
-        raised = scaled + (damping + 1e-9) * np.eye(len(scaled))
-        # Few entries: three quick calls, where SciPy's two spend most of their time on checks.
-        if len(raised) <= FEW:
-            half = np.linalg.cholesky(raised)
-            found = np.linalg.solve(half.T, np.linalg.solve(half, gradient / scale))
-            return np.asarray(found / scale)
-        from scipy.linalg import cho_factor, cho_solve
-
-        return np.asarray(cho_solve(cho_factor(raised), gradient / scale) / scale)
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(scaled)
-        values = np.maximum(np.abs(values), 1e-9) + damping
-        return np.asarray(vectors @ ((vectors.T @ (gradient / scale)) / values) / scale)
-
-
-def inverse(information: FloatArray) -> FloatArray:
-    """Covariance of an information matrix, directions without information kept wide."""
-    scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    values = np.maximum(values, SINGULAR)
-    return np.asarray((vectors / values) @ vectors.T / np.outer(scale, scale))

@@ -10,7 +10,8 @@ import numpy as np
 from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.limit_law import ASTRAY, limit_law, possible
 from escalation.engines.maximum_likelihood import FEW, SAMPLES, bootstrapped
-from escalation.engines.objective import Objective, Optimum, inverse
+from escalation.engines.objective import Objective
+from escalation.engines.optimum import Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray, Layout
 
 #: Relative step of the differences of the means.

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from escalation.engines.limit_law import drawn, far_from_zero, limit_law, to_own_scale
-from escalation.engines.objective import Objective, Optimum, inverse
+from escalation.engines.objective import Objective
+from escalation.engines.optimum import Optimum, inverse
 from escalation.parameters import BoolArray, FloatArray
 
 IntArray = NDArray[np.intp]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from escalation.dynamics import arrow_mask
-from escalation.engines.objective import Objective, inverse
+from escalation.engines.objective import Objective
+from escalation.engines.optimum import inverse
 from escalation.hawkes.intensity import require_additive
 from escalation.parameters import BoolArray, FloatArray
 from escalation.series import stream_place

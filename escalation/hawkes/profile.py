@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from escalation.engines.objective import Objective, inverse
+from escalation.engines.objective import Objective
+from escalation.engines.optimum import inverse
 from escalation.parameters import FloatArray
 
 if TYPE_CHECKING:
