@@ -14,7 +14,7 @@ from escalation.engines.loo import smoothed_weights
 from escalation.engines.objective import LIMITS
 from escalation.engines.optimum import Optimum
 from escalation.fit import Fit
-from escalation.parameters import BoolArray, FloatArray, Normal
+from escalation.parameters import BoolArray, FloatArray, HalfNormal, Normal, Prior
 from escalation.series import CountSeries
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def normal_law(problem: Problem) -> tuple[FloatArray, FloatArray, Centring]:
             for side, rest in ((1, best.moves @ along), (-1, best.moves @ along))
         )
         moves[:, j] = (high - low)[layout.free] / (2 * DIFFERENCE)
-    others = np.flatnonzero(~np.isin(marginal.places, marginal.mean))
-    moves[position[marginal.places[others]]] = np.eye(best.x.size)[others]
+    shared = marginal.shared
+    moves[position[marginal.places[shared]]] = np.eye(best.x.size)[shared]
     out = moves @ best.covariance @ moves.T
     wide = np.sqrt(1 + centring.information * theta[marginal.spread][:, None] ** 2)
     for u, own in enumerate(position[marginal.deviation]):
@@ -72,19 +72,23 @@ def _centring(
     deviations = theta[marginal.deviation].T
     information = (1 - left) / (left * spread**2)
     effects = theta[marginal.mean][:, None] + spread * deviations
-    normal = [
-        (p.prior.mean, p.prior.sd**-2.0) if isinstance(p.prior, Normal) else (np.nan, np.nan)
-        for p in problem.layout.parameters
-        for _ in range(p.size)
-    ]
+    priors = [p.prior for p in problem.layout.parameters for _ in range(p.size)]
+    laws = [_law(priors[i], priors[j]) for i, j in zip(marginal.mean, marginal.spread, strict=True)]
     return Centring(
         mean=marginal.mean,
         spread=marginal.spread,
         deviation=np.ascontiguousarray(marginal.deviation.T),
         information=information,
         score=deviations / spread + information * effects,
-        law=np.array(normal)[marginal.mean],
+        law=np.array(laws),
     )
+
+
+def _law(mean: Prior, spread: Prior) -> tuple[float, float, float]:
+    """Centre and precision of a mean's prior, and the scale of a spread's."""
+    if not (isinstance(mean, Normal) and isinstance(spread, HalfNormal)):
+        raise ValueError(f"wanted normal means and half-normal spreads, got {mean} and {spread}")
+    return mean.mean, mean.sd**-2.0, float(spread.scale)
 
 
 def _marginal(problem: Problem, posterior: bool) -> Marginal:

@@ -81,7 +81,7 @@ class Problem:
         () -> (theta (p,), covariance (f, f), Centring): a normal law near the posterior, by which
         a sampler starts and standardises where the joint mode means nothing, as in a hierarchical
         model. The covariance is that of the free entries, positive ones as logs, unit ones as
-        logits, means and deviations in the coordinates of `escalation.engines.centring`.
+        logits, means, spreads and deviations as in `escalation.engines.centring`.
     """
 
     layout: Layout

@@ -73,6 +73,7 @@ class Density:
         self.theta = np.zeros(coordinates.size)
         self.mixture = np.zeros((2, coordinates.arrays[2].size))
         self.inner = np.zeros(groups.shape)
+        self.kept = np.empty((size, 2))
         streams = int(coordinates.arrays[-1][1])
         self.powers = np.empty((2, streams, streams))
         self.kernels = [
@@ -104,10 +105,10 @@ class Density:
             values, jacobians = self._several()
         centring, volume = self.coordinates.centred, 0.0
         if centring is not None:
-            volume = to_deviations(self.theta, *centring.arrays)
+            volume = to_deviations(self.theta, self.kept, *centring.arrays)
         value, by_theta, by_values = self.core(self.theta, values, *self.arrays)
         if centring is not None:
-            value += volume + to_slopes(self.theta, by_theta, *centring.arrays)
+            value += volume + to_slopes(self.theta, by_theta, self.kept, *centring.arrays)
         if self.coordinates.slow:
             value += self.coordinates.slow_priors(self.theta, by_theta)
         found: float = to_coordinates(value, by_theta, by_values, jacobians, *self._back)

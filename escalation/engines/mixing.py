@@ -67,7 +67,7 @@ class Coordinates:
     slow : tuple of (Prior, places)
         Priors that only their class can evaluate.
     centred : Centring, optional
-        Means and deviations in coordinates of their own.
+        Means, spreads and deviations in coordinates of their own.
     """
 
     rows: int
@@ -79,13 +79,15 @@ class Coordinates:
     centred: Centring | None = None
 
     def partly_centred(self, centring: Centring) -> Coordinates:
-        """The same with means and deviations in coordinates of their own."""
-        laws = np.array(self.arrays[-2])
-        # Their normal priors are evaluated with the change of coordinates.
-        laws[centring.mean, 0] = FLAT
-        laws[centring.deviation, 0] = FLAT
-        arrays = (*self.arrays[:-2], laws, self.arrays[-1])
-        return replace(self, arrays=arrays, centred=centring)
+        """The same with means, spreads and deviations in coordinates of their own."""
+        *first, other, laws, joint = self.arrays
+        own = np.concatenate([centring.mean, centring.spread, centring.deviation.ravel()])
+        # Their priors are evaluated with the change of coordinates.
+        laws = np.array(laws)
+        laws[own, 0] = FLAT
+        other = np.array(other)
+        other[np.isin(other[:, 0], own), 1] = REAL
+        return replace(self, arrays=(*first, other, laws, joint), centred=centring)
 
     @classmethod
     def of(cls, problem: Problem) -> Coordinates:
@@ -134,7 +136,7 @@ class Coordinates:
         for one, theta in zip(flat, out, strict=True):
             to_parameters(one, centre, root, own, theta, *rest)
             if self.centred is not None:
-                to_deviations(theta, *self.centred.arrays)
+                to_deviations(theta, np.empty((len(theta), 2)), *self.centred.arrays)
         return out.reshape(*x.shape[:-1], self.size)
 
     def to(self, theta: FloatArray) -> FloatArray:
