@@ -43,7 +43,7 @@ def delay_row(
     weekday : ndarray of int (T + D,)
         Day of the week of each period on which a report may come; -1 without such effects.
     offset : ndarray (D,)
-    place : ndarray of int (8,)
+    place : ndarray of int (9,)
         Of `nowcast`.
     hazard, share : ndarray (D,), (D + 1,)
         Filled.
@@ -86,6 +86,22 @@ def paces(theta: FloatArray, place: IntArray, periods: int, pace: FloatArray) ->
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def walk_moves(theta: FloatArray, place: IntArray, periods: int, streams: int) -> FloatArray:
+    r"""Moves m (T, K) of the log-rate in units of their scale; the first row is zero.
+
+    .. math:: m_1 = z_1, \qquad m_t = \rho m_{t-1} + \sqrt{1 - \rho^2}\, z_t
+    """
+    memory = theta[place[8]] if place[8] >= 0 else 0.0
+    fresh = math.sqrt(1.0 - memory * memory)
+    out = np.zeros((periods, streams))
+    for t in range(1, periods):
+        for k in range(streams):
+            move = theta[place[2] + (t - 1) * streams + k]
+            out[t, k] = move if t == 1 else memory * out[t - 1, k] + fresh * move
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def cell_term(n: float, share: float, psi: float) -> tuple[float, float, float]:
     r"""What a cell of n > 0 adds beside its rate, with slopes by the log of its share and by psi.
 
@@ -123,10 +139,11 @@ def nowcast(
     .. math::
         n_{tdk} \sim \mathrm{NB}\{\mathrm{mean}\ \lambda_{tk} p_{td},\
         \mathrm{shape}\ p_{td} / \psi_k\}, \qquad
-        \log\lambda_{tk} = \log e_t + \alpha_k + \sigma_k \sum_{i \le t} z_{ik}
+        \log\lambda_{tk} = \log e_t + \alpha_k + \sigma_k \sum_{i \le t} m_{ik}
 
-    The cells of a period sum to a negative binomial total of mean :math:`\lambda` and dispersion
-    :math:`\psi`; given the total they follow the Dirichlet-multinomial law.
+    with the moves m of `walk_moves`. The cells of a period sum to a negative binomial total of mean
+    :math:`\lambda` and dispersion :math:`\psi`; given the total they follow the
+    Dirichlet-multinomial law.
 
     Parameters
     ----------
@@ -139,11 +156,12 @@ def nowcast(
         Share of each period that was watched.
     weekday, offset
         Of `delay_row`.
-    place : ndarray of int (8,)
+    place : ndarray of int (9,)
         Place of the levels, of the scales of the moves (-1: the moves have their own scale), of
         the moves (T - 1, K), of the log-odds of the delays, of the scale of the pace, which its
         memory and T moves follow (-1: none), whether each stream has delays of its own, of the
-        effects of the day of the week (-1: none), and of the dispersion.
+        effects of the day of the week (-1: none), of the dispersion, and of the momentum (-1:
+        none).
 
     Returns
     -------
@@ -161,6 +179,7 @@ def nowcast(
     pace = np.empty(periods + delays)
     by_pace = np.zeros(periods + delays)
     paces(theta, place, periods, pace)
+    moves = walk_moves(theta, place, periods, streams)
     walked = np.zeros(streams)
     slopes = np.zeros((periods, streams))
     # Where all streams share delays that never change, their probabilities and slopes are taken
@@ -171,8 +190,7 @@ def nowcast(
     value = 0.0
     for t in range(periods):
         for k in range(streams):
-            if t > 0:
-                walked[k] += theta[place[2] + (t - 1) * streams + k]
+            walked[k] += moves[t, k]
             if scale[t] <= 0.0:
                 continue
             if own or first or (k == 0 and not steady):
@@ -194,7 +212,8 @@ def nowcast(
         return -math.inf, np.zeros(theta.size), by_values
     if steady:
         add_delay_slopes(by_theta, 0, 0, delays, by_pace, weekday, place, hazard, by_log)
-    add_walk_slopes(theta, by_theta, slopes, pace, by_pace, place)
+    add_walk_slopes(theta, by_theta, slopes, moves, place)
+    add_pace_slopes(theta, by_theta, pace, by_pace, place, periods)
     return value, by_theta, by_values
 
 
@@ -238,36 +257,57 @@ def add_walk_slopes(
     theta: FloatArray,
     by_theta: FloatArray,
     slopes: FloatArray,
-    pace: FloatArray,
-    by_pace: FloatArray,
+    moves: FloatArray,
     place: IntArray,
 ) -> None:
-    """Add the slopes by levels, moves and their scales, and by the parameters of the pace."""
+    """Add the slopes by levels, moves, their scales and their momentum."""
     periods, streams = slopes.shape
+    memory = theta[place[8]] if place[8] >= 0 else 0.0
+    fresh = math.sqrt(1.0 - memory * memory)
     for k in range(streams):
         size = theta[place[1] + k] if place[1] >= 0 else 1.0
         later = 0.0
+        kept = 0.0
         for t in range(periods - 1, 0, -1):
             later += slopes[t, k]
+            kept = size * later + memory * kept
             move = place[2] + (t - 1) * streams + k
-            by_theta[move] += size * later
+            by_theta[move] += kept * (fresh if t > 1 else 1.0)
             if place[1] >= 0:
-                by_theta[place[1] + k] += later * theta[move]
+                by_theta[place[1] + k] += later * moves[t, k]
+            if place[8] >= 0 and t > 1:
+                by_theta[place[8]] += kept * (moves[t - 1, k] - theta[move] * memory / fresh)
         by_theta[place[0] + k] += later + slopes[0, k]
-    if place[4] >= 0:
-        size, memory = theta[place[4]], theta[place[4] + 1]
-        root = math.sqrt(1.0 - memory * memory)
-        later = 0.0
-        for t in range(periods - 1, -1, -1):
-            later = by_pace[t] + memory * later
-            move = theta[place[4] + 2 + t]
-            if t > 0:
-                by_theta[place[4] + 2 + t] += later * size * root
-                by_theta[place[4]] += later * root * move
-                by_theta[place[4] + 1] += later * (pace[t - 1] - size * move * memory / root)
-            else:
-                by_theta[place[4] + 2] += later * size
-                by_theta[place[4]] += later * move
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_pace_slopes(
+    theta: FloatArray,
+    by_theta: FloatArray,
+    pace: FloatArray,
+    by_pace: FloatArray,
+    place: IntArray,
+    periods: int,
+) -> None:
+    """Add the slopes by the scale, the memory and the moves of the pace.
+
+    The pace of periods to come has no slope: nothing was reported in them.
+    """
+    if place[4] < 0:
+        return
+    size, memory = theta[place[4]], theta[place[4] + 1]
+    root = math.sqrt(1.0 - memory * memory)
+    later = 0.0
+    for t in range(periods - 1, -1, -1):
+        later = by_pace[t] + memory * later
+        move = theta[place[4] + 2 + t]
+        if t > 0:
+            by_theta[place[4] + 2 + t] += later * size * root
+            by_theta[place[4]] += later * root * move
+            by_theta[place[4] + 1] += later * (pace[t - 1] - size * move * memory / root)
+        else:
+            by_theta[place[4] + 2] += later * size
+            by_theta[place[4]] += later * move
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -315,16 +355,15 @@ def rates_and_shares(
     hazard = np.empty(delays)
     own = np.empty(delays + 1)
     pace = np.empty(periods + delays)
-    moves = place[2]
     for n in range(draws.shape[0]):
         theta = draws[n]
         paces(theta, place, periods, pace)
+        moves = walk_moves(theta, place, periods, streams)
         for k in range(streams):
             size = theta[place[1] + k] if place[1] >= 0 else 1.0
             walked = 0.0
             for t in range(periods):
-                if t > 0:
-                    walked += theta[moves + (t - 1) * streams + k]
+                walked += moves[t, k]
                 rate[n, t, k] = scale[t] * math.exp(theta[place[0] + k] + size * walked)
                 delay_row(theta, t, k, delays, pace, weekday, offset, place, hazard, own)
                 assign(share[n, t, :, k], own)

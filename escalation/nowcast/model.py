@@ -10,10 +10,11 @@ import numpy as np
 from escalation.counts.model import refuse_dynamics
 from escalation.counts.paths import draw_counts
 from escalation.counts.periods import check_choice, vectors
-from escalation.engines import NUTS, Engine, Problem
+from escalation.engines import NUTS, Engine, Laplace, Problem
 from escalation.fit import Fit, Model, pick
 from escalation.kernels import OneLag
 from escalation.nowcast.fitted import NowcastFit
+from escalation.nowcast.nested import NestedLaplace
 from escalation.nowcast.triangle import IntArray, ReportingTriangle
 from escalation.parameters import Beta, FloatArray, HalfNormal, Layout, Normal, Parameter
 
@@ -29,36 +30,39 @@ class Nowcast(Model):
         \lambda_{tk})), \qquad
         (n_{t0k}, \dots, n_{tDk}) \mid N_{tk} \sim \mathrm{DirMult}(N_{tk},\ p_t / \psi_k)
 
-        \log\lambda_{tk} &= \log e_t + \alpha_k + \sigma_k \sum_{i \le t} z_{ik}, \qquad
+        \log\lambda_{tk} &= \log e_t + \alpha_k + \sigma_k \sum_{i \le t} m_{ik}, \qquad
+        m_{ik} = \rho\, m_{i-1,k} + \sqrt{1 - \rho^2}\, z_{ik}, \qquad
         z_{ik} \sim \mathrm{N}(0, 1)
 
         \mathrm{logit}\, h_{td} &= -\log(D - d) + \gamma_d + f_{t + d} + \omega_{w(t + d)},
         \qquad p_{td} = h_{td} \prod_{j < d} (1 - h_{tj})
 
-    The rate moves as a random walk; :math:`h_{td}` is the probability that an incident that was not
-    reported in the first d periods is reported in the next (:math:`h_{tD} = 1`). One
-    :math:`\psi` is the overdispersion of totals *and* of delays: then the cells of a period are
-    independent negative binomial numbers of shape :math:`p_{td}/\psi`, so what was not reported
-    yet is left out exactly, without a sum over it. Swings of the totals themselves go to the walk.
+    The rate moves with momentum :math:`\rho`: a random walk at zero, and a trend that is slow to
+    turn towards one (an integrated autoregression). :math:`h_{td}` is the probability that an
+    incident that was not reported in the first d periods is reported in the next
+    (:math:`h_{tD} = 1`). One :math:`\psi` is the overdispersion of totals *and* of delays: then
+    the cells of a period are independent negative binomial numbers of shape
+    :math:`p_{td}/\psi`, so what was not reported yet is left out exactly, without a sum over it.
+    Swings of the totals themselves go to the walk.
 
     **Do the delays change?** The pace of reporting f moves over the periods *in which reports
     come*, for all delays and streams alike, and returns to its mean: an autoregression, from days
-    off (no memory) to slow changes (much memory). It has no trend of its own, because trends of
-    rate, delay and report date cannot be told apart: where reporting changes for good, take the
-    `latest` periods. ``pace=False`` holds one law of delays for the whole triangle.
-    ``weekday=True``, for days, gives each day of the week on which reports may come an effect.
+    off (no memory) to slow changes (much memory). ``pace=False`` holds one law of delays for the
+    whole triangle. ``weekday=True``, for days, gives each day of the week on which reports may
+    come an effect.
 
     The target is what is reported **within D periods**: what comes later still is left out.
 
     Attributes
     ----------
     change : float or None
-        Standard deviation of a period's move of the log-rate; None: learned, by NUTS. With a given
-        one and ``pace=False`` the other engines serve as well.
+        Standard deviation of a period's move of the log-rate; None: learned.
     delays : {"shared", "stream"}
         One law of delays for all streams, or each its own.
     pace, weekday : bool
         Whether the pace of reporting moves, and whether it differs between days of the week.
+    momentum : bool
+        Whether a move of the log-rate takes after the one before it.
 
     References
     ----------
@@ -84,6 +88,7 @@ class Nowcast(Model):
     change: float | None = None
     delays: str = "shared"
     pace: bool = True
+    momentum: bool = True
     weekday: bool = False
 
     name = "nowcast"
@@ -109,6 +114,11 @@ class Nowcast(Model):
                 Parameter("change", each[0], "nonnegative", HalfNormal(0.4),
                           f"standard deviation of the move of the log-rate from a {period} to the "
                           "next", "log ratio", each[1])
+            )  # fmt: skip
+        if self.momentum:
+            out.append(
+                Parameter("momentum", (), "unit", Beta(2.0, 2.0),
+                          f"what a move of the log-rate keeps of that of the {period} before")
             )  # fmt: skip
         out += [
             Parameter("moves", (len(series) - 1, streams), "real",
@@ -156,7 +166,8 @@ class Nowcast(Model):
         ----------
         series : ReportingTriangle
         engine : Engine, optional
-            NUTS if not given. Others want a given `change`.
+            NUTS if not given. Laplace integrates rates, delays and pace out, and takes seconds.
+            Maximum likelihood wants a given `change` and neither pace nor momentum.
         rng : numpy.random.Generator, optional
             Seeded with 0 if not given.
 
@@ -164,18 +175,23 @@ class Nowcast(Model):
         ------
         ValueError
             If the series is no triangle, has less than 3 periods, or none of them is watched; if
-            another engine than NUTS is asked to learn `change`; if effects of the day of the week
-            are asked of weeks or months.
+            maximum likelihood is asked to learn `change`, pace or momentum; if effects of the day
+            of the week are asked of weeks or months.
         """
         if not isinstance(series, ReportingTriangle):
             raise ValueError(f"Nowcast needs a ReportingTriangle, got {type(series).__name__}")
         engine = engine or NUTS()
-        if (self.change is None or self.pace) and engine.name != NUTS.name:
-            raise ValueError("Nowcast wants NUTS, or a given change and pace=False")
+        learns = self.change is None or self.pace or self.momentum
+        if learns and engine.name not in (NUTS.name, Laplace.name):
+            raise ValueError(
+                "Nowcast wants NUTS or Laplace, or a given change, pace=False and momentum=False"
+            )
         if self.weekday and series.period != "day":
             raise ValueError(f"effects of the day of the week want days, not {series.period}s")
         if len(series) < 3 or not (series.scale > 0).any():
             raise ValueError(f"a nowcast wants 3 periods, some of them watched; got {series!r}")
+        if isinstance(engine, Laplace):
+            engine = NestedLaplace(engine.draws, engine.starts)
         found = super().fit(series, engine, rng)
         return NowcastFit(**{item.name: getattr(found, item.name) for item in fields(Fit)})
 
@@ -226,7 +242,7 @@ class Nowcast(Model):
         own = self.delays == "stream"
         return np.array(
             [place("level"), place("change"), place("moves"), place("delay"), place("pace"), own,
-             place("weekday"), place("dispersion")], np.int64,
+             place("weekday"), place("dispersion"), place("momentum")], np.int64,
         )  # fmt: skip
 
     def _again(
@@ -255,7 +271,12 @@ class Nowcast(Model):
             values["level"] += level
             values["delay"] += delay
             values["dispersion"] += psi
-            for name, size in (("change", change), ("pace", change), ("pace_memory", 0.5)):
+            for name, size in (
+                ("change", change),
+                ("pace", change),
+                ("pace_memory", 0.5),
+                ("momentum", 0.3),
+            ):
                 if name in values:
                     values[name] += size
             out.append(layout.pack(values))

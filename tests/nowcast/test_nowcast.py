@@ -13,7 +13,9 @@ from escalation.background import Background
 from escalation.counts import EndemicEpidemic
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.fit import pick
+from escalation.likelihood.nowcast_curvature import nowcast_curvature
 from escalation.nowcast import Nowcast, NowcastFit, ReportingTriangle, fit_over_nowcasts
+from escalation.nowcast.marginal import Marginal, Peak
 from escalation.plots import figure, nowcast, style, svg
 from escalation.series import CountSeries
 from escalation.sources import read
@@ -48,7 +50,7 @@ def somewhere(model, series, rng):
     names = np.array([label.partition("[")[0] for label in layout.labels])
     positive = np.isin(names, ["change", "pace", "dispersion"])
     theta = np.where(positive, np.abs(theta) + 0.05, theta)
-    return np.where(names == "pace_memory", 0.6, theta)
+    return np.where(np.isin(names, ["pace_memory", "momentum"]), 0.6, theta)
 
 
 def fitted(model, series, theta):
@@ -294,8 +296,8 @@ def test_periods_that_nobody_watched_say_nothing():
 
 def test_faults_are_told():
     series, _ = simulated()
-    with pytest.raises(ValueError, match="wants NUTS, or a given change"):
-        Nowcast().fit(series, Laplace())
+    with pytest.raises(ValueError, match="wants NUTS or Laplace, or a given change"):
+        Nowcast().fit(series, MaximumLikelihood())
     with pytest.raises(ValueError, match="needs a ReportingTriangle"):
         Nowcast().fit(CountSeries.from_counts([1, 2], date(2020, 1, 6)))
     with pytest.raises(ValueError, match="want days, not weeks"):
@@ -325,3 +327,29 @@ def test_the_drawing_shows_reports_and_bands():
         text = svg(drawn)
     for word in ("reported so far", "nowcast, 90 %", "reported in the end", "incidents a week"):
         assert word in text
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_second_derivatives_by_the_paths_are_those_of_differences(case, rng):
+    model, period, streams = CASES[case]
+    series = triangle(rng.poisson(2.0, (12, 4, streams)), period)
+    problem, theta = model.problem(series), somewhere(model, series, rng)
+    marginal = Marginal(problem)
+    states = marginal._states(theta)
+    bend = nowcast_curvature(theta, *problem.data.values(), *problem.structure)
+    found = states.T @ bend @ states
+    for row, i in zip(found, marginal.paths, strict=True):
+        step = 1e-5 * (np.arange(theta.size) == i)
+        ends = [problem.evaluate(theta + s)[1][marginal.paths] for s in (step, -step)]
+        np.testing.assert_allclose(row, (ends[1] - ends[0]) / 2e-5, rtol=1e-5, atol=1e-5)
+
+
+def test_new_scales_keep_log_rates_and_pace(rng):
+    model, series = Nowcast(), triangle(rng.poisson(2.0, (12, 4, 2)))
+    marginal = Marginal(model.problem(series))
+    theta = somewhere(model, series, rng) * 0.2
+    here = Peak(marginal.start(theta), theta, np.eye(1), 0.0, True)
+    moved = marginal._carried(here.scales + 0.3, here)
+    before, after = (marginal._states(one) @ one[marginal.paths] for one in (theta, moved))
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    assert not np.allclose(theta, moved)

@@ -39,6 +39,7 @@ CASES = {
     "hospital, since reports came": "hospital dates from 23 May on, when reporting began",
     "steady": "simulated, steady delays",
     "faster": "simulated, delays that halve",
+    "outbreak": "simulated, an outbreak that rises and falls",
     "batches": "simulated, whole weeks without reports",
     "sparse": "simulated, one incident in two weeks",
 }
@@ -61,6 +62,11 @@ def simulated(case: str, seed: int) -> tuple[ReportingTriangle, np.ndarray]:
     rng = np.random.default_rng(np.random.SeedSequence([7, seed]))
     level = np.log(0.5 if case == "sparse" else rng.uniform(4.0, 20.0))
     rate = np.exp(level + 0.6 * np.cumsum(rng.standard_t(5, WEEKS)) * 0.3)
+    if case == "outbreak":
+        # Its peak lies within the last fifteen weeks, or in the ten weeks to come.
+        size, middle, width = rng.uniform(3, 5), rng.uniform(25, 50), rng.uniform(3, 8)
+        shape = np.exp(-0.5 * ((np.arange(WEEKS) - middle) / width) ** 2)
+        rate = np.exp(np.log(rng.uniform(1.0, 4.0)) + size * shape)
     rate = np.minimum(rate, 300.0)
     total = rng.poisson(rate * rng.gamma(20.0, 1 / 20.0, WEEKS))
     counts = np.zeros((WEEKS, LONGEST + 1, 1), np.int64)
