@@ -3,16 +3,18 @@
 ``python tests/studies/panel_pooling.py --sets 20`` simulates panels of twenty units of unequal
 length and prints the table of the documentation; with ``--file FILE``, UCDP's events of Pakistan,
 it also scores the weeks of 2020 and 2021 by province, after ten years (2010 to 2019) and after one
-(2019). Every week is foretold one step ahead with the parameters learned before the split; a score
-is the sum over units and weeks of the log of the mean probability over 300 draws by Laplace.
-Seeds are 0, 1, 2, …; ``--out FOLDER`` keeps what is done.
+(2019); with ``--rolling`` each year from 2011 to 2019 after the one before instead. Every week is
+foretold one step ahead with the parameters learned before the split; a score is the sum over units
+and weeks of the log of the mean probability over 300 draws by Laplace. Seeds are 0, 1, 2, …;
+``--out FOLDER`` keeps what is done.
 """
 
 import argparse
 import json
 import os
 import sys
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 # Before NumPy loads: small matrices gain nothing from threads.
@@ -35,6 +37,8 @@ POOLINGS = ("partial", "none", "complete")
 NAMES = (*POOLINGS, "separate models")
 SPLIT = date(2019, 12, 30)
 BEGINNINGS = {"2010 to 2019": date(2010, 1, 4), "2019 alone": date(2018, 12, 31)}
+#: Years that are learned from to foretell the next, all before those held out.
+YEARS = range(2010, 2019)
 
 
 def simulated(seed: int) -> tuple[PanelSeries, date]:
@@ -80,6 +84,19 @@ def provinces(file: Path, start: date) -> PanelSeries:
     return PanelSeries.from_series(units)
 
 
+def windows(file: Path) -> Iterator[tuple[int, PanelSeries, date]]:
+    """Each year and the next by province, and the day between them."""
+    for year in YEARS:
+        begin, split, end = (_first_monday(year + i) for i in range(3))
+        yield year, provinces(file, begin).split(end)[0], split
+
+
+def _first_monday(year: int) -> date:
+    """The Monday of the week of New Year's Day."""
+    day = date(year, 1, 1)
+    return day - timedelta(days=day.weekday())
+
+
 def scores(whole: PanelSeries, split: date, background: Background) -> dict[str, list[float]]:
     """Log score of each unit over the weeks from the split on, for each way to pool."""
     past, _ = whole.split(split)
@@ -88,19 +105,19 @@ def scores(whole: PanelSeries, split: date, background: Background) -> dict[str,
         model = Panel(background=background, lags=LAGS, pooling=pooling)
         fit = model.fit(past, ENGINE, np.random.default_rng(0))
         log = model.pointwise(fit, fit.theta, whole)[:, len(past) :]
-        out[pooling] = _sums(log)
+        out[pooling] = sums_of(log)
     each = []
     for name in whole.units:
         own = whole.unit(name)
         before, _ = own.split(split)
         model = EndemicEpidemic(background=background, lags=LAGS)
         fit = model.fit(before, ENGINE, np.random.default_rng(0))
-        each += _sums(model.pointwise(fit, fit.theta, own)[:, len(before) :])
+        each += sums_of(model.pointwise(fit, fit.theta, own)[:, len(before) :])
     out["separate models"] = each
     return out
 
 
-def _sums(log: np.ndarray) -> list[float]:
+def sums_of(log: np.ndarray) -> list[float]:
     """Sums over the periods of the log of the mean probability, of each stream."""
     top = log.max(axis=0)
     return (top + np.log(np.exp(log - top).mean(axis=0))).sum(axis=0).tolist()
@@ -121,16 +138,43 @@ def study(sets: int, folder: Path | None) -> list[dict[str, list[float]]]:
     return found[:sets]
 
 
+def rolling(file: Path) -> None:
+    """Print the scores of each year after the one before, and what partial pooling gains."""
+    print(f"| learned | scored | events | {' | '.join(NAMES)} |")
+    print("|---|---|---|" + "---|" * len(NAMES))
+    sums: dict[str, list[float]] = {way: [] for way in NAMES}
+    for year, whole, split in windows(file):
+        found = scores(whole, split, Background(harmonics=1))
+        for way in NAMES:
+            sums[way].append(sum(found[way]))
+        events = " / ".join(str(one.counts.sum()) for one in whole.split(split))
+        cells = " | ".join(f"{sums[way][-1]:.1f}" for way in NAMES)
+        print(f"| {year} | {year + 1} | {events} | {cells} |", flush=True)
+    values = {way: np.array(own) for way, own in sums.items()}
+    cells = " | ".join(ahead(values["partial"], values[way]) for way in NAMES[1:])
+    print(f"| partial ahead of | | | | {cells} |")
+
+
+def ahead(scored: np.ndarray, other: np.ndarray) -> str:
+    """Mean gain over splits or sets, its standard error, and in how many it is positive."""
+    gain = scored - other
+    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
+    return f"{gain.mean():.1f} ({error:.1f}); {(gain > 0).sum()} of {len(gain)}"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=20)
     parser.add_argument("--file", type=Path, help="UCDP's events of Pakistan, as a CSV file")
+    parser.add_argument("--rolling", action="store_true", help="years before those held out")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     if asked.out is not None:
         asked.out.mkdir(parents=True, exist_ok=True)
-    if asked.file is not None:
+    if asked.rolling:
+        rolling(asked.file)
+    elif asked.file is not None:
         print("| learned from | province | weekly events, learned / held out |"
               f" {' | '.join(NAMES)} |")  # fmt: skip
         print("|---|---|---|" + "---|" * len(NAMES))
@@ -154,9 +198,7 @@ def main() -> None:
         own = [u for u in range(UNITS) if weeks is None or LENGTHS[u % len(LENGTHS)] == weeks]
         cells = []
         for way in NAMES[1:]:
-            gain = (values["partial"] - values[way])[:, own].sum(axis=1)
-            error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
-            cells.append(f"{gain.mean():.1f} ({error:.1f}); {(gain > 0).sum()} of {len(gain)}")
+            cells.append(ahead(*(values[one][:, own].sum(axis=1) for one in ("partial", way))))
         print(f"| {weeks or 'all'} | {' | '.join(cells)} |")
 
 
