@@ -93,7 +93,7 @@ class NUTS(Engine):
         trace, x = self._draw(problem, coordinates, metric, centres, seed)
         theta = coordinates.back(x)
         diagnostics = _diagnostics(theta, trace, problem)
-        # With few units the spreads are little known, and a funnel is left that wants short steps.
+        # Of a hierarchical model even one divergence may hide a corner where a spread is small.
         funnel = problem.normal is not None and diagnostics["divergences"] > 0
         if diagnostics["r_hat"] > AGREED or funnel:
             metric = learned(x.reshape(-1, x.shape[-1]), covariance)
