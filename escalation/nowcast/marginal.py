@@ -20,7 +20,7 @@ STRIDE = 1e-2
 #: A climb of the paths ends where a Newton step would raise the density by less.
 SETTLED = 1e-8
 #: Farthest that a scale or memory may go on the working scale (logs and logits).
-LIMITS = (-7.0, 6.0)
+LIMITS = (-12.0, 6.0)
 #: Least information that a scale is taken to have, on the working scale: its prior has more.
 LEAST = 0.25
 #: Largest number that a path starts from, in units of its scale.

@@ -88,7 +88,7 @@ class Nowcast(Model):
     change: float | None = None
     delays: str = "shared"
     pace: bool = True
-    momentum: bool = True
+    momentum: bool = False
     weekday: bool = False
 
     name = "nowcast"

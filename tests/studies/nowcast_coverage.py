@@ -3,7 +3,7 @@
 ``python tests/studies/nowcast_coverage.py --case hospital --file husO104Hosp.csv --out FOLDER``
 nowcasts the last five days as of each day from 26 May to 19 June 2011; ``--case NAME --sets 60``
 simulates triangles of 40 weeks and nowcasts their last five. Each writes a file of results, goes on
-where it stopped, and prints a row (``--quick``: by Laplace, with a given change): mass of the
+where it stopped, and prints a row (``--quick``: by Laplace): mass of the
 non-randomised PIT in the central 50, 80 and 90 % (right: 50, 80, 90), raw coverage of the 90 %
 interval and what it implies, and the mean absolute error of the median and of the naive count.
 Seeds are 0, 1, 2, …; nothing is dropped.
@@ -30,6 +30,8 @@ ENGINE = NUTS(draws=300, tune=300, chains=2)
 LAST = 5
 #: Simulated: weeks, longest delay, and weeks that go on after now until everything is reported.
 WEEKS, LONGEST = 40, 6
+#: Simulated week in which reports begin.
+BEGIN = 14
 FIRST, NOWS = date(2011, 5, 26), 25
 #: First reports of the outbreak; what happened before has no delay that others could have.
 REPORTING = date(2011, 5, 23)
@@ -40,6 +42,8 @@ CASES = {
     "steady": "simulated, steady delays",
     "faster": "simulated, delays that halve",
     "outbreak": "simulated, an outbreak that rises and falls",
+    "outbreak, late": "simulated, an outbreak of which reports come late",
+    "begins": "simulated, reports begin in week 15",
     "batches": "simulated, whole weeks without reports",
     "sparse": "simulated, one incident in two weeks",
 }
@@ -62,7 +66,7 @@ def simulated(case: str, seed: int) -> tuple[ReportingTriangle, np.ndarray]:
     rng = np.random.default_rng(np.random.SeedSequence([7, seed]))
     level = np.log(0.5 if case == "sparse" else rng.uniform(4.0, 20.0))
     rate = np.exp(level + 0.6 * np.cumsum(rng.standard_t(5, WEEKS)) * 0.3)
-    if case == "outbreak":
+    if case.startswith("outbreak"):
         # Its peak lies within the last fifteen weeks, or in the ten weeks to come.
         size, middle, width = rng.uniform(3, 5), rng.uniform(25, 50), rng.uniform(3, 8)
         shape = np.exp(-0.5 * ((np.arange(WEEKS) - middle) / width) ** 2)
@@ -72,7 +76,7 @@ def simulated(case: str, seed: int) -> tuple[ReportingTriangle, np.ndarray]:
     counts = np.zeros((WEEKS, LONGEST + 1, 1), np.int64)
     shut = rng.random(2 * WEEKS) < 0.15
     for t in range(WEEKS):
-        start = 0.3 if case != "faster" else 0.2 + 0.4 * t / WEEKS
+        start = {"faster": 0.2 + 0.4 * t / WEEKS, "outbreak, late": 0.1}.get(case, 0.3)
         law = start * (1 - start) ** np.arange(LONGEST + 1)
         delay = rng.choice(LONGEST + 1, total[t], p=law / law.sum())
         if case == "batches":
@@ -81,13 +85,17 @@ def simulated(case: str, seed: int) -> tuple[ReportingTriangle, np.ndarray]:
                 if not late.any():
                     break
                 delay = delay + late
+        if case == "begins":
+            # Nothing is reported before; what is more than the longest delay old is never counted.
+            delay = np.maximum(delay, BEGIN - t)
+            delay = delay[delay <= LONGEST]
         counts[t, :, 0] = np.bincount(delay, minlength=LONGEST + 1)
     edges = np.datetime64("2020-01-06") + 7 * np.arange(WEEKS + 1)
     window = Window(edges[0].item(), edges[-1].item())
     return ReportingTriangle(counts, edges, ("a",), window), total[:, None]
 
 
-def one(case: str, index: int, file: Path | None, quick: bool) -> dict[str, object]:
+def one(case: str, index: int, file: Path | None, quick: bool, momentum: bool) -> dict[str, object]:
     """Draws against the truth, of one day or set."""
     if case.startswith("hospital"):
         if file is None:
@@ -100,10 +108,8 @@ def one(case: str, index: int, file: Path | None, quick: bool) -> dict[str, obje
             triangle = triangle if len(triangle) >= LAST else whole.as_of(triangle.window.end)
     else:
         triangle, truth = simulated(case, index)
-    model = Nowcast(pace=case != "hospital, one law")
-    engine: Engine = ENGINE
-    if quick:
-        model, engine = Nowcast(change=0.3, pace=False), Laplace()
+    model = Nowcast(pace=case != "hospital, one law", momentum=momentum)
+    engine: Engine = Laplace() if quick else ENGINE
     rng = np.random.default_rng(np.random.SeedSequence([0, index]))
     begin = time.process_time()
     fit = model.fit(triangle, engine, rng)
@@ -118,6 +124,8 @@ def one(case: str, index: int, file: Path | None, quick: bool) -> dict[str, obje
         "pit": [low.tolist(), high.tolist()],
         "held": coverage(*ends, wanted).tolist(),
         "implied": implied_coverage(drawn, *ends).tolist(),
+        "pareto_shape": fit.diagnostics.get("pareto_shape", 0.0),
+        "converged": fit.diagnostics.get("converged", True),
         "r_hat": fit.diagnostics.get("r_hat", 1.0),
         "divergences": fit.diagnostics.get("divergences", 0),
         "seconds": spent,
@@ -135,14 +143,15 @@ def row(case: str, found: list[dict[str, object]]) -> str:
     error = shares[2].mean(axis=1).std() / np.sqrt(len(found))
     masses = " | ".join(f"{share.mean():.1%}" for share in shares)
     truth = every("truth")
-    warned = int((every("r_hat") > 1.01).sum())
+    warned = int(((every("r_hat") > 1.01) | (every("converged") < 1)).sum())
+    doubtful = (every("divergences") > 0) | (every("pareto_shape") > 0.7)
     return (
         f"| {CASES[case]} | {len(found)} | {masses} (± {error:.1%}) | {every('held').mean():.1%} | "
         f"{every('implied').mean():.1%} | {truth.mean():.1f} | "
         f"{np.abs(every('median') - truth).mean():.1f} | "
         f"{np.abs(every('naive') - truth).mean():.1f} | "
         f"{np.mean(every('naive') >= truth):.0%} | {warned}, "
-        f"{int((every('divergences') > 0).sum())} | {every('seconds').mean():.0f} |"
+        f"{int(doubtful.sum())} | {every('seconds').mean():.0f} |"
     )
 
 
@@ -153,7 +162,8 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=60)
     parser.add_argument("--file", type=Path, help="husO104Hosp.csv")
     parser.add_argument("--out", type=Path, default=Path("build/nowcast"))
-    parser.add_argument("--quick", action="store_true", help="Laplace with a given change of 0.3")
+    parser.add_argument("--quick", action="store_true", help="Laplace instead of NUTS")
+    parser.add_argument("--momentum", action="store_true", help="moves take after those before")
     parser.add_argument("--picture", type=Path, help="draw the hospital dates as of 6 June")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -161,15 +171,16 @@ def main() -> None:
         draw(hospital(asked.file), asked.picture)
         return
     print("| data | nowcasts | PIT 50 | PIT 80 | PIT 90 | held 90 | implied | mean count |"
-          " error of the median | of the naive count | naive complete | R-hat > 1.01, divergent |"
+          " error of the median | of the naive count | naive complete | not converged, doubtful |"
           " s a fit |")  # fmt: skip
     print("|" + "---|" * 13)
     for case in asked.case or CASES:
-        store = asked.out / f"{case.replace(' ', '_')}{'_quick' * asked.quick}.jsonl"
+        name = case.replace(" ", "_") + "_momentum" * asked.momentum + "_quick" * asked.quick
+        store = asked.out / f"{name}.jsonl"
         lines = store.read_text("utf-8").splitlines() if store.exists() else []
         found = [json.loads(line) for line in lines]
         for index in range(len(found), NOWS if case.startswith("hospital") else asked.sets):
-            found.append(one(case, index, asked.file, asked.quick))
+            found.append(one(case, index, asked.file, asked.quick, asked.momentum))
             with store.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(found[-1]) + "\n")
         print(row(case, found), flush=True)
@@ -184,8 +195,7 @@ def draw(whole: ReportingTriangle, file: Path) -> None:
     with plots.style():
         made, axes = plots.figure(2.6, 1, 2, sharey=True)
         for ax, begin in zip(axes[0], (whole.window.start, REPORTING), strict=True):
-            quick = Nowcast(change=0.3, pace=False)
-            fit = quick.fit(known.latest((now - begin).days), Laplace())
+            fit = Nowcast().fit(known.latest((now - begin).days), Laplace())
             truth = whole.totals[: len(known)][-len(fit.triangle) :]
             plots.nowcast(ax, fit, last=28, truth=truth, ticks=3)
             ax.set_title(f"triangle from {begin:%-d %B} on")
