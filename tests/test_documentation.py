@@ -13,10 +13,13 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
+#: What takes a minute to compile: several streams with times known to the day.
+SLOW = {"hawkes-1"}
 EXAMPLES = [
-    pytest.param(block, id=f"{page.stem}-{number}")
+    pytest.param(block, id=name, marks=pytest.mark.slow if name in SLOW else ())
     for page in PAGES
     for number, block in enumerate(blocks(page), start=1)
+    for name in [f"{page.stem}-{number}"]
 ]
 
 

@@ -24,12 +24,19 @@ def exact(*streams, end=366.0):
     return EventSeries.from_times(list(streams), 0.0, end)
 
 
+#: Exact times, and days: that likelihood of several streams takes a minute to compile.
+CODED = pytest.mark.parametrize(
+    "coded",
+    [pytest.param(False, id="exact"), pytest.param(True, id="day", marks=pytest.mark.slow)],
+)
+
+
 @pytest.fixture
 def scattered(rng):
     return np.sort(rng.random(80) * 366)
 
 
-@pytest.mark.parametrize("coded", [False, True], ids=["exact", "day"])
+@CODED
 def test_an_empty_stream(scattered, coded):
     series = days(np.floor(scattered), []) if coded else exact(scattered, [])
     fit = Hawkes().fit(series)
@@ -40,7 +47,7 @@ def test_an_empty_stream(scattered, coded):
     assert np.isfinite(fit.forecast(4, draws=50).draws).all()
 
 
-@pytest.mark.parametrize("coded", [False, True], ids=["exact", "day"])
+@CODED
 def test_all_streams_empty(coded):
     series = days([], []) if coded else exact([], [])
     fit = Hawkes().fit(series)
@@ -48,7 +55,7 @@ def test_all_streams_empty(coded):
     assert fit.log_likelihood > -1e-2
 
 
-@pytest.mark.parametrize("coded", [False, True], ids=["exact", "day"])
+@CODED
 @pytest.mark.parametrize("engine", [MaximumLikelihood(), Laplace()], ids=["ML", "Laplace"])
 def test_one_event(coded, engine):
     series = days([100.0]) if coded else exact([100.3])

@@ -25,6 +25,7 @@ def test_only_one_plain_stream_needs_no_draws(two):
     assert not closed_form(Hawkes(eras=(date(2010, 3, 1),)), one)
 
 
+@pytest.mark.slow
 def test_the_seed_of_the_draws_can_be_set_and_matters_little(two):
     problems = [Hawkes(filter_seed=seed).problem(two) for seed in (0, 0, 1)]
     theta = problems[0].starts[0]
@@ -35,6 +36,7 @@ def test_the_seed_of_the_draws_can_be_set_and_matters_little(two):
         Hawkes(filter_seed=-1)
 
 
+@pytest.mark.slow
 def test_a_dated_term_of_the_background_is_searched_on_the_whole_window(rng):
     """The beginning of a long window says nothing of what changes later."""
     days = [np.floor(rng.random(300) * 1800) for _ in range(2)]

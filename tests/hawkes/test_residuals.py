@@ -210,6 +210,7 @@ def test_transforms_of_daily_counts_are_uniform(rng):
     assert abs(found.observed.sum() / found.expected.sum() - 1) < 0.25
 
 
+@pytest.mark.slow
 def test_transforms_of_several_streams_counts_are_uniform(rng):
     """Given the days before alone: what one stream set off in the other within the day counts."""
     reach = np.array([[0.3, 0.4], [0.4, 0.2]])
@@ -261,6 +262,7 @@ def test_doubling_is_found_in_most_sets_and_in_few_others(share, least, most):
     assert least <= flagged <= most
 
 
+@pytest.mark.slow
 def test_no_incidents_and_batches_say_nothing():
     nothing = Hawkes().fit(EventSeries.from_times([[]], 0, 50), QUICK)
     assert "No incidents" in trend_test(nothing).text

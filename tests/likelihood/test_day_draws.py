@@ -8,6 +8,9 @@ from escalation.likelihood.day_predict import day_predictions
 from escalation.likelihood.day_scores import day_draws_scores
 from escalation.likelihood.day_times import clustered, day_data
 
+# The likelihood of several streams known to the day takes a minute to compile.
+pytestmark = pytest.mark.slow
+
 GROUPS = {
     "all": np.zeros((2, 2), np.int64),
     "target": np.array([[0, 0], [1, 1]]),
