@@ -18,7 +18,7 @@ from escalation.parameters import FloatArray, Normal, WorkingScale
 #: Step of differences by the scales, on the working scale.
 STRIDE = 1e-2
 #: A climb of the paths ends where a Newton step would raise the density by less.
-SETTLED = 1e-8
+SETTLED = 1e-6
 #: Farthest that a scale or memory may go on the working scale (logs and logits).
 LIMITS = (-12.0, 6.0)
 #: Least information that a scale is taken to have, on the working scale: its prior has more.
@@ -70,9 +70,9 @@ class Marginal:
         supports = [s for s, one in zip(layout.supports, inside, strict=True) if not one]
         self.labels = [s for s, one in zip(layout.labels, inside, strict=True) if not one]
         self.scale = WorkingScale(tuple("positive" if s == "nonnegative" else s for s in supports))
-        spread = [np.full(p.size, p.prior.sd) for p in layout.parameters
-                  if isinstance(p.prior, Normal)]  # fmt: skip
-        self.precision = np.concatenate(spread) ** -2.0
+        laws = [(p.prior, p.size) for p in layout.parameters if isinstance(p.prior, Normal)]
+        self.middle = np.concatenate([np.full(size, law.mean) for law, size in laws])
+        self.precision = np.concatenate([np.full(size, law.sd) for law, size in laws]) ** -2.0
         counts = problem.data["counts"]
         self.periods, self.streams = counts.shape[0], counts.shape[2]
 
@@ -81,18 +81,18 @@ class Marginal:
         return np.clip(self.scale.to(theta[self.places]), *LIMITS)
 
     def _density(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        """Log joint density and its slopes (n,) by the paths, without the scales' Jacobian."""
+        """Log-likelihood and prior of the paths (no constants), and its slopes (n,) by them."""
         value, gradient = self.problem.evaluate(theta)
-        prior, slope = self.problem.layout.penalty(theta, True)
-        return value + prior, (gradient + slope)[self.paths]
+        away = theta[self.paths] - self.middle
+        pull = self.precision * away
+        return value - 0.5 * float(pull @ away), gradient[self.paths] - pull
 
-    def _root(self, theta: FloatArray) -> FloatArray:
+    def _root(self, theta: FloatArray, states: FloatArray) -> FloatArray:
         """Lower Cholesky factor (n, n) of the paths' information."""
         from escalation.likelihood.nowcast_curvature import nowcast_curvature
 
         bend = nowcast_curvature(theta, *self.problem.data.values(), *self.problem.structure)
-        moved = self._states(theta)
-        whole = moved.T @ (bend @ moved)
+        whole = states.T @ (bend @ states)
         whole[np.diag_indices_from(whole)] += self.precision
         try:
             return np.linalg.cholesky(whole)
@@ -133,8 +133,8 @@ class Marginal:
         if not np.isfinite(value):
             theta[self.paths] = self.problem.starts[0][self.paths]
             value, slope = self._density(theta)
-        settled, shrink = False, 1.0
-        root = self._root(theta)
+        settled, shrink, states = False, 1.0, self._states(theta)
+        root = self._root(theta, states)
         for _ in range(60):
             step = solved(root, slope)
             rise = float(step @ slope)
@@ -146,10 +146,13 @@ class Marginal:
             new, by = self._density(trial)
             if new > value - 1e-9 * (1 + abs(value)):
                 theta, value, slope, shrink = trial, new, by, 1.0
-                root = self._root(theta)
+                root = self._root(theta, states)
             else:
                 shrink *= 0.3
-        integral = value + self.scale.jacobian(theta[self.places])[0]
+        away = theta[self.paths] - self.middle
+        prior = self.problem.layout.penalty(theta, True)[0]
+        integral = value + prior + 0.5 * float(self.precision @ away**2)
+        integral += self.scale.jacobian(theta[self.places])[0]
         integral += 0.5 * self.paths.size * np.log(2 * np.pi) - np.log(np.diag(root)).sum()
         if not np.isfinite(integral):
             integral = -np.inf
@@ -225,30 +228,26 @@ class Summit:
 
 
 def summit(marginal: Marginal) -> Summit:
-    """Climb the marginal density from the problem's starts."""
+    """Climb the marginal density from the problem's first start."""
     from scipy.optimize import minimize
 
-    best: Peak | None = None
-    for theta in marginal.problem.starts:
-        scales = marginal.start(theta)
-        first = Peak(scales, theta, np.eye(marginal.paths.size), -np.inf, False)
-        latest = [marginal.peak(scales, first)]
+    theta = marginal.problem.starts[0]
+    scales = marginal.start(theta)
+    first = Peak(scales, theta, np.eye(marginal.paths.size), -np.inf, False)
+    latest = [marginal.peak(scales, first)]
 
-        def loss(x: FloatArray, latest: list[Peak] = latest) -> tuple[float, FloatArray]:
-            here = marginal.peak(x, latest[0])
-            if not np.isfinite(here.value):
-                return 1e10, np.zeros(x.size)
-            latest[0] = here
-            return -here.value, -slopes(marginal, here)
+    def loss(x: FloatArray) -> tuple[float, FloatArray]:
+        here = marginal.peak(x, latest[0])
+        if not np.isfinite(here.value):
+            return 1e10, np.zeros(x.size)
+        latest[0] = here
+        return -here.value, -slopes(marginal, here)
 
-        found = minimize(
-            loss, scales, jac=True, method="L-BFGS-B", bounds=[LIMITS] * scales.size,
-            options={"maxiter": 60, "ftol": 1e-7, "gtol": 1e-3},
-        )  # fmt: skip
-        reached = marginal.peak(np.asarray(found.x), latest[0])
-        if best is None or reached.value > best.value:
-            best = reached
-    assert best is not None
+    found = minimize(
+        loss, scales, jac=True, method="L-BFGS-B", bounds=[LIMITS] * scales.size,
+        options={"maxiter": 60, "ftol": 1e-7, "gtol": 1e-3},
+    )  # fmt: skip
+    best = marginal.peak(np.asarray(found.x), latest[0])
     gradient = slopes(marginal, best)
     size = best.scales.size
     information = np.empty((size, size))

@@ -191,7 +191,7 @@ class Nowcast(Model):
         if len(series) < 3 or not (series.scale > 0).any():
             raise ValueError(f"a nowcast wants 3 periods, some of them watched; got {series!r}")
         if isinstance(engine, Laplace):
-            engine = NestedLaplace(engine.draws, engine.starts)
+            engine = NestedLaplace(engine.draws)
         found = super().fit(series, engine, rng)
         return NowcastFit(**{item.name: getattr(found, item.name) for item in fields(Fit)})
 

@@ -95,7 +95,9 @@ def simulated(case: str, seed: int) -> tuple[ReportingTriangle, np.ndarray]:
     return ReportingTriangle(counts, edges, ("a",), window), total[:, None]
 
 
-def one(case: str, index: int, file: Path | None, quick: bool, momentum: bool) -> dict[str, object]:
+def one(
+    case: str, index: int, file: Path | None, quick: bool, settings: dict[str, bool]
+) -> dict[str, object]:
     """Draws against the truth, of one day or set."""
     if case.startswith("hospital"):
         if file is None:
@@ -108,7 +110,7 @@ def one(case: str, index: int, file: Path | None, quick: bool, momentum: bool) -
             triangle = triangle if len(triangle) >= LAST else whole.as_of(triangle.window.end)
     else:
         triangle, truth = simulated(case, index)
-    model = Nowcast(pace=case != "hospital, one law", momentum=momentum)
+    model = Nowcast(pace=case != "hospital, one law", **settings)
     engine: Engine = Laplace() if quick else ENGINE
     rng = np.random.default_rng(np.random.SeedSequence([0, index]))
     begin = time.process_time()
@@ -165,7 +167,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="Laplace instead of NUTS")
     parser.add_argument("--momentum", action="store_true", help="moves take after those before")
     parser.add_argument("--picture", type=Path, help="draw the hospital dates as of 6 June")
+    parser.add_argument("--weekday", action="store_true", help="effects of the day of report")
     asked = parser.parse_args()
+    settings = {"momentum": asked.momentum, "weekday": asked.weekday}
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.picture is not None:
         draw(hospital(asked.file), asked.picture)
@@ -175,12 +179,13 @@ def main() -> None:
           " s a fit |")  # fmt: skip
     print("|" + "---|" * 13)
     for case in asked.case or CASES:
-        name = case.replace(" ", "_") + "_momentum" * asked.momentum + "_quick" * asked.quick
+        name = case.replace(" ", "_") + "".join(f"_{key}" for key, on in settings.items() if on)
+        name += "_quick" * asked.quick
         store = asked.out / f"{name}.jsonl"
         lines = store.read_text("utf-8").splitlines() if store.exists() else []
         found = [json.loads(line) for line in lines]
         for index in range(len(found), NOWS if case.startswith("hospital") else asked.sets):
-            found.append(one(case, index, asked.file, asked.quick, asked.momentum))
+            found.append(one(case, index, asked.file, asked.quick, settings))
             with store.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(found[-1]) + "\n")
         print(row(case, found), flush=True)
