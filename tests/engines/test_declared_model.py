@@ -73,7 +73,11 @@ DEATHS = {
     "severity": Severity(threshold=5),
     "severity, partial pooling": Severity(threshold=5, streams="partial"),
 }
-REPORTS = {"nowcast": Nowcast(), "nowcast, delays by stream": Nowcast(delays="stream", pace=False)}
+REPORTS = {
+    "nowcast": Nowcast(),
+    "nowcast with momentum": Nowcast(momentum=True),
+    "nowcast, delays by stream": Nowcast(delays="stream", pace=False),
+}
 
 
 def series_of(kind):

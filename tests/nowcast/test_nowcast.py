@@ -63,7 +63,8 @@ def fitted(model, series, theta):
 CASES = {
     "plain": (Nowcast(change=0.2, pace=False), "week", 1),
     "walk and pace": (Nowcast(), "week", 1),
-    "two streams": (Nowcast(delays="stream"), "week", 2),
+    "momentum": (Nowcast(change=0.2, pace=False, momentum=True), "week", 1),
+    "two streams": (Nowcast(delays="stream", momentum=True), "week", 2),
     "days": (Nowcast(weekday=True), "day", 1),
 }
 
@@ -143,21 +144,44 @@ def test_a_lull_is_told_from_late_reports():
     assert abs(share[0] - 0.4) < 0.1
 
 
-@pytest.mark.slow
-def test_a_pace_that_changes_is_followed():
-    rng = np.random.default_rng(1)
-    counts = np.zeros((60, 5, 1), int)
-    for t in range(60):
-        start = 0.15 if t < 45 else 0.6
-        law = start * (1 - start) ** np.arange(5)
-        law[-1] += 1 - law.sum()
-        counts[t, :, 0] = rng.multinomial(30, law)
-    found = {}
+def quicker(periods=40, size=30, seed=0):
+    """A triangle whose delays halve over its periods, and its totals (T,)."""
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((periods, 7, 1), int)
+    for t in range(periods):
+        start = 0.2 + 0.4 * t / periods
+        law = start * (1 - start) ** np.arange(7)
+        counts[t, :, 0] = rng.multinomial(size, law / law.sum())
+    return triangle(counts), counts.sum(axis=(1, 2))
+
+
+def test_delays_that_halve_are_followed():
+    series, totals = quicker()
+    errors = {}
     for moves in (True, False):
-        fit = Nowcast(pace=moves).fit(triangle(counts), NUTS(draws=300, tune=300, chains=2))
-        found[moves] = fit.totals()[:, -1, 0].mean()
-    assert abs(found[True] - 30) < abs(found[False] - 30)
-    assert found[True] < 50
+        fit = Nowcast(pace=moves).fit(series, Laplace())
+        assert fit.diagnostics["converged"]
+        errors[moves] = np.abs(np.median(fit.totals(), axis=0)[:, 0] - totals)[-5:].mean()
+    assert errors[True] < 0.6 * errors[False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("momentum", [False, True])
+def test_the_nested_approximation_agrees_with_nuts(momentum):
+    model, (series, _) = Nowcast(momentum=momentum), quicker(size=12, seed=1)
+    ends = [0.05, 0.5, 0.95]
+    found = []
+    for engine in (Laplace(), NUTS(draws=600, tune=500, chains=2)):
+        fit = model.fit(series, engine)
+        totals = fit.totals(draws=6000)[:, -5:, 0]
+        log_pace = np.log(fit.draws["pace"])
+        found.append((np.quantile(totals, ends, axis=0), totals.mean(axis=0),
+                      log_pace.mean(), fit.draws["change"].mean()))  # fmt: skip
+    quick, slow = found
+    assert np.abs(quick[0] - slow[0]).max() <= 2
+    np.testing.assert_allclose(quick[1], slow[1], rtol=0.05)
+    assert abs(quick[2] - slow[2]) < 0.3
+    assert abs(quick[3] - slow[3]) < 0.03
 
 
 def test_a_table_keeps_its_faults_and_tells_what_it_leaves_out():
@@ -345,7 +369,7 @@ def test_second_derivatives_by_the_paths_are_those_of_differences(case, rng):
 
 
 def test_new_scales_keep_log_rates_and_pace(rng):
-    model, series = Nowcast(), triangle(rng.poisson(2.0, (12, 4, 2)))
+    model, series = Nowcast(momentum=True), triangle(rng.poisson(2.0, (12, 4, 2)))
     marginal = Marginal(model.problem(series))
     theta = somewhere(model, series, rng) * 0.2
     here = Peak(marginal.start(theta), theta, np.eye(1), 0.0, True)
