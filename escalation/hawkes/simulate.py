@@ -92,7 +92,7 @@ class Paths:
 
     def by_stream(self, streams: int) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
         """Times and sizes of each stream in order, all paths together."""
-        from escalation.likelihood.simulate import by_stream
+        from escalation.likelihood.offspring import by_stream
 
         if streams == 1 and not self.size.size:
             return (np.sort(self.time),), (self.size,)
@@ -215,7 +215,8 @@ class _Plan:
 
     def compiled(self, rng: np.random.Generator, cap: int) -> Paths:
         """All paths in one compiled call."""
-        from escalation.likelihood.simulate import exponential_paths, source_of
+        from escalation.likelihood.simulate import exponential_paths
+        from escalation.likelihood.waiting_times import source_of
 
         kernel, marks = self.kernel, self.marks
         if not isinstance(kernel, ExponentialFamily):
@@ -245,7 +246,8 @@ class _Plan:
 
     def by_generation(self, rng: np.random.Generator, cap: int) -> Paths:
         """One generation of all paths after the other."""
-        from escalation.likelihood.simulate import offspring, source_of
+        from escalation.likelihood.offspring import offspring
+        from escalation.likelihood.waiting_times import source_of
 
         paths, eras, streams, _ = self.reproduction.shape
         split = self.reproduction.transpose(0, 1, 3, 2).cumsum(axis=3).reshape(-1, streams)
@@ -277,7 +279,8 @@ class _Plan:
         return Paths(path, stream, time, size, stopped)
 
     def _immigrants(self, rng: np.random.Generator) -> tuple[IntArray, IntArray, FloatArray]:
-        from escalation.likelihood.simulate import offspring, source_of
+        from escalation.likelihood.offspring import offspring
+        from escalation.likelihood.waiting_times import source_of
 
         width = np.diff(self.days)
         mean = (self.background * width[:, None]).ravel()
@@ -302,7 +305,8 @@ class _Plan:
         self, rng: np.random.Generator, j: int, group: int, rows: IntArray, log_mean: FloatArray
     ) -> tuple[IntArray, IntArray, FloatArray]:
         """The part of one source on the targets of one group, for some of the paths."""
-        from escalation.likelihood.simulate import offspring, source_of
+        from escalation.likelihood.offspring import offspring
+        from escalation.likelihood.waiting_times import source_of
 
         start, end = self.span
         times, theta = self.history[j], self.theta[rows, group]

@@ -11,65 +11,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.exponential import fade, logarithm
+from escalation.likelihood.exponential import fade
+from escalation.likelihood.offspring import segment_of
+from escalation.likelihood.waiting_times import Source, refill, wait
 from escalation.parameters import BoolArray, FloatArray
 
 IntArray = NDArray[np.int64]
-#: Exponential waiting times are made so many at once.
-BLOCK = 512
-#: State of a generator (4,), waiting times in stock (BLOCK,), and how many of them are used (1,).
-Source = tuple[NDArray[np.uint64], FloatArray, IntArray]
 #: Exponents (K,), logarithms of mean effects (K,), sizes to draw from, by stream, and where each
 #: stream's begin (K + 1,). The first two are empty without marks.
 Marking = tuple[FloatArray, FloatArray, FloatArray, IntArray]
 #: Room for times, streams and sizes of events, filled from the front; the sizes are empty without
 #: marks.
 Room = tuple[FloatArray, IntArray, FloatArray]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def source_of(seed: NDArray[np.uint64]) -> Source:
-    """A source of waiting times from four random words."""
-    return seed.copy(), np.empty(BLOCK), np.full(1, BLOCK)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def refill(source: Source) -> None:
-    """New waiting times of mean one.
-
-    References
-    ----------
-    Blackman & Vigna (2021), ACM Transactions on Mathematical Software 47(4): xoshiro256++.
-    """
-    state, waits, used = source
-    a, b, c, d = state[0], state[1], state[2], state[3]
-    for i in range(waits.size):
-        word = a + d
-        word = ((word << np.uint64(23)) | (word >> np.uint64(41))) + a
-        kept = b << np.uint64(17)
-        c ^= a
-        d ^= b
-        b ^= c
-        a ^= d
-        c ^= kept
-        d = (d << np.uint64(45)) | (d >> np.uint64(19))
-        # Uniform on the open interval: neither end is met.
-        waits[i] = (np.int64(word >> np.uint64(11)) + 0.5) * 2.0**-53
-    state[0], state[1], state[2], state[3] = a, b, c, d
-    for i in range(waits.size):
-        waits[i] = -logarithm(waits[i])
-    used[0] = 0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def wait(source: Source) -> float:
-    """An exponential waiting time of mean one; ``exp(-wait)`` is uniform."""
-    _, waits, used = source
-    if used[0] == waits.size:
-        refill(source)
-    used[0] += 1
-    out: float = waits[used[0] - 1]
-    return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -86,19 +39,6 @@ def wider(room: Room) -> Room:
     for i in range(sizes.size):
         own[i] = sizes[i]
     return wider, of, own
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _segment(reached: FloatArray, place: float) -> int:
-    """First entry of an increasing array that is above a value, or the last entry."""
-    low, high = 0, reached.size - 1
-    while low < high:
-        middle = (low + high) // 2
-        if place < reached[middle]:
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -199,7 +139,7 @@ def _late(
             left *= effects[i]
         mean = reached[era, -1] * left
         while to_come < mean:
-            s = _segment(reached[era], to_come / left)
+            s = segment_of(reached[era], to_come / left)
             to_come += wait(source)
             if rate[s] > slowest and fade(-wait(source)) >= fade((slowest - rate[s]) * age):
                 continue
@@ -481,68 +421,3 @@ def exponential_paths(
         count[p] = total - begin
     times, of, sizes = held
     return count, of[:total], times[:total], sizes[: total if marked else 0], count > cap
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _longer(array: IntArray) -> IntArray:
-    out = np.empty(2 * array.size, np.int64)
-    for i in range(array.size):
-        out[i] = array[i]
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def offspring(
-    source: Source, mean: FloatArray, split: FloatArray, row: IntArray
-) -> tuple[IntArray, IntArray]:
-    """A Poisson number of offspring of each event, and the streams of these.
-
-    Parameters
-    ----------
-    source
-        From `source_of`.
-    mean : ndarray (m,)
-        Each event's effect, on the scale of `split`.
-    split : ndarray (r, K)
-        Mean number by target for an effect of one, accumulated over the targets.
-    row : ndarray of int (m,)
-        Which row of `split` holds for each event.
-
-    Returns
-    -------
-    parent : ndarray of int (c,)
-        Place of the event that set it off.
-    target : ndarray of int (c,)
-    """
-    parent = np.empty(64 + mean.size, np.int64)
-    target = np.empty(64 + mean.size, np.int64)
-    total = 0
-    last = split.shape[1] - 1
-    to_come = wait(source)
-    for i in range(mean.size):
-        reached = split[row[i], last] * mean[i]
-        while to_come < reached:
-            if total == parent.size:
-                parent, target = _longer(parent), _longer(target)
-            parent[total] = i
-            target[total] = _segment(split[row[i]], to_come / mean[i])
-            total += 1
-            to_come += wait(source)
-        to_come -= reached
-    return parent[:total], target[:total]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def by_stream(stream: IntArray, streams: int) -> tuple[IntArray, IntArray]:
-    """Places of the events of each stream, in order, and where each stream's begin."""
-    first = np.zeros(streams + 1, np.int64)
-    for i in range(stream.size):
-        first[stream[i] + 1] += 1
-    for k in range(streams):
-        first[k + 1] += first[k]
-    place = np.empty(stream.size, np.int64)
-    to = first[:streams].copy()
-    for i in range(stream.size):
-        place[to[stream[i]]] = i
-        to[stream[i]] += 1
-    return place, first
