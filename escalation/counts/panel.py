@@ -159,7 +159,7 @@ class Panel(LaggedModel):
         """The likelihood of the periods that each unit's own watch allows."""
         from escalation.likelihood.panel import panel
 
-        check_counts(series, type(self).__name__)
+        check_counts(series, Panel.__name__)
         self._accepted(series)
         effects = self.effects(series)
         layout = Layout(self.parameters(series))

@@ -242,6 +242,18 @@ def test_the_sampler_agrees_with_nested_laplace(rng):
     assert np.all(np.abs(a.std(axis=0) / b.std(axis=0) - 1).mean(axis=0) < 0.25)
 
 
+@pytest.mark.slow
+def test_the_sampler_does_not_diverge_where_spreads_are_hardly_known():
+    # Two units, one of them all but silent: in 400 replications of the calibration none diverged.
+    model, found = esc.Panel(background=FLAT, lags=2), []
+    for seed in range(2):
+        counts = np.random.default_rng(seed).poisson([0.02, 1.0], (100, 2))
+        series = CountSeries.from_counts(counts, START, "week", ["a", "b"])
+        fit = model.fit(series, esc.NUTS(draws=200, tune=200, chains=2), np.random.default_rng(0))
+        found.append(fit.diagnostics["divergences"])
+    assert found == [0] * 2
+
+
 def test_centred_coordinates_leave_the_posterior_as_it_is(rng):
     problem = esc.Panel(lags=3).problem(uneven())
     theta, covariance, centring = normal_law(problem)
