@@ -205,7 +205,10 @@ def draw(whole: ReportingTriangle, file: Path) -> None:
             plots.nowcast(ax, fit, last=28, truth=truth, ticks=3)
             ax.set_title(f"triangle from {begin:%-d %B} on")
             ax.set_ylim(0, 150)
-        axes[0, 1].get_legend().remove()
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        for ax in axes[0]:
+            ax.get_legend().remove()
+        made.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         axes[0, 1].set_ylabel("")
         made.savefig(file, dpi=160)
 
