@@ -26,11 +26,11 @@ from escalation.likelihood.hurdle import (
     truncated_term,
 )
 from escalation.series import CountSeries
+from hard import START, collinear, hard_counts
 
 TESTS = Path(__file__).parents[1]
 BIOCHEMISTS = json.loads((TESTS / "references/published.json").read_text("utf-8"))["bioChemists"]
 FILE = TESTS.parents[1] / "shared/references/data/pscl_bioChemists.csv"
-START = date(2001, 1, 1)
 FLAT = Background(harmonics=0)
 TRUTH = {
     "occurrence_level": np.array([-0.8, 0.2]),
@@ -395,25 +395,12 @@ def test_the_prior_keeps_explosive_processes_under_one_per_cent(rng):
     assert np.isinf(paths).any(axis=(1, 2)).mean() < 0.01
 
 
-def collinear():
-    """Two covariates, the second twice the first."""
-    wave = np.sin(np.arange(2000) / 30)
-    return Background(0, covariates=Covariates(START, np.column_stack([wave, 2 * wave]),
-                                               ("one", "twice")))  # fmt: skip
-
-
-HARD = {
-    "an empty stream": (lambda rng: np.column_stack([rng.poisson(0.3, 200), np.zeros(200)]), {}),
-    "a huge week": (lambda rng: np.where(np.arange(400).reshape(200, 2) == 201, 500,
-                                         rng.poisson(0.3, (200, 2))), {}),
-    "twenty weeks": (lambda rng: rng.poisson(0.5, (20, 2)), {}),
-    "never empty": (lambda rng: 1 + rng.poisson(2.0, (150, 2)), {}),
-    "never more than one": (lambda rng: rng.binomial(1, 0.2, (150, 2)), {}),
-    "twelve streams": (lambda rng: rng.poisson(0.5, (200, 12)), {}),
-    "collinear covariates": (lambda rng: rng.poisson(0.5, (200, 2)),
-                             {"occurrence": collinear(), "size": collinear()}),
-    "nothing at all": (lambda rng: np.zeros((60, 2)), {}),
-}  # fmt: skip
+HARD = hard_counts(0.6) | {
+    "never empty": lambda rng: 1 + rng.poisson(2.0, (150, 2)),
+    "never more than one": lambda rng: rng.binomial(1, 0.2, (150, 2)),
+}
+WAVES = Background(0, covariates=collinear())
+SETTINGS = {"collinear covariates": {"occurrence": WAVES, "size": WAVES}}
 QUICK = ("an empty stream", "a huge week", "twenty weeks", "never empty")
 
 
@@ -426,7 +413,7 @@ QUICK = ("an empty stream", "a huge week", "twenty weeks", "never empty")
     ids=lambda one: getattr(one, "name", str(one)),
 )
 def test_hard_data_are_fitted_or_the_diagnostics_say_so(case, engine, rng):
-    make, settings = HARD[case]
+    make, settings = HARD[case], SETTINGS.get(case, {})
     settings = {"occurrence": FLAT, "size": FLAT, "lags": 2} | settings
     fit = Hurdle(**settings).fit(weeks(make(rng)), engine)
     assert np.isfinite(fit.log_likelihood)

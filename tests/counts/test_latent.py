@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from escalation.background import Background, Covariates
+from escalation.background import Background
 from escalation.checks import check, compare
 from escalation.counts import (
     Autoregression,
@@ -25,8 +25,8 @@ from escalation.fit import Fit
 from escalation.kernels import Exponential, OneLag
 from escalation.parameters import Layout
 from escalation.series import CountSeries
+from hard import START, collinear, hard_counts
 
-START = date(2001, 1, 1)
 FLAT = Background(harmonics=0)
 PATHS = (RandomWalk(), Autoregression(), GaussianProcess(prior_length=200.0))
 
@@ -480,23 +480,11 @@ def test_impossible_settings_are_named(make, said):
         make()
 
 
-def collinear():
-    """Two covariates, the second twice the first."""
-    wave = np.sin(np.arange(2000) / 30)
-    return Covariates(START, np.column_stack([wave, 2 * wave]), ("one", "twice"))
-
-
-HARD = {
-    "an empty stream": (lambda rng: np.column_stack([rng.poisson(2, 200), np.zeros(200)]), {}),
-    "a huge week": (lambda rng: np.where(np.arange(400).reshape(200, 2) == 201, 500,
-                                         rng.poisson(1.0, (200, 2))), {}),
-    "twenty weeks": (lambda rng: rng.poisson(2.0, (20, 2)), {}),
-    "twelve streams": (lambda rng: rng.poisson(1.0, (100, 12)), {}),
-    "collinear covariates": (lambda rng: rng.poisson(2.0, (200, 2)),
-                             {"background": Background(0, covariates=collinear())}),
-    "nothing at all": (lambda rng: np.zeros((60, 2)), {}),
-    "contagion": (lambda rng: rng.poisson(2.0, (200, 2)), {"contagion": True, "lags": 2}),
-}  # fmt: skip
+HARD = hard_counts() | {"contagion": lambda rng: rng.poisson(2.0, (200, 2))}
+SETTINGS = {
+    "collinear covariates": {"background": Background(0, covariates=collinear())},
+    "contagion": {"contagion": True, "lags": 2},
+}
 QUICK = ("an empty stream", "a huge week", "twenty weeks", "nothing at all")
 
 
@@ -509,7 +497,7 @@ QUICK = ("an empty stream", "a huge week", "twenty weeks", "nothing at all")
     ids=lambda one: getattr(one, "name", str(one)),
 )
 def test_hard_data_are_fitted_or_the_diagnostics_say_so(case, engine, rng):
-    make, settings = HARD[case]
+    make, settings = HARD[case], SETTINGS.get(case, {})
     path = Autoregression(scale=0.5, persistence=0.8)
     fit = Latent(path, **({"background": FLAT} | settings)).fit(weeks(make(rng)), engine)
     assert np.isfinite(fit.log_likelihood)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from escalation.background import Background, Covariates, Interventions
+from escalation.background import Background, Interventions
 from escalation.checks import check
 from escalation.counts import (
     Component,
@@ -21,8 +21,8 @@ from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.kernels import Exponential, OneLag
 from escalation.parameters import Layout
 from escalation.series import CountSeries
+from hard import START, collinear, hard_counts
 
-START = date(2001, 1, 1)
 TRUTH = {
     "level": np.array([0.4, 0.8]),
     "season": np.array([[0.3, 0.1], [0.0, -0.2]]),
@@ -301,22 +301,8 @@ def test_the_prior_keeps_explosive_processes_under_one_per_cent(rng):
         assert (radius >= 1).mean() < 0.01
 
 
-def collinear():
-    """Two covariates, the second twice the first."""
-    wave = np.sin(np.arange(2000) / 30)
-    return Covariates(START, np.column_stack([wave, 2 * wave]), ("one", "twice"))
-
-
-HARD = {
-    "an empty stream": (lambda rng: np.column_stack([rng.poisson(2, 200), np.zeros(200)]), {}),
-    "a huge week": (lambda rng: np.where(np.arange(400).reshape(200, 2) == 201, 500,
-                                         rng.poisson(1.0, (200, 2))), {}),
-    "twenty weeks": (lambda rng: rng.poisson(2.0, (20, 2)), {}),
-    "twelve streams": (lambda rng: rng.poisson(1.0, (200, 12)), {}),
-    "collinear covariates": (lambda rng: rng.poisson(2.0, (200, 2)),
-                             {"background": Background(0, covariates=collinear())}),
-    "nothing at all": (lambda rng: np.zeros((60, 2)), {}),
-}  # fmt: skip
+HARD = hard_counts()
+SETTINGS = {"collinear covariates": {"background": Background(0, covariates=collinear())}}
 
 
 QUICK = ("an empty stream", "a huge week", "twenty weeks")
@@ -331,7 +317,7 @@ QUICK = ("an empty stream", "a huge week", "twenty weeks")
     ids=lambda one: getattr(one, "name", str(one)),
 )
 def test_hard_data_are_fitted_or_the_diagnostics_say_so(case, engine, feedback, rng):
-    make, settings = HARD[case]
+    make, settings = HARD[case], SETTINGS.get(case, {})
     settings = {"background": FLAT, "lags": 2, "feedback": feedback} | settings
     fit = LogLinear(**settings).fit(weeks(make(rng)), engine)
     assert np.isfinite(fit.log_likelihood)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from escalation.background import Background, Covariates
+from escalation.background import Background
 from escalation.checks import check
 from escalation.counts import Component, RandomWalk, Regimes
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
@@ -15,8 +15,8 @@ from escalation.fit import Fit
 from escalation.kernels import Exponential
 from escalation.parameters import Layout
 from escalation.series import CountSeries
+from hard import START, collinear, hard_counts
 
-START = date(2001, 1, 1)
 FLAT = Background(harmonics=0)
 TWO = ("quiet", "escalated")
 TRUTH = {
@@ -407,29 +407,14 @@ def test_settings_that_make_no_sense_are_refused(series):
         walk.fit(series)
 
 
-def collinear():
-    """Two covariates, the second twice the first."""
-    wave = np.sin(np.arange(2000) / 30)
-    return Covariates(START, np.column_stack([wave, 2 * wave]), ("one", "twice"))
-
-
 def gappy(rng):
     counts = rng.poisson(2.0, (200, 2))
     counts[30:60] = 0
     return weeks(counts, gaps=((date(2001, 7, 30), date(2002, 2, 25)),))
 
 
-HARD = {
-    "an empty stream": (lambda rng: np.column_stack([rng.poisson(2, 200), np.zeros(200)]), {}),
-    "a huge week": (lambda rng: np.where(np.arange(400).reshape(200, 2) == 201, 500,
-                                         rng.poisson(1.0, (200, 2))), {}),
-    "twenty weeks": (lambda rng: rng.poisson(2.0, (20, 2)), {}),
-    "twelve streams": (lambda rng: rng.poisson(1.0, (200, 12)), {}),
-    "collinear covariates": (lambda rng: rng.poisson(2.0, (200, 2)),
-                             {"background": Background(0, covariates=collinear())}),
-    "nothing at all": (lambda rng: np.zeros((60, 2)), {}),
-    "a long gap": (gappy, {}),
-}  # fmt: skip
+HARD = hard_counts() | {"a long gap": gappy}
+SETTINGS = {"collinear covariates": {"background": Background(0, covariates=collinear())}}
 QUICK = ("an empty stream", "twenty weeks", "a long gap")
 
 
@@ -444,7 +429,7 @@ QUICK = ("an empty stream", "twenty weeks", "a long gap")
     ids=lambda one: getattr(one, "name", str(one)),
 )
 def test_hard_data_are_fitted_or_the_diagnostics_say_so(case, engine, rng):
-    make, settings = HARD[case]
+    make, settings = HARD[case], SETTINGS.get(case, {})
     made = make(rng)
     made = made if isinstance(made, CountSeries) else weeks(made)
     model = Regimes(**({"background": FLAT} | settings))
