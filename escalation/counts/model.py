@@ -28,6 +28,8 @@ class CountModel(Model):
 
     #: What to ask of the parameters where a simulated path grows without bound.
     settles: ClassVar[str]
+    #: Whether units of a panel may be watched for unequal lengths.
+    uneven: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -68,7 +70,7 @@ class CountModel(Model):
 
     def _accepted(self, series: CountSeries) -> BoolArray:
         """The used periods of a series; ``ValueError`` if it holds no counts or none is used."""
-        check_counts(series, type(self).__name__)
+        check_counts(series, type(self).__name__, self.uneven)
         used = self.used(series)
         if not used.any():
             raise ValueError(

@@ -30,7 +30,6 @@ from escalation.counts.periods import (
     DISTRIBUTIONS,
     after_watched,
     check_choice,
-    check_counts,
     design_matrix,
     lagged_past,
     vectors,
@@ -119,6 +118,7 @@ class Panel(LaggedModel):
     settles = "are level and season within reason"
     #: R has one block a unit and is zero elsewhere: it is asked for by unit.
     additive: ClassVar[bool] = False
+    uneven: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_choice("distribution", self.distribution, DISTRIBUTIONS)
@@ -159,7 +159,6 @@ class Panel(LaggedModel):
         """The likelihood of the periods that each unit's own watch allows."""
         from escalation.likelihood.panel import panel
 
-        check_counts(series, Panel.__name__)
         self._accepted(series)
         effects = self.effects(series)
         layout = Layout(self.parameters(series))

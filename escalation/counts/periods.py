@@ -20,14 +20,14 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
-def check_counts(series: object, model: str) -> None:
-    """``ValueError`` unless a count model is given counts."""
+def check_counts(series: object, model: str, uneven: bool = False) -> None:
+    """``ValueError`` unless a count model is given counts, of units alike if it wants them so."""
     if not isinstance(series, CountSeries):
         raise ValueError(
             f"{model} needs a CountSeries, got {type(series).__name__}; "
             "call .counts(period) on an EventSeries"
         )
-    if series.uneven and model != "Panel":
+    if series.uneven and not uneven:
         raise ValueError(
             f"{model} reads one exposure a period, but some units of the panel were watched less "
             "than others: fit a Panel, or each unit by itself (.unit(name))"
