@@ -138,7 +138,7 @@ def declared_priors() -> dict[str, str]:
     reports = ReportingTriangle(np.zeros((60, 4, 1), int), edges, ("a",), days, "day")
     for model, series in (
         (Severity(), DeathRecords.from_deaths([1])),
-        (Nowcast(weekday=True), reports),
+        (Nowcast(momentum=True, weekday=True), reports),
     ):
         name = type(model).__name__
         out |= {f"{name}.{p.name}": str(p.prior) for p in model.parameters(series)}
