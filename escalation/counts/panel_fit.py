@@ -10,7 +10,7 @@ from escalation.counts.panel_marginal import Marginal, Peak, Summit, summit
 from escalation.engines import Engine, Laplace, Problem
 from escalation.engines.centring import Centring
 from escalation.engines.limit_law import limit_law
-from escalation.engines.loo import smoothed_weights
+from escalation.engines.loo import importance_weights
 from escalation.engines.objective import LIMITS
 from escalation.engines.optimum import Optimum
 from escalation.fit import Fit
@@ -165,10 +165,7 @@ def _proposed(
         value, peak = _near(marginal, best, x)
         points.append((x, peak))
         ratios[i] = value + 0.5 * (FREEDOM + y.size) * np.log1p(y @ y / FREEDOM)
-    ratios[~np.isfinite(ratios)] = -1e300
-    logs, shape = smoothed_weights(ratios - ratios.max())
-    weights = np.exp(logs)
-    return points, weights / weights.sum(), float(shape)
+    return points, *importance_weights(ratios)
 
 
 def _limit_points(

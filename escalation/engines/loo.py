@@ -35,6 +35,14 @@ def smoothed_weights(log_ratios: FloatArray) -> tuple[FloatArray, float]:
     return np.asarray(weights, float), float(shape)
 
 
+def importance_weights(log_ratios: FloatArray) -> tuple[FloatArray, float]:
+    """Smoothed weights (n,) that sum to one, and the Pareto shape; not finite weighs nothing."""
+    ratios = np.where(np.isfinite(log_ratios), log_ratios, -1e300)
+    logs, shape = smoothed_weights(ratios - ratios.max())
+    weights = np.exp(logs)
+    return weights / weights.sum(), shape
+
+
 def leave_one_out(log_likelihood: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Expected log predictive density of each of m cases, left out one at a time.
 

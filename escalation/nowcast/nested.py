@@ -8,7 +8,7 @@ from typing import override
 import numpy as np
 
 from escalation.engines import Laplace, Posterior, Problem
-from escalation.engines.loo import smoothed_weights
+from escalation.engines.loo import importance_weights
 from escalation.nowcast.marginal import Marginal, Peak, Summit, summit
 from escalation.parameters import FloatArray
 
@@ -82,10 +82,7 @@ def _proposed(
         # A side is taken as often as the other, however wide.
         ratios[i] = points[-1].value + 0.5 * (FREEDOM + size) * np.log1p(y @ y / FREEDOM)
         ratios[i] += np.log(own).sum()
-    ratios[~np.isfinite(ratios)] = -1e300
-    logs, shape = smoothed_weights(ratios - ratios.max())
-    weights = np.exp(logs)
-    return points, weights / weights.sum(), float(shape)
+    return points, *importance_weights(ratios)
 
 
 def _reach(marginal: Marginal, best: Summit, axis: FloatArray) -> float:
