@@ -39,6 +39,7 @@ CASES = {
     "hospital": "hospital dates",
     "hospital, one law": "hospital dates, pace=False",
     "hospital, since reports came": "hospital dates from 23 May on, when reporting began",
+    "hospital, since reports came, one law": "hospital dates from 23 May on, pace=False",
     "steady": "simulated, steady delays",
     "faster": "simulated, delays that halve",
     "outbreak": "simulated, an outbreak that rises and falls",
@@ -105,12 +106,12 @@ def one(
         whole = hospital(file)
         triangle = whole.as_of(FIRST + timedelta(days=index))
         truth = whole.totals[: len(triangle)]
-        if case == "hospital, since reports came":
+        if case.startswith("hospital, since reports came"):
             triangle = triangle.latest((triangle.window.end - REPORTING).days)
             triangle = triangle if len(triangle) >= LAST else whole.as_of(triangle.window.end)
     else:
         triangle, truth = simulated(case, index)
-    model = Nowcast(pace=case != "hospital, one law", **settings)
+    model = Nowcast(pace=not case.endswith("one law"), **settings)
     engine: Engine = Laplace() if quick else ENGINE
     rng = np.random.default_rng(np.random.SeedSequence([0, index]))
     begin = time.process_time()
