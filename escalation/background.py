@@ -9,7 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from escalation.parameters import FloatArray, Layout, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import Normal
 
 YEAR = 365.25
 TRENDS = ("spline", "steps")

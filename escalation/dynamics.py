@@ -10,14 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from escalation.parameters import (
-    BoolArray,
-    FloatArray,
-    HalfNormal,
-    Parameter,
-    Stability,
-    nonnegative_interval,
-)
+from escalation.parameters import BoolArray, FloatArray, Parameter, nonnegative_interval
+from escalation.priors import HalfNormal, Stability
 from escalation.series import stream_place
 
 #: The joint prior of additive models: explosive reproduction matrices are unlikely.

@@ -2,16 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from escalation.parameters import (
-    HalfNormal,
-    Layout,
-    LogNormal,
-    Normal,
-    Parameter,
-    Stability,
-    WorkingScale,
-    nonnegative_interval,
-)
+from escalation.parameters import Layout, Parameter, WorkingScale, nonnegative_interval
+from escalation.priors import HalfNormal, LogNormal, Normal, Stability
 
 MASK = np.array([[True, False], [True, True]])
 PARAMETERS = (

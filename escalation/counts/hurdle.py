@@ -32,7 +32,8 @@ from escalation.dynamics import arrow_mask
 from escalation.engines import NUTS, Engine, Problem
 from escalation.fit import Fit
 from escalation.kernels import Kernel, OneLag
-from escalation.parameters import FloatArray, Layout, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import Normal
 from escalation.series import CountSeries
 
 Part = Literal["occurrence", "size"]

@@ -35,7 +35,8 @@ from escalation.engines import Problem
 from escalation.fit import Fit, pick
 from escalation.forecast import Forecast
 from escalation.kernels import OneLag
-from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Parameter
+from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
+from escalation.priors import HalfNormal
 from escalation.series import CountSeries, stream_place
 from escalation.window import DateArray
 

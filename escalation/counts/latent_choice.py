@@ -14,7 +14,8 @@ from escalation.counts.latent_process import (
 from escalation.counts.latent_settings import Autoregression, GaussianProcess, PathSetting
 from escalation.counts.latent_smooth import SmoothProcess
 from escalation.counts.random_scales import GRID, FreeScale
-from escalation.parameters import HalfNormal, LogNormal, Normal, Parameter
+from escalation.parameters import Parameter
+from escalation.priors import HalfNormal, LogNormal, Normal
 
 
 def process_of(setting: PathSetting, days: float) -> Process:

@@ -11,11 +11,8 @@ import numpy as np
 from escalation.counts.component import RandomWalk
 from escalation.counts.latent_settings import Autoregression, PathSetting
 from escalation.counts.predictor import IntArray, walk_moves
-from escalation.parameters import (
-    Beta,
-    FloatArray,
-    Prior,
-)
+from escalation.parameters import FloatArray
+from escalation.priors import Beta, Prior
 
 #: Prior of the correlation of two steps of an autoregression.
 PERSISTENCE = Beta(4.0, 2.0)

@@ -10,7 +10,8 @@ import numpy as np
 from escalation.counts.latent_process import Process
 from escalation.counts.latent_settings import GaussianProcess
 from escalation.counts.waves import amplitudes, basis_rows, wave_numbers
-from escalation.parameters import FloatArray, LogNormal, Prior
+from escalation.parameters import FloatArray
+from escalation.priors import LogNormal, Prior
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ from escalation.engines import Problem
 from escalation.fit import Fit
 from escalation.forecast import future_edges
 from escalation.kernels import Kernel, OneLag
-from escalation.parameters import Beta, FloatArray, Layout, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import Beta, Normal
 from escalation.series import CountSeries
 
 

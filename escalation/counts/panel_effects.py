@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from escalation.background import TERMS, Background
-from escalation.parameters import FloatArray, HalfNormal, Layout, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import HalfNormal, Normal
 from escalation.series import CountSeries, PanelSeries
 
 IntArray = NDArray[np.int64]

@@ -14,7 +14,8 @@ from escalation.engines.loo import importance_weights
 from escalation.engines.objective import LIMITS
 from escalation.engines.optimum import Optimum
 from escalation.fit import Fit
-from escalation.parameters import BoolArray, FloatArray, HalfNormal, Normal, Prior
+from escalation.parameters import BoolArray, FloatArray
+from escalation.priors import HalfNormal, Normal, Prior
 from escalation.series import CountSeries
 
 if TYPE_CHECKING:

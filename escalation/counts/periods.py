@@ -6,7 +6,8 @@ import numpy as np
 
 from escalation.background import Background
 from escalation.fit import Fit
-from escalation.parameters import BoolArray, FloatArray, HalfNormal, Layout, Parameter
+from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
+from escalation.priors import HalfNormal
 from escalation.series import CountSeries
 from escalation.window import PERIOD_DAYS, DateArray
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from escalation.background import TERMS, Background, Covariates
 from escalation.counts.component import Component, RandomIntercepts, RandomWalk
-from escalation.parameters import FloatArray, HalfNormal, Layout, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import HalfNormal, Normal
 from escalation.series import CountSeries
 from escalation.window import DateArray
 

@@ -18,7 +18,8 @@ from escalation.background import Background
 from escalation.counts.component import Component
 from escalation.engines import NUTS, Laplace
 from escalation.engines.base import Engine
-from escalation.parameters import FloatArray, HalfNormal, Layout, Prior
+from escalation.parameters import FloatArray, Layout
+from escalation.priors import HalfNormal, Prior
 from escalation.series import CountSeries
 
 if TYPE_CHECKING:

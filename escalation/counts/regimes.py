@@ -29,7 +29,8 @@ from escalation.dynamics import arrow_mask
 from escalation.engines import Engine, Problem
 from escalation.fit import Fit, pick
 from escalation.kernels import Kernel, OneLag
-from escalation.parameters import Beta, FloatArray, Layout, LogNormal, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import Beta, LogNormal, Normal
 from escalation.series import CountSeries, stream_place
 from escalation.window import PERIOD_DAYS
 

@@ -15,16 +15,8 @@ from escalation.counts.periods import dispersion_parameter, dispersion_places
 from escalation.counts.predictor import LEVEL, Predictor
 from escalation.dynamics import STABLE, arrow_mask, reproduction_parameter
 from escalation.engines.base import Arrays
-from escalation.parameters import (
-    BoolArray,
-    FloatArray,
-    HalfNormal,
-    Layout,
-    LogNormal,
-    Normal,
-    Parameter,
-    Stability,
-)
+from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
+from escalation.priors import HalfNormal, LogNormal, Normal, Stability
 from escalation.series import CountSeries
 from escalation.window import DateArray
 

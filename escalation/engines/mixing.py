@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from escalation.engines.base import Problem
 from escalation.engines.centring import Centring, to_deviations
-from escalation.parameters import (
+from escalation.parameters import FloatArray
+from escalation.priors import (
     Beta,
     ExponentialPrior,
-    FloatArray,
     HalfNormal,
     LogNormal,
     Normal,

@@ -19,15 +19,8 @@ from pytensor.link.numba.dispatch.basic import (
 )
 
 from escalation.engines.base import Problem
-from escalation.parameters import (
-    Beta,
-    ExponentialPrior,
-    HalfNormal,
-    LogNormal,
-    Normal,
-    Parameter,
-    Prior,
-)
+from escalation.parameters import Parameter
+from escalation.priors import Beta, ExponentialPrior, HalfNormal, LogNormal, Normal, Prior
 
 _CORES: dict[str, Callable[..., Any]] = {}
 

@@ -16,15 +16,8 @@ from escalation.fit import Fit, Model
 from escalation.forecast import Forecast, future_edges
 from escalation.hawkes.marks import Marks
 from escalation.kernels import ContinuousKernel, Exponential
-from escalation.parameters import (
-    BoolArray,
-    ExponentialPrior,
-    FloatArray,
-    HalfNormal,
-    Layout,
-    Normal,
-    Parameter,
-)
+from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
+from escalation.priors import ExponentialPrior, HalfNormal, Normal
 from escalation.series import EventSeries
 
 IntArray = NDArray[np.int64]

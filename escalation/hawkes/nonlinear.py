@@ -18,7 +18,8 @@ from escalation.hawkes.influence import Influence
 from escalation.hawkes.model import Hawkes
 from escalation.hawkes.simulate import CAP
 from escalation.kernels import Exponential, ExponentialFamily
-from escalation.parameters import BoolArray, FloatArray, Layout, Normal, Parameter
+from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
+from escalation.priors import Normal
 from escalation.series import EventSeries
 
 IntArray = NDArray[np.int64]

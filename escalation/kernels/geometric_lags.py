@@ -9,7 +9,8 @@ import numpy as np
 
 from escalation.kernels.base import Shape
 from escalation.kernels.whole_lags import WholeLags
-from escalation.parameters import Beta, FloatArray, Parameter
+from escalation.parameters import FloatArray, Parameter
+from escalation.priors import Beta
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import override
 import numpy as np
 
 from escalation.kernels.base import ContinuousKernel, IntArray, Pointwise, Shape
-from escalation.parameters import FloatArray, Normal, Parameter
+from escalation.parameters import FloatArray, Parameter
+from escalation.priors import Normal
 
 #: Edges in days, roughly doubling, up to two months.
 EDGES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)

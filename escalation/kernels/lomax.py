@@ -9,7 +9,8 @@ from typing import Self, override
 import numpy as np
 
 from escalation.kernels.base import ExponentialFamily, Shape
-from escalation.parameters import FloatArray, LogNormal, Parameter
+from escalation.parameters import FloatArray, Parameter
+from escalation.priors import LogNormal
 
 
 @dataclass(frozen=True)

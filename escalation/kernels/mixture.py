@@ -9,7 +9,8 @@ from typing import override
 import numpy as np
 
 from escalation.kernels.base import ExponentialFamily, Shape
-from escalation.parameters import FloatArray, LogNormal, Normal, Parameter
+from escalation.parameters import FloatArray, Parameter
+from escalation.priors import LogNormal, Normal
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 
 from escalation.kernels.base import Shape
 from escalation.kernels.whole_lags import WholeLags
-from escalation.parameters import FloatArray, LogNormal, Parameter
+from escalation.parameters import FloatArray, Parameter
+from escalation.priors import LogNormal
 
 
 @dataclass(frozen=True)

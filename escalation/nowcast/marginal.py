@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from escalation.engines import Problem
-from escalation.parameters import FloatArray, Normal, WorkingScale
+from escalation.parameters import FloatArray, WorkingScale
+from escalation.priors import Normal
 
 #: Step of differences by the scales, on the working scale.
 STRIDE = 1e-2

@@ -16,7 +16,8 @@ from escalation.kernels import OneLag
 from escalation.nowcast.fitted import NowcastFit
 from escalation.nowcast.nested import NestedLaplace
 from escalation.nowcast.triangle import IntArray, ReportingTriangle
-from escalation.parameters import Beta, FloatArray, HalfNormal, Layout, Normal, Parameter
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import Beta, HalfNormal, Normal
 
 DELAYS = ("shared", "stream")
 

@@ -14,15 +14,8 @@ from escalation.counts.periods import check_choice, vectors
 from escalation.engines import NUTS, Engine, Problem
 from escalation.fit import Fit, Model, pick
 from escalation.kernels import OneLag
-from escalation.parameters import (
-    Beta,
-    FloatArray,
-    HalfNormal,
-    Layout,
-    LogNormal,
-    Normal,
-    Parameter,
-)
+from escalation.parameters import FloatArray, Layout, Parameter
+from escalation.priors import Beta, HalfNormal, LogNormal, Normal
 from escalation.severity.fitted import SeverityFit
 from escalation.severity.law import deaths_at
 from escalation.severity.records import FIGURES, DeathRecords, IntArray, cells

@@ -34,7 +34,8 @@ from panel_pooling import (
 from escalation.background import Background
 from escalation.counts import Panel
 from escalation.engines import NUTS, Engine, Problem
-from escalation.parameters import LogNormal, Normal, Parameter
+from escalation.parameters import Parameter
+from escalation.priors import LogNormal, Normal
 from escalation.series import CountSeries
 
 SAMPLER = NUTS(draws=400, tune=300, chains=2)
