@@ -1,11 +1,11 @@
 """Series of counts that are hard on a model, for tests of every family."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
-from escalation import Covariates
+from escalation import CountSeries, Covariates, PanelSeries
 
 #: First day of these series; they are weekly.
 START = date(2001, 1, 1)
@@ -30,3 +30,14 @@ def collinear() -> Covariates:
     """Two covariates, the second twice the first."""
     wave = np.sin(np.arange(2000) / 30)
     return Covariates(START, np.column_stack([wave, 2 * wave]), ("one", "twice"))
+
+
+def uneven(units: int = 4, kinds: int = 1, periods: int = 60, seed: int = 0) -> PanelSeries:
+    """Units that begin to be watched one after another."""
+    rng, out = np.random.default_rng(seed), {}
+    for unit in range(units):
+        counts = rng.poisson(1.0 + unit % 3, (periods - 5 * unit, kinds))
+        begin = START + timedelta(weeks=5 * unit)
+        names = [f"kind {s}" for s in range(kinds)]
+        out[f"unit {unit}"] = CountSeries.from_counts(counts, begin, "week", names)
+    return PanelSeries.from_series(out)

@@ -55,7 +55,7 @@ def test_all_streams_empty(coded):
     assert fit.log_likelihood > -1e-2
 
 
-@CODED
+@pytest.mark.parametrize("coded", [False, True], ids=["exact", "day"])
 @pytest.mark.parametrize("engine", [MaximumLikelihood(), Laplace()], ids=["ML", "Laplace"])
 def test_one_event(coded, engine):
     series = days([100.0]) if coded else exact([100.3])

@@ -262,11 +262,14 @@ def test_doubling_is_found_in_most_sets_and_in_few_others(share, least, most):
     assert least <= flagged <= most
 
 
-@pytest.mark.slow
-def test_no_incidents_and_batches_say_nothing():
+def test_no_incidents_say_nothing():
     nothing = Hawkes().fit(EventSeries.from_times([[]], 0, 50), QUICK)
     assert "No incidents" in trend_test(nothing).text
     assert not trend_test(nothing).flagged
+
+
+@pytest.mark.slow
+def test_batches_say_nothing():
     days = np.repeat(np.arange(0.0, 90, 3), 2)
     batches = EventSeries.from_times([days], 0, 90, resolution="day")
     fit = Hawkes(batches=True, marks=Marks()).fit(batches, QUICK)

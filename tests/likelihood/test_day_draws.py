@@ -9,7 +9,7 @@ from escalation.likelihood.day_scores import day_draws_scores
 from escalation.likelihood.day_times import clustered, day_data
 
 # The likelihood of several streams known to the day takes a minute to compile.
-pytestmark = pytest.mark.slow
+compiled = pytest.mark.slow
 
 GROUPS = {
     "all": np.zeros((2, 2), np.int64),
@@ -38,6 +38,7 @@ def differences(value, x, nonnegative):
     return out
 
 
+@compiled
 @pytest.mark.parametrize("kernel", GROUPS)
 @pytest.mark.parametrize("start", [0, 1])
 @pytest.mark.parametrize("terms", [1, 2])
@@ -71,6 +72,7 @@ def test_gradient_is_that_of_finite_differences(rng, kernel, start, terms):
     np.testing.assert_allclose(exact, numeric, atol=1e-5 * np.abs(exact).max(), rtol=1e-5)
 
 
+@compiled
 @pytest.mark.parametrize(("decay", "tolerance"), [(0.2, 0.5), (1.5, 1.0), (8.0, 2.0)])
 def test_one_stream_agrees_with_the_closed_form(rng, decay, tolerance):
     """With many draws; a score's standard deviation is about ten here.
@@ -97,6 +99,7 @@ def test_one_stream_agrees_with_the_closed_form(rng, decay, tolerance):
     assert abs(one[2][0, 1] - two[2][0, 1]) * decay < tolerance
 
 
+@compiled
 def test_two_streams_on_one_day_against_simulation(rng):
     """Probability of (2, 1) events on the first day of an empty start, by 400,000 paths."""
     rate, decay = np.array([0.6, 0.4]), 2.0
@@ -128,6 +131,7 @@ def _background(rng, rate, paths):
     return tuple(np.repeat(i.ravel(), number.ravel()) for i in np.indices(number.shape))
 
 
+@compiled
 def test_without_offspring_counts_are_poisson(rng):
     counts = rng.poisson(0.8, (50, 2))
     data = day_data(counts, np.ones(50), np.ones((50, 1)), draws=8)
@@ -142,6 +146,7 @@ def test_without_offspring_counts_are_poisson(rng):
     assert abs(value - wanted.sum()) < 0.5
 
 
+@compiled
 def test_equal_groups_are_one(rng):
     """A kernel a pair with equal values is the kernel shared, but for states a target."""
     counts = rng.negative_binomial(1, 0.5, (80, 2))
@@ -158,6 +163,7 @@ def test_equal_groups_are_one(rng):
     assert abs(value["target"] - value["pair"]) < 1e-9
 
 
+@compiled
 def test_split_terms_are_one(rng):
     """A mixture of two equal rates is one exponential."""
     counts = rng.negative_binomial(1, 0.5, (80, 2))
@@ -222,6 +228,7 @@ def test_the_density_of_clustered_times_is_that_of_their_draws(rng):
     assert abs(np.mean(ratio) - 1) < 5 * np.std(ratio) / np.sqrt(8000)
 
 
+@compiled
 def test_nothing_happened():
     data = day_data(np.zeros((20, 2), int), np.ones(20), np.ones((20, 1)))
     theta = np.concatenate([[-1.0, -2.0], [0.4, 0.1, 0.2, 0.3]])
@@ -251,6 +258,7 @@ def test_what_does_not_fit_is_refused():
         day_data(counts, np.ones(3), np.ones((3, 1)), marks=(np.ones(3), np.ones(2)))
 
 
+@compiled
 def test_predictions_agree_with_the_closed_form(rng):
     """Shares of 2,000 simulated days: five standard errors, 120 of them, one in 20,000."""
     counts = rng.negative_binomial(1, 0.6, 30)
@@ -270,6 +278,7 @@ def test_predictions_agree_with_the_closed_form(rng):
     np.testing.assert_allclose(drawn[:, 0, :2], closed, atol=5 * 0.5 / np.sqrt(2000))
 
 
+@compiled
 @pytest.mark.parametrize("start", [0, 1])
 def test_scores_are_the_slopes_of_each_days_log_probability(rng, start):
     """Against differences over growing parts of the series, with marks, a gap and two eras."""
@@ -301,6 +310,7 @@ def test_scores_are_the_slopes_of_each_days_log_probability(rng, start):
     np.testing.assert_allclose(found, wanted, atol=1e-6 * wanted.max())
 
 
+@compiled
 def test_very_fast_terms_are_all_alike(rng):
     """Within a day nothing tells a rate of 1,000 from one of 3,000, and nothing overflows."""
     counts = rng.negative_binomial(1, 0.5, (40, 2))
