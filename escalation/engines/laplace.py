@@ -7,6 +7,7 @@ from typing import override
 
 import numpy as np
 
+from escalation.engines.ascent import maximise
 from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.objective import Objective
 from escalation.engines.optimum import Optimum, inverse, positive_part
@@ -39,7 +40,7 @@ class Laplace(Engine):
     def run(self, problem: Problem, rng: np.random.Generator) -> Posterior:
         objective = Objective(problem, posterior=True)
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
-        best, reached = objective.maximise(starts)
+        best, reached = maximise(objective, starts)
         prior = np.diag(positive_part(objective.prior_bend(best.x)))
         information = _definite(best, objective.scale.nonnegative, prior)
         best = replace(best, information=information)

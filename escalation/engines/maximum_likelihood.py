@@ -7,6 +7,7 @@ from typing import override
 
 import numpy as np
 
+from escalation.engines.ascent import climb, maximise
 from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.limit_law import ASTRAY, limit_law, possible
 from escalation.engines.objective import Objective
@@ -60,7 +61,7 @@ class MaximumLikelihood(Engine):
     def run(self, problem: Problem, rng: np.random.Generator) -> Posterior:
         objective = Objective(problem)
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
-        best, reached = objective.maximise(starts)
+        best, reached = maximise(objective, starts)
         few = len(best.x) <= FEW
         samples = self.bootstrap or (SAMPLES if best.singular and few else 0)
         law, followed, evaluations, failed = "limit law", tuple[int, ...](), 0, 0
@@ -133,7 +134,7 @@ def bootstrapped(
     found = []
     for _ in range(samples):
         again = replace(objective, data=objective.problem.resample(theta, rng))
-        x, value = again.climb(best.x)
+        x, value = climb(again, best.x)
         if np.isfinite(value) and value > -1e12:
             found.append(x)
     return objective.scale.back(np.array(found or [best.x])), samples - len(found)

@@ -1,4 +1,4 @@
-"""The function that maximum likelihood and Laplace climb, and how they climb it."""
+"""The function that maximum likelihood and Laplace climb, with its derivatives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from escalation.engines.base import Problem, pool
-from escalation.engines.newton import Box, Climb, Parts, climb
-from escalation.engines.optimum import SILENT, Optimum, newton_step, positive_part
-from escalation.engines.secant import PRECISION, climb_by_scores
+from escalation.engines.base import Problem
+from escalation.engines.newton import Box, Parts
+from escalation.engines.optimum import newton_step, positive_part
 from escalation.parameters import BoolArray, FloatArray, WorkingScale
 
 #: Bounds of the optimiser on the working scale, where the support itself has none.
@@ -23,16 +22,6 @@ LIMITS = {
     "unit": (-15.0, 15.0),
     "nonnegative": (0.0, 1e6),
 }
-#: From so many unknowns on a fit is large.
-MANY = 60
-#: Most Newton steps on the beginning of a long series.
-SKETCHED = 15
-#: A change of the log-likelihood that says nothing.
-LITTLE = 0.02
-#: What the last climb of a long series may leave to rise.
-FINAL = 1e-12
-#: A Newton step that rises by less leaves the information as it was.
-CLOSE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -147,7 +136,7 @@ class Objective:
         if self.problem.outer_information and not self.exact:
             return self.outer(x)
         if self.newton:
-            return self._whole(self.parts(x))
+            return self.sum_of(self.parts(x))
         size, rows = x.size, self.rows
         above = step * np.maximum(1.0, np.abs(x))
         below = np.where(self.scale.nonnegative & (x < step), 0.0, above)
@@ -163,7 +152,7 @@ class Objective:
         out = (out + out.T) / 2
         return out + self.prior_bend(x, step) if self.penalised else out
 
-    def _whole(self, parts: Parts) -> FloatArray:
+    def sum_of(self, parts: Parts) -> FloatArray:
         """Minus the Hessian (f, f) from its parts."""
         out = np.zeros((len(self.free), len(self.free)))
         for place, observed in zip(parts.place, parts.observed, strict=True):
@@ -183,30 +172,6 @@ class Objective:
         high[places] += above[places]
         low[places] -= below[places]
         return function(low)[1] - function(high)[1]
-
-    def climb(
-        self, start: FloatArray, tolerance: float = 1e-9, close: float = 1e-5
-    ) -> tuple[FloatArray, float]:
-        """Rise from a point (f,): by scoring where the model has scores, else quasi-Newton.
-
-        Scoring ends where a step promises to rise by less than `close`.
-        """
-        lower, upper = self.limits
-        begin = np.clip(start, lower, upper)
-        if self.newton:
-            found = self._climb(begin, close)
-            if found.settled.all():
-                return found.x, found.value
-            begin = found.x
-        elif self.problem.scores is not None and not self.exact:
-            if self.problem.outer_information:
-                x, value, settled = climb_by_scores(self, begin, close)
-            else:
-                x, value, settled = self._score(begin, close)
-            if settled:
-                return x, value
-            begin = x
-        return self._quasi_newton(begin, tolerance)
 
     @property
     def newton(self) -> bool:
@@ -229,10 +194,6 @@ class Objective:
         out = np.full(self.problem.layout.size, -1)
         out[self.free] = np.arange(len(self.free))
         return out
-
-    def _climb(self, x: FloatArray, close: float, slope: float = np.inf, steps: int = 100) -> Climb:
-        """Rise by Newton's method, each part of a sum of separate functions by itself."""
-        return climb(self.parts, x, self.box, close, slope, steps)
 
     def parts(self, x: FloatArray, wanted: NDArray[np.int64] | None = None) -> Parts:
         """Value and derivatives of separate parts, or of the whole as the only part."""
@@ -283,44 +244,12 @@ class Objective:
             out[i] = change / (above[i] + below[i])
         return np.asarray((out + out.T) / 2)
 
-    def _score(
-        self, x: FloatArray, tolerance: float, steps: int = 60
-    ) -> tuple[FloatArray, float, bool]:
-        """Fisher scoring with the outer products of the scores (Berndt, Hall, Hall & Hausman).
-
-        Returns
-        -------
-        x : ndarray (f,)
-        value : float
-        settled : bool
-            Whether a step would rise by less than `tolerance`.
-        """
-        value, gradient = self(x)
-        damping = 0.0
-        for _ in range(steps):
-            if not np.isfinite(value):
-                return x, value, False
-            step = self.step(x, gradient, self.outer(x), damping, reach=1.0)
-            rise = float(gradient @ step)
-            if rise < tolerance:
-                return x, value, True
-            moved = self.line_search(x, value, step)
-            if moved is None:
-                if damping > 1e3:
-                    return x, value, False
-                damping = max(10 * damping, 1e-2)
-                continue
-            gained = moved[1] - value
-            damping = 0.0 if gained > 0.25 * rise else max(4 * damping, 1e-2)
-            x, value, gradient = moved
-        return x, value, False
-
     def outer(self, x: FloatArray) -> FloatArray:
         """Sum (f, f) of the outer products of the scores, plus the curvature of the priors."""
         theta = self.theta(x)
         if self.newton:
             parts = self.parts(x)
-            return self._whole(replace(parts, observed=parts.outer))
+            return self.sum_of(replace(parts, observed=parts.outer))
         scores = self.problem.outer_scores(theta, self.data)
         if scores is None:
             raise ValueError("this likelihood has no scores of its observations")
@@ -328,161 +257,11 @@ class Objective:
         out = scores[np.ix_(self.free, self.free)] * np.outer(slope, slope)
         return np.asarray(out + positive_part(self.prior_bend(x)) if self.penalised else out)
 
-    def _quasi_newton(self, begin: FloatArray, tolerance: float) -> tuple[FloatArray, float]:
-        """L-BFGS within the bounds: the point (f,) reached and its value.
-
-        Each entry is measured in its standard error at the start, as far as there is one: the
-        arrows out of a busy stream are known to a thousandth, those out of a rare one to a half.
-        """
-        from scipy.optimize import minimize
-
-        lower, upper = self.limits
-        curvature = np.abs(np.diag(self.information(begin)))
-        unit = 1 / np.sqrt(np.clip(curvature, 1e-2, 1e12))
-
-        def loss(z: FloatArray) -> tuple[float, FloatArray]:
-            value, gradient = self(z * unit)
-            return (-value, -gradient * unit) if np.isfinite(value) else (1e12, np.zeros_like(z))
-
-        found = minimize(
-            loss, begin / unit, jac=True, method="L-BFGS-B",
-            bounds=list(zip(lower / unit, upper / unit, strict=True)),
-            options={"maxiter": 300, "maxfun": 600, "ftol": tolerance, "gtol": 1e-6, "maxcor": 20},
-        )  # fmt: skip
-        return np.clip(found.x * unit, lower, upper), -float(found.fun)
-
-    def polish(self, x: FloatArray, tolerance: float = 1e-8, steps: int = 40) -> Optimum:
-        """Newton steps over the entries off their bounds, to the maximum."""
-        if self.newton:
-            found = self._peak(x, tolerance)
-            if found is not None:
-                return found
-        value, gradient = self(x)
-        converged = False
-        information = None
-        for _ in range(steps):
-            bound = self._bound(x, gradient)
-            if self.peaked(x, value, gradient, tolerance):
-                converged = True
-                break
-            if information is None:
-                information = self.information(x)
-            step = self.step(x, gradient, information)
-            rise = float(gradient @ step)
-            if 0 <= rise < PRECISION * max(1.0, abs(value)):
-                converged = True
-                break
-            moved = self.line_search(x, value, step) or self._again(x, value)
-            if moved is None:
-                # No ascent at this precision: the gradient decides whether that is a peak.
-                worst = np.abs(gradient[~bound]).max(initial=0.0)
-                converged = bool(worst < 1e-5 * max(1.0, abs(value)))
-                break
-            before = np.abs(gradient[~bound]).max(initial=0.0)
-            x, value, gradient = moved
-            # An information that foresaw the step well is kept.
-            if rise > CLOSE or np.abs(gradient[~bound]).max(initial=0.0) > 0.1 * before:
-                information = None
-        if information is None:
-            information = self.information(x)
-        bound = self._bound(x, gradient)
-        silent = self._silent(x, value, gradient, information, bound)
-        return Optimum(x, value, gradient, information, bound & ~silent, silent, converged)
-
-    def _peak(self, x: FloatArray, tolerance: float) -> Optimum | None:
-        """The maximum by the likelihood's own second derivatives, None where they do not lead."""
-        begin = self.parts(x)
-        steep = tolerance * max(1.0, abs(float(begin.value.sum())))
-        found = self._climb(x, close=1e-6, slope=steep)
-        x, parts = found.x, found.parts
-        gradient = np.zeros(x.size)
-        used = parts.place >= 0
-        gradient[parts.place[used]] = parts.gradient[used]
-        bound = self._bound(x, gradient)
-        if not np.abs(gradient[~bound]).max(initial=0.0) < 10 * steep:
-            return None
-        information = self._whole(parts)
-        silent = self._silent(x, found.value, gradient, information, bound)
-        return Optimum(x, found.value, gradient, information, bound & ~silent, silent, True)
-
-    def _silent(
-        self,
-        x: FloatArray,
-        value: float,
-        gradient: FloatArray,
-        information: FloatArray,
-        bound: BoolArray,
-    ) -> BoolArray:
-        """Entries (f,) without slope and curvature, which may be moved far without any change.
-
-        Of many parameters also those that would matter only if an entry at zero were not there, as
-        the delay of an arrow without effect: to bootstrap hundreds of entries would take minutes.
-        """
-        flat = (np.abs(gradient) < 100 * SILENT) & ~self.scale.unit
-        seen = information[:, ~bound] if x.size > MANY else information
-        flat &= np.abs(seen).max(axis=1, initial=0.0) < 1000 * SILENT
-        usual = self.start(self.problem.starts[0])
-        for i in np.flatnonzero(flat):
-            moved = x.copy()
-            moved[i] = usual[i]
-            if self.separate:
-                own = self.rows[i : i + 1]
-                change = self.parts(moved, own).value[0] - self.parts(x, own).value[0]
-            else:
-                change = self(moved)[0] - value
-            flat[i] = abs(change) < LITTLE
-        return flat
-
-    def maximise(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
-        """The best maximum over starting vectors (f,), and the values reached from each.
-
-        A long series is climbed from the best maximum of its beginning; the values are then those
-        of the beginning.
-        """
-        best, reached = self._search(starts)
-        if self.problem.outer_information and not best.converged and not self.exact:
-            # Products of scores mislead where a rate has no event, or nothing is known of an R.
-            best, reached = replace(self, exact=True)._search((*starts, best.x))
-        return best, reached
-
-    def _search(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
-        sketch = self.problem.sketch
-        if self.newton:
-            return self._newton_search(starts)
-        if sketch is None or self.data is not None:
-            reached = [self.climb(start) for start in starts]
-            best = max(reached, key=lambda one: one[1])
-            return self.polish(best[0]), [value for _, value in reached]
-        early = replace(self, data=sketch)
-        # Not where an evaluation itself asks for the two threads: both would wait for a third.
-        climbs = map if self.problem.shares else pool().map
-        reached = list(climbs(lambda start: early.climb(start, close=1e-2), starts))
-        x = max(reached, key=lambda one: one[1])[0]
-        if self.problem.scores is not None or self.exact:
-            x = self.climb(x, close=FINAL)[0]
-        return self.polish(x), [value for _, value in reached]
-
-    def _newton_search(self, starts: tuple[FloatArray, ...]) -> tuple[Optimum, list[float]]:
-        """As `_search`; of separate parts each takes the start that is best for it."""
-        sketch = self.problem.sketch
-        early, close, steps = self, 1e-5, 100
-        if sketch is not None and self.data is None:
-            early, close, steps = replace(self, data=sketch), 1e-2, SKETCHED
-        found = [early._climb(np.clip(start, *self.limits), close, steps=steps) for start in starts]
-        values = np.array([one.parts.value for one in found])
-        best = np.argmax(np.where(np.isfinite(values), values, -np.inf), axis=0)
-        x = found[best[0]].x.copy()
-        for part, start in enumerate(best):
-            own = found[start].parts.place[part]
-            own = own[own >= 0]
-            x[own] = found[start].x[own]
-        return self.polish(x), [one.value for one in found]
-
     def peaked(
         self, x: FloatArray, value: float, gradient: FloatArray, tolerance: float = 1e-8
     ) -> bool:
         """Whether the slope off the bounds is nothing beside the value."""
-        worst = np.abs(gradient[~self._bound(x, gradient)]).max(initial=0.0)
+        worst = np.abs(gradient[~self.at_bounds(x, gradient)]).max(initial=0.0)
         return bool(worst < tolerance * max(1.0, abs(value)))
 
     def step(
@@ -498,7 +277,7 @@ class Objective:
         The set of entries at zero is found by adding those that would fall below it and letting go
         of those that the model would have rise.
         """
-        bound = self._bound(x, gradient)
+        bound = self.at_bounds(x, gradient)
         zero = self.scale.nonnegative
         step = np.zeros(x.size)
         for _ in range(12):
@@ -516,7 +295,8 @@ class Objective:
             bound = bound & ~free
         return np.clip(step, np.where(zero, -x, -reach), reach)
 
-    def _bound(self, x: FloatArray, gradient: FloatArray) -> BoolArray:
+    def at_bounds(self, x: FloatArray, gradient: FloatArray) -> BoolArray:
+        """Entries (f,) that stand at a bound and are pulled beyond it."""
         lower, upper = self.limits
         low = (x <= lower + 1e-10) & (gradient <= 0)
         high = (x >= upper - 1e-10) & (gradient >= 0)
@@ -531,11 +311,4 @@ class Objective:
             new, gradient = self(trial)
             if new > value and np.isfinite(new):
                 return trial, new, gradient
-        return None
-
-    def _again(self, x: FloatArray, value: float) -> tuple[FloatArray, float, FloatArray] | None:
-        """Quasi-Newton once more where a Newton step cannot rise."""
-        trial, new = self.climb(x, tolerance=1e-14)
-        if new > value + 1e-12 * max(1.0, abs(value)):
-            return trial, new, self(trial)[1]
         return None

@@ -7,6 +7,7 @@ from typing import Any, override
 
 import numpy as np
 
+from escalation.engines.ascent import maximise
 from escalation.engines.base import Engine, Posterior, Problem
 from escalation.engines.limit_law import ASTRAY, limit_law, possible
 from escalation.engines.maximum_likelihood import FEW, SAMPLES, bootstrapped
@@ -68,7 +69,7 @@ class QuasiLikelihood(Engine):
         plain = replace(problem, layout=_without_dispersion(problem.layout))
         objective = Objective(plain)
         starts = tuple(objective.start(theta) for theta in problem.starts[: self.starts])
-        best, reached = objective.maximise(starts)
+        best, reached = maximise(objective, starts)
         estimate = objective.theta(best.x)
         spread = _dispersion(problem, objective, estimate, dispersion[0].size)
         poor = _uninformed(objective, best)

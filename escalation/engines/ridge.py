@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from escalation.engines.ascent import polish
 from escalation.engines.limit_law import drawn, far_from_zero, limit_law, to_own_scale
 from escalation.engines.objective import Objective
 from escalation.engines.optimum import Optimum, inverse
@@ -91,7 +92,7 @@ def ridge_draws(
         top = max(path, key=lambda node: node.optimum.value)
         if top.optimum.value > best.value + HIGHER:
             # The profile met a higher maximum: begin there, where it will find none.
-            higher = objective.polish(top.optimum.x)
+            higher = polish(objective, top.optimum.x)
             if higher.value > best.value + HIGHER:
                 rng.bit_generator.state = state
                 found = ridge_draws(objective, higher, draws, rng)

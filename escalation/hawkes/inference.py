@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from escalation.dynamics import arrow_mask
+from escalation.engines.ascent import climb
 from escalation.engines.objective import Objective
 from escalation.engines.optimum import inverse
 from escalation.hawkes.intensity import require_additive
@@ -245,7 +246,7 @@ def _best(objective: Objective, trials: list[FloatArray]) -> list[FloatArray]:
 
 
 def _highest(objective: Objective, starts: Sequence[FloatArray]) -> _Reached:
-    reached = [objective.climb(objective.start(theta)) for theta in starts]
+    reached = [climb(objective, objective.start(theta)) for theta in starts]
     x, value = max(reached, key=lambda one: one[1])
     return _Reached(objective, x, value)
 
@@ -382,7 +383,7 @@ def bootstrap(
             continue
         objective = Objective(fit.model.problem(series))
         layout = objective.problem.layout
-        x, value = objective.climb(objective.start(layout.pack(fit.estimate)))
+        x, value = climb(objective, objective.start(layout.pack(fit.estimate)))
         if not np.isfinite(value):
             failures += 1
             continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from escalation.engines.ascent import climb, polish
 from escalation.engines.objective import Objective
 from escalation.engines.optimum import inverse
 from escalation.parameters import FloatArray
@@ -281,7 +282,7 @@ def _curve(fit: Fit, name: str) -> _Curve:
     objective = Objective(fit.model.problem(fit.series))
     layout = objective.problem.layout
     # Climbing leaves entries at zero that the peak keeps there; draws' means would not.
-    top = objective.polish(objective.climb(objective.start(layout.pack(fit.estimate)))[0]).x
+    top = polish(objective, climb(objective, objective.start(layout.pack(fit.estimate)))[0]).x
     labels = layout.labels
     if name in labels:
         return _Curve(objective, top, place=labels.index(name))

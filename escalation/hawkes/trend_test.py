@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from escalation.engines.ascent import climb
 from escalation.engines.objective import Objective
 from escalation.hawkes.exact import watched_spans
 from escalation.hawkes.inference import Progress, exceeded, simulated_series
@@ -238,7 +239,7 @@ def _climbed(
         for one in warm
     ]
     starts += list(problem.starts[:3]) if cold else []
-    reached = [objective.climb(objective.start(theta)) for theta in starts]
+    reached = [climb(objective, objective.start(theta)) for theta in starts]
     theta = objective.theta(max(reached, key=lambda one: one[1])[0])
     return float(problem.evaluate(theta)[0]), layout.unpack(theta)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from escalation.engines import MaximumLikelihood
+from escalation.engines.ascent import maximise
 from escalation.engines.limit_law import limit_law
 from escalation.engines.objective import Objective
 from escalation.hawkes import Hawkes, profile_interval
@@ -75,7 +76,7 @@ def test_an_estimate_at_its_bound_is_drawn_away_from_it():
 def test_entries_far_from_zero_are_normal_on_the_scale_of_their_roots(rng):
     series = simulated(Hawkes(), TRUTH | {"decay": np.array(1.0)}, 900.0, 1)
     objective = Objective(Hawkes().problem(series))
-    best, _ = objective.maximise((objective.start(objective.problem.starts[0]),))
+    best, _ = maximise(objective, (objective.start(objective.problem.starts[0]),))
     drawn = limit_law(best, objective.scale, best.silent, 40_000, rng)[:, 1]
     error = np.sqrt(np.linalg.inv(best.information)[1, 1])
     roots = np.sqrt(drawn)
