@@ -1,7 +1,7 @@
 """The log-posterior of a problem as a sampler sees it: compiled, in standardised coordinates.
 
 One mode and the curvature there give a linear map after which the posterior resembles a standard
-normal law. What such a map cannot straighten, `escalation.engines.mixing` does.
+normal law. What such a map cannot straighten, `escalation.engines.coordinates` does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 
 from escalation.engines.base import Problem
 from escalation.engines.centring import to_deviations, to_slopes
-from escalation.engines.mixing import Coordinates, to_coordinates, to_parameters
+from escalation.engines.coordinates import Coordinates
+from escalation.engines.mixing import to_coordinates, to_parameters
 from escalation.parameters import FloatArray
 
 #: Above so many coordinates the metric is diagonal.

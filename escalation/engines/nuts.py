@@ -11,8 +11,8 @@ from typing import Any, override
 import numpy as np
 
 from escalation.engines.base import Engine, Posterior, Problem
+from escalation.engines.coordinates import Coordinates
 from escalation.engines.density import LOWER, Density, Metric, covariance_at, learned, modes
-from escalation.engines.mixing import Coordinates
 from escalation.parameters import FloatArray
 
 VIA = ("compiled", "pymc")

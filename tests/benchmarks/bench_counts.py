@@ -68,8 +68,8 @@ def gradient():
     import nutpie
     from plain_pymc import plain_model
 
+    from escalation.engines.coordinates import Coordinates
     from escalation.engines.density import Density
-    from escalation.engines.mixing import Coordinates
 
     series, model = weekly()
     problem = model.problem(series)

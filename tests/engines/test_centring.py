@@ -7,8 +7,8 @@ from scipy.stats import halfnorm, norm
 from escalation.counts import Panel
 from escalation.counts.panel_fit import normal_law
 from escalation.engines.centring import Centring, half_normal, to_deviations, to_slopes
+from escalation.engines.coordinates import Coordinates
 from escalation.engines.density import Density
-from escalation.engines.mixing import Coordinates
 from hard import uneven
 
 

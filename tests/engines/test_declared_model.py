@@ -21,8 +21,8 @@ from escalation.counts import (
     RandomWalk,
     Regimes,
 )
+from escalation.engines.coordinates import Coordinates
 from escalation.engines.density import Density
-from escalation.engines.mixing import Coordinates
 from escalation.hawkes import Hawkes, Marks, NonlinearHawkes
 from escalation.kernels import FreeLags, Histogram, Lomax, Mixture, Weibull
 from escalation.nowcast import Nowcast, ReportingTriangle

@@ -23,8 +23,8 @@ from nutpie.compiled_pyfunc import from_pyfunc
 from escalation.background import Background
 from escalation.counts import Latent, RandomWalk
 from escalation.engines.base import Problem
+from escalation.engines.coordinates import Coordinates
 from escalation.engines.density import Density, Metric, climb, covariance_at
-from escalation.engines.mixing import Coordinates
 from escalation.series import CountSeries
 
 WEEKLY_SCALE = 0.1

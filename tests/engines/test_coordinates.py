@@ -7,8 +7,8 @@ import pytest
 
 from escalation.background import Background
 from escalation.counts import EndemicEpidemic, Ingarch, LogLinear
+from escalation.engines.coordinates import Coordinates
 from escalation.engines.density import Density, Metric, climb, covariance_at
-from escalation.engines.mixing import Coordinates
 from escalation.hawkes import Hawkes
 from escalation.parameters import WorkingScale
 from escalation.series import CountSeries, EventSeries
