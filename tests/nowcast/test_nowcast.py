@@ -12,10 +12,11 @@ from scipy.stats import nbinom
 from escalation.background import Background
 from escalation.counts import EndemicEpidemic
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
+from escalation.engines.nested import Peak
 from escalation.fit import pick
 from escalation.likelihood.nowcast_curvature import nowcast_curvature
 from escalation.nowcast import Nowcast, NowcastFit, ReportingTriangle, fit_over_nowcasts
-from escalation.nowcast.marginal import Marginal, Peak
+from escalation.nowcast.marginal import NowcastMarginal
 from escalation.plots import figure, nowcast, style, svg
 from escalation.series import CountSeries
 from escalation.sources import read
@@ -358,9 +359,10 @@ def test_second_derivatives_by_the_paths_are_those_of_differences(case, rng):
     model, period, streams = CASES[case]
     series = triangle(rng.poisson(2.0, (12, 4, streams)), period)
     problem, theta = model.problem(series), somewhere(model, series, rng)
-    marginal = Marginal(problem)
-    states = marginal._states(theta)
-    bend = nowcast_curvature(theta, *problem.data.values(), *problem.structure)
+    marginal = NowcastMarginal(problem)
+    states = marginal.held(theta)
+    data = [problem.data[name] for name in ("counts", "scale", "weekday", "offset")]
+    bend = nowcast_curvature(theta, *data, *problem.structure)
     found = states.T @ bend @ states
     for row, i in zip(found, marginal.paths, strict=True):
         step = 1e-5 * (np.arange(theta.size) == i)
@@ -370,10 +372,10 @@ def test_second_derivatives_by_the_paths_are_those_of_differences(case, rng):
 
 def test_new_scales_keep_log_rates_and_pace(rng):
     model, series = Nowcast(momentum=True), triangle(rng.poisson(2.0, (12, 4, 2)))
-    marginal = Marginal(model.problem(series))
+    marginal = NowcastMarginal(model.problem(series))
     theta = somewhere(model, series, rng) * 0.2
-    here = Peak(marginal.start(theta), theta, np.eye(1), 0.0, True)
-    moved = marginal._carried(here.scales + 0.3, here)
-    before, after = (marginal._states(one) @ one[marginal.paths] for one in (theta, moved))
+    here = Peak(marginal.start(theta), theta, (np.eye(1),), 0.0, True)
+    moved = marginal.carried(here.scales + 0.3, here)
+    before, after = (marginal.held(one) @ one[marginal.paths] for one in (theta, moved))
     np.testing.assert_allclose(after, before, atol=1e-9)
     assert not np.allclose(theta, moved)
