@@ -161,6 +161,15 @@ def logarithm(x: float) -> float:
 
 
 @njit(cache=True, nogil=True)
+def log_one_plus(x: float, inverse: float) -> float:
+    """Log of 1 + x for x above -1, as `logarithm`; `inverse` is 1 / (1 + x)."""
+    whole = 1.0 + x
+    # The second part mends what the rounding of 1 + x has lost.
+    out: float = logarithm(whole) + (x - (whole - 1.0)) * inverse
+    return out
+
+
+@njit(cache=True, nogil=True)
 def sum_of_logs(x: FloatArray, scratch: FloatArray, size: int) -> float:
     """Sum of the natural logarithms of the first `size` entries, by one logarithm of a product.
 

@@ -6,122 +6,203 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from escalation.likelihood.count_sums import assign
-from escalation.likelihood.count_terms import dispersed_term
+from escalation.likelihood.count_sums import (
+    LOWEST,
+    SMALL,
+    add_scaled,
+    assign,
+    dot,
+    exponentials,
+    lane_sum,
+)
+from escalation.likelihood.count_terms import count_tables, dispersed_term
+from escalation.likelihood.exponential import log_one_plus, logarithm
+from escalation.likelihood.nowcast_paths import (
+    DISPERSION,
+    OWN,
+    IntArray,
+    add_calendar_slopes,
+    add_delay_slopes,
+    add_walk_slopes,
+    calendar_odds,
+    delay_shares,
+    log_rates,
+    paces,
+    reported_share,
+    walk_moves,
+)
 from escalation.parameters import FloatArray
 
-IntArray = NDArray[np.int64]
+#: Log-rates above this are no counts.
+HIGHEST = 27.6
+#: Factors of a product between this and its inverse multiply so many times without overflow.
+MILD, TOGETHER = 1e-10, 28
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def delay_row(
-    theta: FloatArray,
-    t: int,
-    k: int,
-    delays: int,
-    pace: FloatArray,
-    weekday: IntArray,
-    offset: FloatArray,
-    place: IntArray,
-    hazard: FloatArray,
-    share: FloatArray,
-) -> None:
-    r"""Probabilities of each delay of incidents of period t.
-
-    .. math:: p_d = h_d \prod_{j < d} (1 - h_j), \qquad
-              \mathrm{logit}\, h_d = o_d + \gamma_d + f_{t + d} + \omega_{w(t + d)}, \qquad h_D = 1
+def triangle_tables(counts: FloatArray, scale: FloatArray) -> dict[str, FloatArray | IntArray]:
+    r"""What the likelihood reads of a triangle, once for all evaluations.
 
     Parameters
     ----------
-    theta : ndarray (p,)
-    t, k, delays : int
-        Period, stream, D.
-    pace : ndarray (T + D,)
-        f, by the period of the report.
-    weekday : ndarray of int (T + D,)
-        Day of the week of each period on which a report may come; -1 without such effects.
-    offset : ndarray (D,)
-    place : ndarray of int (9,)
-        Of `nowcast`.
-    hazard, share : ndarray (D,), (D + 1,)
-        Filled.
+    counts : ndarray (T, D + 1, K)
+        -1 where a cell could not have been reported yet or the period was not watched.
+    scale : ndarray (T,)
+        Share of each period that was watched.
+
+    Returns
+    -------
+    dict of arrays
+        ``total`` (K, T), incidents reported so far; ``exceed`` (K, M): ``[k, i]`` is the number of
+        cells of stream k with more than i incidents; ``constant`` (1,):
+        :math:`\sum (N \log e - \sum_d \log n_d!)`; ``cell`` (K, C): place d T + t of each cell with
+        incidents, those with most of them first, -1 beyond the last.
     """
-    first = place[3] + (k * delays if place[5] > 0 else 0)
-    left = 1.0
-    for d in range(delays):
-        eta = offset[d] + theta[first + d] + pace[t + d]
-        if place[6] >= 0:
-            day = weekday[t + d]
-            # The effects of the seven days sum to zero.
-            if day < 6:
-                eta += theta[place[6] + day]
-            else:
-                for i in range(6):
-                    eta -= theta[place[6] + i]
-        odds = math.exp(-max(eta, -600.0))
-        hazard[d] = 1.0 / (1.0 + odds)
-        share[d] = left * hazard[d]
-        left *= odds * hazard[d]
-    share[delays] = left
+    periods, cells, streams = counts.shape
+    flat = np.moveaxis(counts, 1, 0).reshape(cells * periods, streams)
+    tables = count_tables(flat, (flat[:, 0] >= 0).astype(float))
+    total = np.maximum(counts, 0.0).sum(axis=1).T
+    watched = np.where(scale > 0, scale, 1.0)
+    some = tables["exceed"][:, 0].astype(np.int64)
+    cell = np.argsort(-flat.T, axis=1, kind="stable")[:, : some.max()]
+    return {
+        "total": np.ascontiguousarray(total),
+        "exceed": tables["exceed"],
+        "constant": tables["constant"] + (total * np.log(watched)).sum(),
+        "cell": np.where(np.arange(cell.shape[1]) < some[:, None], cell, -1),
+    }
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def paces(theta: FloatArray, place: IntArray, periods: int, pace: FloatArray) -> None:
-    r"""Write the pace of reporting (T + D,); in periods to come it goes back to zero.
+def rate_row(
+    total: FloatArray,
+    mean: FloatArray,
+    seen: FloatArray,
+    psi: float,
+    term: FloatArray,
+    slope: FloatArray,
+    spent: FloatArray,
+    bend: FloatArray,
+) -> None:
+    r"""Write what the reported cells of a period add by their rate, whichever they are.
 
-    .. math:: f_0 = s u_0, \qquad f_t = \rho f_{t-1} + s \sqrt{1 - \rho^2}\, u_t
+    .. math:: -(N + S/\psi)\log(1 + \psi\lambda)
+
+    Parameters
+    ----------
+    total, mean, seen : ndarray (T,)
+        N, number reported; :math:`\lambda`, rate; S, share reported.
+    psi : float
+    term : ndarray (T,)
+    slope, spent, bend : ndarray (T,)
+        Slopes by the log-rate (with that of :math:`N\log\lambda`), by S, and by psi.
     """
-    pace[:] = 0.0
-    if place[4] < 0:
+    if psi > SMALL:
+        inverse = 1.0 / psi
+        for t in range(total.size):
+            x = psi * mean[t]
+            over = 1.0 / (1.0 + x)
+            log_u = log_one_plus(x, over)
+            spent[t] = -log_u * inverse
+            term[t] = seen[t] * spent[t] - total[t] * log_u
+            slope[t] = (total[t] - seen[t] * mean[t]) * over
+            bend[t] = seen[t] * ((log_u - x * over) * inverse * inverse) - total[t] * mean[t] * over
         return
-    size, memory = theta[place[4]], theta[place[4] + 1]
-    fresh = size * math.sqrt(1.0 - memory * memory)
-    pace[0] = size * theta[place[4] + 2]
-    for t in range(1, pace.size):
-        pace[t] = memory * pace[t - 1]
-        if t < periods:
-            pace[t] += fresh * theta[place[4] + 2 + t]
+    for t in range(total.size):
+        over = 1.0 / (1.0 + psi * mean[t])
+        spent[t], change = dispersed_term(0.0, mean[t], psi)
+        term[t] = seen[t] * spent[t] - total[t] * math.log1p(psi * mean[t])
+        slope[t] = (total[t] - seen[t] * mean[t]) * over
+        bend[t] = seen[t] * change - total[t] * mean[t] * over
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def walk_moves(theta: FloatArray, place: IntArray, periods: int, streams: int) -> FloatArray:
-    r"""Moves m (T, K) of the log-rate in units of their scale; the first row is zero.
-
-    .. math:: m_1 = z_1, \qquad m_t = \rho m_{t-1} + \sqrt{1 - \rho^2}\, z_t
-    """
-    memory = theta[place[8]] if place[8] >= 0 else 0.0
-    fresh = math.sqrt(1.0 - memory * memory)
-    out = np.zeros((periods, streams))
-    for t in range(1, periods):
-        for k in range(streams):
-            move = theta[place[2] + (t - 1) * streams + k]
-            out[t, k] = move if t == 1 else memory * out[t - 1, k] + fresh * move
+# Sums alone may be taken in another order, the same one on every run: four at a time.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+def _factor(share: FloatArray, step: float, product: FloatArray, inverse: FloatArray) -> float:
+    """Multiply by share + step; add its inverse to `inverse`, and return the sum of these."""
+    out = 0.0
+    for c in range(share.size):
+        whole = share[c] + step
+        one = 1.0 / whole
+        product[c] *= whole
+        inverse[c] += one
+        out += one
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cell_term(n: float, share: float, psi: float) -> tuple[float, float, float]:
-    r"""What a cell of n > 0 adds beside its rate, with slopes by the log of its share and by psi.
+def _into_logs(product: FloatArray, term: FloatArray) -> None:
+    """Add the logs of products, and begin new ones."""
+    for c in range(product.size):
+        term[c] += logarithm(product[c])
+        product[c] = 1.0
 
-    .. math:: \log p + \sum_{i=1}^{n-1} \log(p + i\psi) - \log n!
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cell_terms(
+    share: FloatArray, exceed: FloatArray, psi: float, term: FloatArray, slope: FloatArray,
+    product: FloatArray,
+) -> float:  # fmt: skip
+    r"""Write what each cell of n > 0 incidents adds beside its rate; return the slope by psi.
+
+    .. math:: \sum_{i=0}^{n-1} \log(p + i\psi)
+
+    the log of a rising factorial, by logarithms of products of several factors.
+
+    Parameters
+    ----------
+    share : ndarray (C,)
+        p of each cell, those with most incidents first.
+    exceed : ndarray (M,)
+        Number of cells with more than i incidents.
+    psi : float
+    term, slope : ndarray (C,)
+        Values, and slopes by the log of the share.
+    product : ndarray (C,)
+        Overwritten.
     """
-    product = share
-    value = 0.0
-    by_share = 1.0 / share
+    tiny, small = 0, 0
+    for c in range(share.size):
+        tiny += 0 if share[c] > LOWEST else 1
+        small += 0 if share[c] > MILD else 1
+        product[c] = share[c]
+        term[c] = 0.0
+        slope[c] = 0.0
+    if tiny > 0:
+        term[:] = -np.inf
+        return 0.0
+    held, most = 1, TOGETHER if small == 0 and exceed.size * psi < 1.0 / MILD else 1
     by_psi = 0.0
-    for i in range(1, int(n)):
-        whole = share + i * psi
-        product *= whole / (i + 1)
-        # One logarithm for several factors.
-        if product < 1e-200 or product > 1e200:
-            value += math.log(product)
-            product = 1.0
-        inverse = 1.0 / whole
-        by_share += inverse
-        by_psi += i * inverse
-    return value + math.log(product), by_share * share, by_psi
+    for i in range(1, exceed.size):
+        more = int(exceed[i])
+        if more == 0:
+            break
+        if held == most:
+            _into_logs(product[:more], term[:more])
+            held = 0
+        by_psi += i * _factor(share[:more], i * psi, product[:more], slope[:more])
+        held += 1
+    _into_logs(product, term)
+    for c in range(share.size):
+        slope[c] = 1.0 + slope[c] * share[c]
+    return by_psi
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cells(
+    cell: IntArray, exceed: FloatArray, share: FloatArray, psi: float, by_log: FloatArray,
+    scratch: FloatArray,
+) -> tuple[float, float]:  # fmt: skip
+    """Sum of `cell_terms` of one stream, and its slope by psi; those by the shares are added."""
+    number = int(exceed[0])
+    own, term = scratch[0, :number], scratch[1, :number]
+    slope, product = scratch[2, :number], scratch[3, :number]
+    for c in range(number):
+        own[c] = share[cell[c]]
+    by_psi = cell_terms(own, exceed, psi, term, slope, product)
+    for c in range(number):
+        by_log[cell[c]] += slope[c]
+    return lane_sum(term), by_psi
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -129,6 +210,10 @@ def nowcast(
     theta: FloatArray,
     values: FloatArray,
     counts: FloatArray,
+    total: FloatArray,
+    exceed: FloatArray,
+    constant: FloatArray,
+    cell: IntArray,
     scale: FloatArray,
     weekday: IntArray,
     offset: FloatArray,
@@ -143,7 +228,7 @@ def nowcast(
 
     with the moves m of `walk_moves`. The cells of a period sum to a negative binomial total of mean
     :math:`\lambda` and dispersion :math:`\psi`; given the total they follow the
-    Dirichlet-multinomial law.
+    Dirichlet-multinomial law. All terms but those of cells with incidents are terms of a period.
 
     Parameters
     ----------
@@ -151,17 +236,17 @@ def nowcast(
     values : ndarray (G, m)
         Not read: there is no kernel.
     counts : ndarray (T, D + 1, K)
-        -1 where a cell could not have been reported yet or the period was not watched.
+        Not read: the tables tell all of it.
+    total, exceed, constant, cell
+        Of `triangle_tables`.
     scale : ndarray (T,)
         Share of each period that was watched.
-    weekday, offset
-        Of `delay_row`.
+    weekday : ndarray of int (T + D,)
+        Of `calendar_odds`.
+    offset : ndarray (D,)
+        Log-odds of even delays.
     place : ndarray of int (9,)
-        Place of the levels, of the scales of the moves (-1: the moves have their own scale), of
-        the moves (T - 1, K), of the log-odds of the delays, of the scale of the pace, which its
-        memory and T moves follow (-1: none), whether each stream has delays of its own, of the
-        effects of the day of the week (-1: none), of the dispersion, and of the momentum (-1:
-        none).
+        By the names of `escalation.likelihood.nowcast_paths`.
 
     Returns
     -------
@@ -169,229 +254,54 @@ def nowcast(
     by_theta : ndarray (p,)
     by_values : ndarray (G, m)
     """
-    periods, cells, streams = counts.shape
-    delays = cells - 1
+    streams, periods = total.shape
+    delays = offset.size
+    nothing = -math.inf, np.zeros(theta.size), np.zeros(values.shape)
     by_theta = np.zeros(theta.size)
-    by_values = np.zeros(values.shape)
-    hazard = np.empty(delays)
-    share = np.empty(cells)
-    by_log = np.zeros(cells)
     pace = np.empty(periods + delays)
-    by_pace = np.zeros(periods + delays)
     paces(theta, place, periods, pace)
+    calendar = calendar_odds(theta, pace, weekday, place)
+    by_calendar = np.zeros(periods + delays)
     moves = walk_moves(theta, place, periods, streams)
-    walked = np.zeros(streams)
-    slopes = np.zeros((periods, streams))
-    # Where all streams share delays that never change, their probabilities and slopes are taken
-    # once for all; else once for each period, or for each period and stream.
-    own = place[5] > 0 and streams > 1
-    steady = place[4] < 0 and place[6] < 0 and not own
-    first = True
-    value = 0.0
-    for t in range(periods):
-        for k in range(streams):
-            walked[k] += moves[t, k]
-            if scale[t] <= 0.0:
-                continue
-            if own or first or (k == 0 and not steady):
-                first = False
-                delay_row(theta, t, k, delays, pace, weekday, offset, place, hazard, share)
-            size = theta[place[1] + k] if place[1] >= 0 else 1.0
-            rate = scale[t] * math.exp(theta[place[0] + k] + size * walked[k])
-            if not rate < 1e12:
-                return -math.inf, np.zeros(theta.size), by_values
-            psi = theta[place[7] + k]
-            reported = min(cells, periods - t)
-            term, slopes[t, k], by_psi = row_term(counts[t, :reported, k], rate, psi, share, by_log)
-            value += term
-            by_theta[place[7] + k] += by_psi
-            if own or (k == streams - 1 and not steady):
-                add_delay_slopes(by_theta, t, k, delays, by_pace, weekday, place, hazard, by_log)
-                by_log[:] = 0.0
-    if not value > -math.inf:
-        return -math.inf, np.zeros(theta.size), by_values
-    if steady:
-        add_delay_slopes(by_theta, 0, 0, delays, by_pace, weekday, place, hazard, by_log)
-    add_walk_slopes(theta, by_theta, slopes, moves, place)
-    add_pace_slopes(theta, by_theta, pace, by_pace, place, periods)
-    return value, by_theta, by_values
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def row_term(
-    counts: FloatArray, rate: float, psi: float, share: FloatArray, by_log: FloatArray
-) -> tuple[float, float, float]:
-    """Log-likelihood of the reported cells of a period, with slopes by the log-rate and by psi.
-
-    Parameters
-    ----------
-    counts : ndarray (m,)
-    rate, psi : float
-    share : ndarray (D + 1,)
-    by_log : ndarray (D + 1,)
-        The slopes by the logs of the shares are added.
-    """
-    spent, by_dispersion = dispersed_term(0.0, rate, psi)
-    total = 0.0
-    seen = 0.0
-    value = 0.0
-    by_psi = 0.0
-    for d in range(counts.size):
-        seen += share[d]
-        by_log[d] += spent * share[d]
-        if counts[d] > 0.0:
-            total += counts[d]
-            term, slope, other = cell_term(counts[d], share[d], psi)
-            value += term
-            by_psi += other
-            by_log[d] += slope
-    over = 1.0 + psi * rate
-    value += seen * spent
-    if total > 0.0:
-        value += total * math.log(rate / over)
-    return value, (total - seen * rate) / over, by_psi - total * rate / over + seen * by_dispersion
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def add_walk_slopes(
-    theta: FloatArray,
-    by_theta: FloatArray,
-    slopes: FloatArray,
-    moves: FloatArray,
-    place: IntArray,
-) -> None:
-    """Add the slopes by levels, moves, their scales and their momentum."""
-    periods, streams = slopes.shape
-    memory = theta[place[8]] if place[8] >= 0 else 0.0
-    fresh = math.sqrt(1.0 - memory * memory)
+    exponent = log_rates(theta, place, moves)
+    hazard = np.empty((delays, periods))
+    share, by_log = np.empty((delays + 1, periods)), np.zeros((delays + 1, periods))
+    row, scratch = np.empty((5, periods)), np.empty((4, max(cell.shape[1], 1)))
+    seen, mean, term, spent, bend = row[0], row[1], row[2], row[3], row[4]
+    unspent = np.zeros(periods)
+    own = place[OWN] > 0
+    value = constant[0]
     for k in range(streams):
-        size = theta[place[1] + k] if place[1] >= 0 else 1.0
-        later = 0.0
-        kept = 0.0
-        for t in range(periods - 1, 0, -1):
-            later += slopes[t, k]
-            kept = size * later + memory * kept
-            move = place[2] + (t - 1) * streams + k
-            by_theta[move] += kept * (fresh if t > 1 else 1.0)
-            if place[1] >= 0:
-                by_theta[place[1] + k] += later * moves[t, k]
-            if place[8] >= 0 and t > 1:
-                by_theta[place[8]] += kept * (moves[t - 1, k] - theta[move] * memory / fresh)
-        by_theta[place[0] + k] += later + slopes[0, k]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def add_pace_slopes(
-    theta: FloatArray,
-    by_theta: FloatArray,
-    pace: FloatArray,
-    by_pace: FloatArray,
-    place: IntArray,
-    periods: int,
-) -> None:
-    """Add the slopes by the scale, the memory and the moves of the pace.
-
-    The pace of periods to come has no slope: nothing was reported in them.
-    """
-    if place[4] < 0:
-        return
-    size, memory = theta[place[4]], theta[place[4] + 1]
-    root = math.sqrt(1.0 - memory * memory)
-    later = 0.0
-    for t in range(periods - 1, -1, -1):
-        later = by_pace[t] + memory * later
-        move = theta[place[4] + 2 + t]
-        if t > 0:
-            by_theta[place[4] + 2 + t] += later * size * root
-            by_theta[place[4]] += later * root * move
-            by_theta[place[4] + 1] += later * (pace[t - 1] - size * move * memory / root)
-        else:
-            by_theta[place[4] + 2] += later * size
-            by_theta[place[4]] += later * move
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def add_delay_slopes(
-    by_theta: FloatArray,
-    t: int,
-    k: int,
-    delays: int,
-    by_pace: FloatArray,
-    weekday: IntArray,
-    place: IntArray,
-    hazard: FloatArray,
-    by_log: FloatArray,
-) -> None:
-    """Add the slopes by the parameters of the delays; `by_log` are those by the logs of shares."""
-    first = place[3] + (k * delays if place[5] > 0 else 0)
-    beyond = by_log[delays]
-    for d in range(delays - 1, -1, -1):
-        slope = by_log[d] * (1.0 - hazard[d]) - hazard[d] * beyond
-        beyond += by_log[d]
-        by_theta[first + d] += slope
-        by_pace[t + d] += slope
-        if place[6] >= 0:
-            day = weekday[t + d]
-            if day < 6:
-                by_theta[place[6] + day] += slope
-            else:
-                for i in range(6):
-                    by_theta[place[6] + i] -= slope
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def rates_and_shares(
-    draws: FloatArray,
-    streams: int,
-    scale: FloatArray,
-    weekday: IntArray,
-    offset: FloatArray,
-    place: IntArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Rates (n, T, K) and shares of each delay (n, T, D + 1, K) of draws (n, p)."""
-    periods, delays = scale.size, offset.size
-    rate = np.zeros((draws.shape[0], periods, streams))
-    share = np.zeros((draws.shape[0], periods, delays + 1, streams))
-    hazard = np.empty(delays)
-    own = np.empty(delays + 1)
-    pace = np.empty(periods + delays)
-    for n in range(draws.shape[0]):
-        theta = draws[n]
-        paces(theta, place, periods, pace)
-        moves = walk_moves(theta, place, periods, streams)
-        for k in range(streams):
-            size = theta[place[1] + k] if place[1] >= 0 else 1.0
-            walked = 0.0
-            for t in range(periods):
-                walked += moves[t, k]
-                rate[n, t, k] = scale[t] * math.exp(theta[place[0] + k] + size * walked)
-                delay_row(theta, t, k, delays, pace, weekday, offset, place, hazard, own)
-                assign(share[n, t, :, k], own)
-    return rate, share
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def row_log_probability(
-    counts: FloatArray, rate: FloatArray, share: FloatArray, psi: FloatArray
-) -> FloatArray:
-    """Log-probability (n, T, K) of the reported cells of each period; NaN where there are none.
-
-    Parameters
-    ----------
-    counts : ndarray (T, D + 1, K)
-        -1 where a cell is not known.
-    rate, share : ndarray (n, T, K), (n, T, D + 1, K)
-    psi : ndarray (n, K)
-    """
-    draws, periods, streams = rate.shape
-    cells = counts.shape[1]
-    out = np.full((draws, periods, streams), np.nan)
-    scratch = np.zeros(cells)
-    for n in range(draws):
+        if own or k == 0:
+            delay_shares(theta, k, calendar, offset, place, hazard, share)
+            reported_share(share, seen)
+        psi = theta[place[DISPERSION] + k]
+        steep = 0
         for t in range(periods):
-            for k in range(streams):
-                if counts[t, 0, k] >= 0.0:
-                    own = share[n, t, :, k].copy()
-                    known = counts[t, : min(cells, periods - t), k]
-                    out[n, t, k], _, _ = row_term(known, rate[n, t, k], psi[n, k], own, scratch)
-    return out
+            steep += 0 if exponent[k, t] < HIGHEST else 1
+        if steep > 0:
+            return nothing
+        value += dot(total[k], exponent[k])
+        assign(mean, exponent[k])
+        exponentials(mean)
+        for t in range(periods):
+            mean[t] *= scale[t]
+        rate_row(total[k], mean, seen, psi, term, exponent[k], spent, bend)
+        risen, by_psi = _cells(
+            cell[k], exceed[k], share.reshape(-1), psi, by_log.reshape(-1), scratch
+        )
+        value += lane_sum(term) + risen
+        by_theta[place[DISPERSION] + k] += by_psi + lane_sum(bend)
+        add_scaled(unspent, 1.0, spent)
+        if own or k == streams - 1:
+            for d in range(min(delays + 1, periods)):
+                for t in range(periods - d):
+                    by_log[d, t] += unspent[t] * share[d, t]
+            add_delay_slopes(by_theta, k, place, hazard, by_log, by_calendar)
+            by_log[:] = 0.0
+            unspent[:] = 0.0
+    if not abs(value) < math.inf:
+        return nothing
+    add_walk_slopes(theta, by_theta, exponent, moves, place)
+    add_calendar_slopes(theta, by_theta, pace, by_calendar, weekday, place, periods)
+    return value, by_theta, np.zeros(values.shape)

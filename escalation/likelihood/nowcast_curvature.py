@@ -7,7 +7,19 @@ import math
 import numpy as np
 from numba import njit
 
-from escalation.likelihood.nowcast import IntArray, delay_row, paces, walk_moves
+from escalation.likelihood.count_sums import assign
+from escalation.likelihood.nowcast_paths import (
+    DISPERSION,
+    OWN,
+    PACE,
+    WEEKDAY,
+    IntArray,
+    calendar_odds,
+    delay_shares,
+    log_rates,
+    paces,
+    walk_moves,
+)
 from escalation.parameters import FloatArray
 
 
@@ -36,7 +48,7 @@ def nowcast_curvature(
     Parameters
     ----------
     theta, counts, scale, weekday, offset, place
-        Of `escalation.likelihood.nowcast.nowcast`.
+        As `escalation.likelihood.nowcast.nowcast` takes them; `counts` -1 where not known.
 
     Returns
     -------
@@ -46,30 +58,31 @@ def nowcast_curvature(
     """
     periods, cells, streams = counts.shape
     delays = cells - 1
-    own = place[5] > 0
+    own = place[OWN] > 0
     odds_at = periods * streams
     pace_at = odds_at + (streams * delays if own else delays)
-    day_at = pace_at + (periods if place[4] >= 0 else 0)
-    width = day_at + (6 if place[6] >= 0 else 0)
+    day_at = pace_at + (periods if place[PACE] >= 0 else 0)
+    width = day_at + (6 if place[WEEKDAY] >= 0 else 0)
     out = np.zeros((width, width))
+    hazards, shares = np.empty((delays, periods)), np.empty((cells, periods))
     hazard, share = np.empty(delays), np.empty(cells)
     slope, bend = np.empty(cells), np.empty(cells)
     cross, square = np.empty(delays), np.empty((delays, delays))
     pace = np.empty(periods + delays)
     paces(theta, place, periods, pace)
-    moves = walk_moves(theta, place, periods, streams)
-    walked = np.zeros(streams)
+    calendar = calendar_odds(theta, pace, weekday, place)
+    exponent = log_rates(theta, place, walk_moves(theta, place, periods, streams))
     # Places and weights of what each log-odds is a sum of: its own, the pace, the day of the week.
     at, weight = np.empty((delays, 8), np.int64), np.empty((delays, 8))
-    for t in range(periods):
-        for k in range(streams):
-            walked[k] += moves[t, k]
+    for k in range(streams):
+        delay_shares(theta, k, calendar, offset, place, hazards, shares)
+        psi = theta[place[DISPERSION] + k]
+        for t in range(periods):
             if scale[t] <= 0.0:
                 continue
-            delay_row(theta, t, k, delays, pace, weekday, offset, place, hazard, share)
-            size = theta[place[1] + k] if place[1] >= 0 else 1.0
-            rate = scale[t] * math.exp(theta[place[0] + k] + size * walked[k])
-            psi = theta[place[7] + k]
+            assign(hazard, hazards[:, t])
+            assign(share, shares[:, t])
+            rate = scale[t] * math.exp(exponent[k, t])
             seen = min(cells, periods - t)
             here = t * streams + k
             out[here, here] += _row(counts[t, :seen, k], rate, psi, share, slope, bend)
@@ -158,13 +171,13 @@ def _parts(  # type: ignore[no-untyped-def]
     at, weight, d, t, k, delays, odds_at, pace_at, day_at, weekday, place
 ):
     """Fill places (8,) and weights (8,) of what a log-odds is the sum of; how many there are."""
-    at[0] = odds_at + d + (k * delays if place[5] > 0 else 0)
+    at[0] = odds_at + d + (k * delays if place[OWN] > 0 else 0)
     weight[0] = 1.0
     number = 1
-    if place[4] >= 0:
+    if place[PACE] >= 0:
         at[1], weight[1] = pace_at + t + d, 1.0
         number = 2
-    if place[6] >= 0:
+    if place[WEEKDAY] >= 0:
         day = weekday[t + d]
         if day < 6:
             at[number], weight[number] = day_at + day, 1.0

@@ -208,7 +208,7 @@ class Nowcast(Model):
             shape=kernel.lag_weights(),
             constants=kernel.lag_constants(1),
             groups=np.zeros((1, 0), np.int64),
-            data={"counts": self.cells(series), **self._calendar(series)},
+            data=self._data(self.cells(series), series),
             structure=(self._places(layout),),
             rates=np.maximum(mean, 2e-3),
             starts=self._starts(layout, series),
@@ -220,6 +220,12 @@ class Nowcast(Model):
         """Counts (T, D + 1, K), -1 where a cell is not known."""
         unknown = ~series.known | (series.scale <= 0)[:, None]
         return np.ascontiguousarray(np.where(unknown[:, :, None], -1.0, series.counts))
+
+    def _data(self, cells: FloatArray, series: ReportingTriangle) -> dict[str, Any]:
+        from escalation.likelihood.nowcast import triangle_tables
+
+        tables = triangle_tables(cells, series.scale)
+        return {"counts": cells, **tables, **self._calendar(series)}
 
     def _calendar(self, series: ReportingTriangle) -> dict[str, Any]:
         size, longest = len(series), series.longest
@@ -251,7 +257,7 @@ class Nowcast(Model):
     ) -> dict[str, Any]:
         drawn = self._anew(theta[None], series, rng)[0]
         cells = np.where(self.cells(series) < 0, -1.0, drawn)
-        return {"counts": np.ascontiguousarray(cells), **self._calendar(series)}
+        return self._data(np.ascontiguousarray(cells), series)
 
     def _starts(self, layout: Layout, series: ReportingTriangle) -> tuple[FloatArray, ...]:
         known = series.known[:, :, None] * np.ones(series.n_streams)
@@ -289,7 +295,7 @@ class Nowcast(Model):
         self, theta: FloatArray, series: ReportingTriangle
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Rates (n, T, K), shares of the delays (n, T, D + 1, K), dispersion (n, K) of draws."""
-        from escalation.likelihood.nowcast import rates_and_shares
+        from escalation.likelihood.nowcast_draws import rates_and_shares
 
         layout = Layout(self.parameters(series))
         place = self._places(layout)
@@ -304,12 +310,21 @@ class Nowcast(Model):
         self, fit: Fit, theta: FloatArray | None = None, series: ReportingTriangle | None = None
     ) -> FloatArray:
         """Log-probability (n, T, K) of what each period has reported so far; NaN if unwatched."""
-        from escalation.likelihood.nowcast import row_log_probability
+        from scipy.special import gammaln
+
+        from escalation.likelihood.nowcast import triangle_tables
+        from escalation.likelihood.nowcast_draws import row_log_probability
 
         if series is not None and series is not fit.series:
             raise ValueError("a nowcast is of one triangle: fit the other one")
         rate, share, psi = self.rates(vectors(fit, theta), fit.series)
-        found = row_log_probability(self.cells(fit.series), rate, share, np.ascontiguousarray(psi))
+        cells = self.cells(fit.series)
+        tables = triangle_tables(cells, fit.series.scale)
+        same = -gammaln(np.maximum(cells, 0.0) + 1.0).sum(axis=1)
+        found = row_log_probability(
+            rate, share, np.ascontiguousarray(psi), tables["total"], tables["exceed"],
+            tables["cell"], np.where(cells[:, 0] < 0, np.nan, same),
+        )  # fmt: skip
         return np.asarray(found)
 
     def _anew(
