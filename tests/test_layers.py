@@ -24,6 +24,7 @@ OWNERS = {
     "matplotlib": {"plots", "report"},
     "typst": {"report"},
     "statsmodels": {"baselines", "checks"},
+    "distributed": {"backtest"},
 }
 
 

@@ -1,60 +1,64 @@
 """Rolling origins: forecast from one after another, on any executor, and score what came."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 import polars as pl
 
-from escalation.backtest.store import Store, Task
-from escalation.backtest.track_record import LEVELS, SCHEMA, Backtest
+from escalation.backtest.executors import Job, completed
+from escalation.backtest.store import Store
+from escalation.backtest.tasks import (
+    Forecaster,
+    Known,
+    Task,
+    carry_out,
+    failed,
+    groups,
+    known_at,
+)
+from escalation.backtest.track_record import Backtest
+from escalation.backtest.vintages import Vintages
 from escalation.forecast import Forecast
 from escalation.series import CountSeries
-from escalation.window import FloatArray
 
-
-class Fitted(Protocol):
-    """What a model learned: it forecasts."""
-
-    def forecast(self, horizon: int, rng: np.random.Generator, draws: int = ...) -> Forecast:
-        """Draw the next periods."""
-
-
-class Forecaster(Protocol):
-    """A model or a baseline: it learns from a series."""
-
-    def fit(self, series: CountSeries, *, rng: np.random.Generator | None = ...) -> Fitted:
-        """Learn from a series."""
+Data = CountSeries | Vintages
 
 
 def run_backtest(
     models: Mapping[str, Forecaster],
-    series: CountSeries,
+    series: Data | Mapping[str, Data],
     origins: Sequence[date],
     horizon: int,
     *,
     seed: int,
     draws: int = 500,
-    executor: Executor | None = None,
+    blocks: Sequence[int] = (),
+    window: int | None = None,
+    refit_every: int = 1,
+    judged: str = "latest",
+    executor: Executor | int | None = None,
     store: Path | str | None = None,
+    keep_draws: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Backtest:
-    """Forecast with every model from every origin, and score what came.
+    """Forecast with every model of every series from every origin, and score what came.
 
-    A model sees the part of the series before the origin, in arrays of its own; it is fitted anew
-    each time. Each forecast has its own random numbers, from the seed, the place of the model and
-    the date of the origin, so that neither order nor the number of workers changes a figure.
-    Periods after the origin that were not watched in full are not scored.
+    A model sees the part of the series before the origin, in arrays of its own. Each fit and each
+    forecast has its own random numbers, from the seed, the place of the model, the date and the
+    place of the series, so that neither order nor the number of workers changes a figure. Periods
+    after the origin that were not watched in full are not scored.
 
     Parameters
     ----------
     models : mapping of str to model or baseline
         By the name under which it appears.
-    series : CountSeries
-        What was observed, to its end.
+    series : CountSeries or Vintages, or a mapping of str to either
+        What was observed, to its end; of vintages a model sees what was known on the origin.
     origins : sequence of date
         First days that are not known; each starts a period. One whose horizon reaches beyond the
         series, or that leaves no past, is left out, and `Backtest.notes` says so.
@@ -63,14 +67,28 @@ def run_backtest(
     seed : int
     draws : int
         Draws of each forecast.
-    executor : concurrent.futures.Executor, optional
-        Where the forecasts are made; in this process, one after another, unless given. Its
-        processes must start by `spawn`. It is not shut down.
+    blocks : sequence of int
+        Sizes of consecutive blocks of the horizon whose sums are scored too: see
+        `Backtest.of_sums`.
+    window : int, optional
+        How many of the last periods a fit sees; all from the series' start on unless given.
+    refit_every : int
+        How many origins share the fit of the first of them. The later ones go on from what is
+        known then, where the fitted model can (`carried_on`); otherwise it is fitted anew.
+    judged : {"latest", "first"}
+        Of vintages: by the last one, or each period by the first one that holds it.
+    executor : concurrent.futures.Executor or int, optional
+        Where the forecasts are made; in this process, one after another, unless given. A number
+        starts so many processes and replaces those that die. An executor of processes must start
+        them by `spawn`; it is not shut down, and a forecast whose worker died is a failure.
     store : path, optional
         Folder in which each finished forecast is kept at once, so that a run that was interrupted
         goes on where it stopped. Failures are not kept: they are tried again.
+    keep_draws : bool
+        Whether the store keeps the draws too, for `Store.forecast`.
     progress : callable, optional
-        Called with a label, the number of forecasts done and their total, after each.
+        Called with a label, the number of forecasts done and their total, after each; `TimeLeft`
+        writes them with the time left.
 
     Raises
     ------
@@ -78,9 +96,13 @@ def run_backtest(
         When no origin remains, an origin starts no period, or a model's `repr` does not tell its
         settings (needed for the store).
     """
-    tasks, notes = _plan(models, series, origins, horizon, seed, draws)
+    if keep_draws and store is None:
+        raise ValueError("draws are kept in a store, and there is none")
+    data = _by_name(series)
+    settings = Task("", 0, date.min, horizon, seed, draws, blocks=tuple(blocks), window=window)
+    tasks, notes = _plan(models, data, origins, settings, refit_every)
     tell = progress or (lambda label, done, total: None)
-    keep = Store(Path(store), models, series) if store is not None else None
+    keep = None if store is None else Store(Path(store), models, data, judged, keep_draws)
     results: dict[int, pl.DataFrame] = {}
     if keep is not None:
         for place, task in enumerate(tasks):
@@ -89,55 +111,92 @@ def run_backtest(
     if results:
         tell(f"{len(results)} forecasts kept from before", len(results), len(tasks))
     todo = {place: task for place, task in enumerate(tasks) if place not in results}
-    for place, table in _carried_out(todo, models, series, executor):
+    for place, table, forecast in _carried_out(todo, models, data, judged, executor, keep_draws):
         results[place] = table
         if keep is not None and table["failure"].null_count() == table.height:
-            keep.save(tasks[place], table)
-        tell(f"{tasks[place].name} from {tasks[place].origin}", len(results), len(tasks))
+            keep.save(tasks[place], table, forecast)
+        tell(_label(tasks[place]), len(results), len(tasks))
     table = pl.concat([results[place] for place in range(len(tasks))])
-    failed = table["failure"].drop_nulls()
-    if len(failed):
-        notes.append(f"{len(failed)} of {len(tasks)} forecasts failed, the first with: {failed[0]}")
-    return Backtest(table, horizon, seed, (*notes, *_runaways(table)))
+    lost = table["failure"].drop_nulls()
+    if len(lost):
+        notes.append(f"{len(lost)} of {len(tasks)} forecasts failed, the first with: {lost[0]}")
+    cells = table.filter(pl.col("block").is_null())
+    sums = table.filter(pl.col("block").is_not_null()) if blocks else None
+    return Backtest(cells, horizon, seed, (*notes, *_runaways(cells)), sums)
+
+
+def _by_name(series: Data | Mapping[str, Data]) -> dict[str, Data]:
+    if not isinstance(series, Mapping):
+        return {"": series}
+    if not series or "" in series:
+        raise ValueError("a backtest of several series needs at least one, each with a name")
+    return dict(series)
+
+
+def _label(task: Task) -> str:
+    of = f" of {task.series}" if task.series else ""
+    return f"{task.name}{of} from {task.origin}"
 
 
 def _plan(
     models: Mapping[str, Forecaster],
-    series: CountSeries,
+    data: Mapping[str, Data],
     origins: Sequence[date],
-    horizon: int,
-    seed: int,
-    draws: int,
+    settings: Task,
+    refit_every: int,
 ) -> tuple[list[Task], list[str]]:
     """The forecasts to make, and in words which origins were left out."""
+    horizon, window = settings.horizon, settings.window
     if not models:
         raise ValueError("a backtest needs at least one model")
-    if horizon < 1 or draws < 2:
-        raise ValueError(f"horizon is at least 1 and draws 2, not {horizon} and {draws}")
+    if horizon < 1 or settings.draws < 2:
+        raise ValueError(f"horizon is at least 1 and draws 2, not {horizon} and {settings.draws}")
+    if refit_every < 1 or (window is not None and window < 1):
+        raise ValueError(f"refit_every and window are at least 1, not {refit_every} and {window}")
+    if settings.blocks and (min(settings.blocks) < 1 or sum(settings.blocks) > horizon):
+        raise ValueError(f"blocks of {list(settings.blocks)} do not fit a horizon of {horizon}")
+    tasks, notes = [], []
+    for place, (name, one) in enumerate(data.items()):
+        kept, left_out = _origins(_whole(one), origins, horizon)
+        notes += [f"{name}: {note}" if name else note for note in left_out]
+        for at, day in enumerate(kept):
+            fitted_on = kept[at - at % refit_every]
+            tasks += [
+                replace(
+                    settings,
+                    name=model,
+                    position=position,
+                    origin=day,
+                    series=name,
+                    place=place,
+                    fitted_on=None if fitted_on == day else fitted_on,
+                )
+                for position, model in enumerate(models)
+            ]
+    if not tasks:
+        raise ValueError("; ".join(notes) or "a backtest needs at least one origin")
+    return tasks, notes
+
+
+def _origins(
+    series: CountSeries, origins: Sequence[date], horizon: int
+) -> tuple[list[date], list[str]]:
+    """Origins that serve, and in words those that do not."""
     starts = {day: at for at, day in enumerate(series.edges.tolist())}
     days = sorted(set(origins))
     for day in days:
         if day not in starts and series.window.start <= day < series.window.end:
             raise ValueError(f"no {series.period} starts on the origin {day}")
-    place = {day: starts.get(day, -1) for day in days}
-    kept = [day for day in days if 0 < place[day] <= len(series) - horizon]
+    kept = [day for day in days if 0 < starts.get(day, -1) <= len(series) - horizon]
     early = [day for day in days if day <= series.window.start]
     late = [day for day in days if day not in kept and day not in early]
     whys = {
         "because nothing was known before them": early,
         f"because {horizon} {series.period}s from them are not all known": late,
     }
-    notes = [
+    return kept, [
         f"origins left out {why}: {', '.join(map(str, out))}" for why, out in whys.items() if out
     ]
-    if not kept:
-        raise ValueError("; ".join(notes) or "a backtest needs at least one origin")
-    tasks = [
-        Task(name, position, day, horizon, seed, draws)
-        for day in kept
-        for position, name in enumerate(models)
-    ]
-    return tasks, notes
 
 
 def _runaways(table: pl.DataFrame) -> list[str]:
@@ -149,56 +208,48 @@ def _runaways(table: pl.DataFrame) -> list[str]:
     ]
 
 
+def _whole(data: Data) -> CountSeries:
+    return data.latest if isinstance(data, Vintages) else data
+
+
+def _given(data: Data, task: Task, judged: str) -> Known:
+    if isinstance(data, Vintages):
+        return known_at(data.as_of(task.origin), task, data.judge(judged))
+    return known_at(data, task)
+
+
 def _carried_out(
     todo: Mapping[int, Task],
     models: Mapping[str, Forecaster],
-    series: CountSeries,
-    executor: Executor | None,
-) -> Iterator[tuple[int, pl.DataFrame]]:
+    data: Mapping[str, Data],
+    judged: str,
+    executor: Executor | int | None,
+    keep_draws: bool,
+) -> Iterator[tuple[int, pl.DataFrame, Forecast | None]]:
     """Carry out tasks, and give each one's table as soon as it is there."""
-    if executor is None:
-        for place, task in todo.items():
-            yield place, _carry_out(task, models[task.name], *_known_and_coming(series, task))
-        return
-    futures = {
-        executor.submit(
-            _carry_out, task, models[task.name], *_known_and_coming(series, task)
-        ): place
-        for place, task in todo.items()
-    }
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        for future in futures:
-            future.cancel()
+    shared = groups(todo)
+
+    def job(places: list[int]) -> Callable[[], Job]:
+        def arguments() -> Job:
+            tasks = [todo[place] for place in places]
+            # One that was carried on may come alone, the first of its fit being kept from before.
+            known = [_given(data[task.series], task, judged) for task in tasks]
+            return tasks, models[tasks[0].name], known, keep_draws
+
+        return arguments
+
+    jobs = {number: job(places) for number, places in enumerate(shared)}
+    for number, outcomes, error in completed(_job, jobs, executor):
+        places = shared[number]
+        if error is not None:
+            outcomes = [(failed(todo[place], error), None) for place in places]
+        for place, (table, forecast) in zip(places, outcomes, strict=True):
+            yield place, table, forecast
 
 
-def _known_and_coming(series: CountSeries, task: Task) -> tuple[CountSeries, FloatArray]:
-    """What was known before the origin, and what came, NaN where not watched in full."""
-    known, coming = series.split(task.origin)
-    observed = coming.counts[: task.horizon].astype(np.float64)
-    observed[coming.scale[: task.horizon] < 1 - 1e-9] = np.nan
-    return known, observed
-
-
-def _carry_out(
-    task: Task, model: Forecaster, known: CountSeries, observed: FloatArray
-) -> pl.DataFrame:
-    """Make one forecast and score it; whatever goes wrong in the model becomes a row."""
-    rng = np.random.default_rng(
-        np.random.SeedSequence([task.seed, task.position, task.origin.toordinal()])
-    )
-    try:
-        forecast = model.fit(known, rng=rng).forecast(task.horizon, rng, draws=task.draws)
-        scores = forecast.score(observed, LEVELS)
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        scores = pl.DataFrame({"failure": [reason]})
-    missing = [pl.lit(None, kind).alias(n) for n, kind in SCHEMA.items() if n not in scores.columns]
-    return (
-        scores.with_columns(missing)
-        .with_columns(model=pl.lit(task.name), origin=pl.lit(task.origin))
-        .select(*SCHEMA)
-        .cast(SCHEMA)  # type: ignore[arg-type]
-    )
+def _job(
+    tasks: Sequence[Task], model: Forecaster, known: Sequence[Known], keep_draws: bool
+) -> list[tuple[pl.DataFrame, Forecast | None]]:
+    """Carry out the tasks of one fit; the draws travel back only where they are wanted."""
+    found = carry_out(tasks, model, known)
+    return [(table, forecast if keep_draws else None) for table, forecast in found]

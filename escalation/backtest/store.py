@@ -1,13 +1,13 @@
 """Finished forecasts kept on disk, so that an interrupted backtest goes on where it stopped."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,40 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from escalation.backtest.tasks import Task
+from escalation.backtest.vintages import Vintages
+from escalation.forecast import Forecast
 from escalation.series import CountSeries
 
 
-@dataclass(frozen=True)
-class Task:
-    """One forecast to make: by which model, from when, how."""
-
-    name: str
-    position: int
-    origin: date
-    horizon: int
-    seed: int
-    draws: int
-
-
 class Store:
-    """Finished forecasts in a folder, one Parquet file each, under a key of all that made them."""
+    """Finished forecasts in a folder: scores in one Parquet file each, under a key of all inputs.
 
-    def __init__(self, folder: Path, models: Mapping[str, object], series: CountSeries) -> None:
-        self.folder = folder
+    Parameters
+    ----------
+    folder : Path
+    models : mapping of str to model
+    data : mapping of str to CountSeries or Vintages
+    judged : str
+        By which vintage forecasts are judged.
+    keep_draws : bool
+        Whether the draws are kept as well, beside the scores.
+
+    Raises
+    ------
+    ValueError
+        When a model's `repr` does not tell its settings.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        models: Mapping[str, object],
+        data: Mapping[str, CountSeries | Vintages],
+        judged: str = "latest",
+        keep_draws: bool = False,
+    ) -> None:
+        self.folder, self.judged, self.keep_draws = folder, judged, keep_draws
         self.settings = {name: repr(model) for name, model in models.items()}
         for name, settings in self.settings.items():
             if re.search(r" at 0x[0-9a-f]+", settings):
@@ -42,40 +56,80 @@ class Store:
                     f"model {name!r} cannot be kept in a store: its repr, {settings}, "
                     f"does not tell its settings"
                 )
-        digest = hashlib.sha256()
-        for array in (series.counts, series.exposure, series.edges.astype(np.int64)):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(repr((series.names, series.window, series.period)).encode())
-        self.data = digest.hexdigest()
+        self.data = {name: fingerprint(one) for name, one in data.items()}
         folder.mkdir(parents=True, exist_ok=True)
 
     def load(self, task: Task) -> pl.DataFrame | None:
         """The kept scores of a task, if there."""
         path = self._path(task)
-        return (
-            pl.read_parquet(path).with_columns(model=pl.lit(task.name)) if path.exists() else None
-        )
+        if not path.exists() or (self.keep_draws and not path.with_suffix(".npz").exists()):
+            return None
+        names = {"model": pl.lit(task.name), "series": pl.lit(task.series)}
+        return pl.read_parquet(path).with_columns(**names)
 
-    def save(self, task: Task, table: pl.DataFrame) -> None:
-        """Keep the scores of a task, whole or not at all."""
-        handle, draft = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".draft")
-        os.close(handle)
-        try:
-            table.write_parquet(draft)
-            os.replace(draft, self._path(task))
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+    def save(self, task: Task, table: pl.DataFrame, forecast: Forecast | None = None) -> None:
+        """Keep the scores of a task, and its draws where they are wanted; whole or not at all."""
+        path = self._path(task)
+        if self.keep_draws and forecast is not None:
+            draws = forecast.draws
+            whole = np.isfinite(draws).all() and draws.max(initial=0) < 2**31
+            kept = draws.astype(np.int32) if whole else draws
+            write(path.with_suffix(".npz"), lambda draft: _compressed(draft, kept))
+        write(path, table.write_parquet)
+
+    def draws(self, task: Task) -> np.ndarray:
+        """The kept draws (n, H, K) of a task.
+
+        Raises
+        ------
+        ValueError
+            Where there are none.
+        """
+        path = self._path(task).with_suffix(".npz")
+        if not path.exists():
+            raise ValueError(f"no draws of {task.name} from {task.origin} are kept in the store")
+        with np.load(path) as kept:
+            return np.asarray(kept["draws"], dtype=np.float64)
 
     def _path(self, task: Task) -> Path:
         what: dict[str, Any] = {
             "version": _version(),
             "model": self.settings[task.name],
-            "data": self.data,
+            "data": self.data[task.series],
             "task": [task.position, str(task.origin), task.horizon, task.seed, task.draws],
+            "more": [task.place, str(task.fitted_on), task.blocks, task.window, self.judged],
         }
         key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         return self.folder / f"{key[:32]}.parquet"
+
+
+def fingerprint(data: CountSeries | Vintages) -> str:
+    """What tells one series, or the vintages of one, from every other."""
+    if isinstance(data, Vintages):
+        parts = [f"{day} {fingerprint(series)}" for day, series in data.series.items()]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for array in (data.counts, data.exposure, data.edges.astype(np.int64)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(repr((data.names, data.window, data.period)).encode())
+    return digest.hexdigest()
+
+
+def write(path: Path, how: Callable[[Any], object]) -> None:
+    """Write a file whole or not at all: under a temporary name, then renamed."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".draft")
+    os.close(handle)
+    try:
+        how(draft)
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def _compressed(draft: str, draws: np.ndarray) -> None:
+    with open(draft, "wb") as file:
+        np.savez_compressed(file, draws=draws)
 
 
 def _version() -> str:

@@ -35,6 +35,8 @@ SCHEMA = {
     ),
     **dict.fromkeys(("pit_low", "pit_high", "capped"), pl.Float64),
     "failure": pl.String,
+    "series": pl.String,
+    "block": pl.Int64,
 }
 """Columns of a backtest's table."""
 
@@ -71,21 +73,28 @@ class Backtest:
         `SCHEMA`: `origin` is the first day that was not known, `step` 1 the first period after it
         and `date` that period's first day; scores and intervals as in `Forecast.score`, null where
         the period was not watched in full. A forecast that failed is one row, with the reason in
-        `failure` and everything else null.
+        `failure` and everything else null. `series` names one of several ("" where there is one).
     horizon : int
         Periods of each forecast.
     seed : int
         The seed of its randomness.
     notes : tuple of str
         In words: origins left out, and forecasts that failed.
+    sums : polars.DataFrame, optional
+        The same columns for sums over blocks of the horizon: `step` is the first period of the
+        block and `block` the number of its periods.
     """
 
     table: pl.DataFrame
     horizon: int
     seed: int
     notes: tuple[str, ...] = ()
+    sums: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
+        later = {"series": pl.lit(""), "block": pl.lit(None, pl.Int64)}
+        more = {name: value for name, value in later.items() if name not in self.table.columns}
+        object.__setattr__(self, "table", self.table.with_columns(**more))
         missing = set(SCHEMA) - set(self.table.columns)
         if missing:
             raise ValueError(f"a backtest's table lacks the columns {', '.join(sorted(missing))}")
@@ -101,12 +110,38 @@ class Backtest:
         """The streams, the sum last."""
         return tuple(self.table["stream"].drop_nulls().unique(maintain_order=True))
 
+    def of_sums(self) -> "Backtest":
+        """The scores of the sums over blocks of the horizon, as a backtest of their own.
+
+        Raises
+        ------
+        ValueError
+            Where no sums were scored.
+        """
+        if self.sums is None:
+            raise ValueError("no sums were scored: give run_backtest the sizes of the blocks")
+        return replace(self, table=self.sums, sums=None)
+
+    def of_series(self, name: str) -> "Backtest":
+        """The part on one of several series.
+
+        Raises
+        ------
+        ValueError
+            For a name that is not among them.
+        """
+        names = self.table["series"].unique(maintain_order=True).to_list()
+        if name not in names:
+            raise ValueError(f"no series {name!r} in this backtest; there are {names}")
+        sums = None if self.sums is None else self.sums.filter(series=name)
+        return replace(self, table=self.table.filter(series=name), sums=sums)
+
     @property
     def failures(self) -> pl.DataFrame:
-        """The forecasts that failed: model, origin, failure."""
-        return self.table.filter(pl.col("failure").is_not_null()).select(
-            "model", "origin", "failure"
-        )
+        """The forecasts that failed: model, series (of several), origin, failure."""
+        failed = self.table.filter(pl.col("failure").is_not_null())
+        several = ["series"] if (failed["series"] != "").any() else []
+        return failed.select("model", *several, "origin", "failure")
 
     def skill(
         self,
@@ -263,7 +298,10 @@ class Backtest:
         if not isinstance(other, Backtest):
             return NotImplemented
         same = (self.horizon, self.seed, self.notes) == (other.horizon, other.seed, other.notes)
-        return same and self.table.equals(other.table)
+        sums = (self.sums is None) == (other.sums is None)
+        if sums and self.sums is not None and other.sums is not None:
+            sums = self.sums.equals(other.sums)
+        return same and sums and self.table.equals(other.table)
 
     __hash__ = None  # type: ignore[assignment]  # holds a table
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from escalation.backtest import Backtest, run_backtest
-from escalation.backtest.rolling import Forecaster
+from escalation.backtest.tasks import Forecaster
 from escalation.baselines import Climatology, Conflictology, Persistence, SeasonalGLM
 from escalation.fit import Estimator, Fit
 from escalation.run.tasks import Tell, generator, sequence, silent
