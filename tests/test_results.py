@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from escalation import results as module
+from escalation.results import archive as module
 from escalation.results import Results
 from escalation.run import run
 from escalation.study import Study
@@ -84,7 +84,7 @@ class Stranger:
 
 def test_a_noun_that_is_not_listed_is_refused() -> None:
     with pytest.raises(TypeError, match="Stranger"):
-        module._encode(Stranger(1), {})
+        module.encode(Stranger(1), {}, {})
 
 
 plain = st.recursive(
@@ -106,8 +106,8 @@ plain = st.recursive(
 @given(plain)
 def test_plain_values_come_back(value: object) -> None:
     parts: dict[str, bytes] = {}
-    tree = module._encode(value, parts)
-    back = module._decode(tree, parts)
+    tree = module.encode(value, parts, {})
+    back = module.decode(tree, parts, {})
     assert back == value
     assert repr(back) == repr(value)
 
@@ -115,7 +115,7 @@ def test_plain_values_come_back(value: object) -> None:
 @given(arrays(st.sampled_from([np.float64, np.int64, np.bool_, "M8[D]"]), (2, 3)))
 def test_arrays_come_back(value: np.ndarray) -> None:
     parts: dict[str, bytes] = {}
-    back = module._decode(module._encode(value, parts), parts)
+    back = module.decode(module.encode(value, parts, {}), parts, {})
     assert back.dtype == value.dtype
     np.testing.assert_array_equal(back, value)
 
@@ -126,8 +126,8 @@ def test_tables_and_odd_numbers_come_back() -> None:
         {"a": [1, None], "b": ["=1+1", ""], "c": [date(2020, 1, 1), None], "d": [[1.0], [np.inf]]}
     )
     value = {"frame": frame, "inf": -np.inf, "path": Path("a/b"), "number": np.int64(3)}
-    back = module._decode(module._encode(value, parts), parts)
+    back = module.decode(module.encode(value, parts, {}), parts, {})
     assert back["frame"].equals(frame)
     assert back["frame"].schema == frame.schema
     assert (back["inf"], back["path"], back["number"]) == (-np.inf, Path("a/b"), 3)
-    assert np.isnan(module._decode(module._encode(np.nan, parts), parts))
+    assert np.isnan(module.decode(module.encode(np.nan, parts, {}), parts, {}))

@@ -4,8 +4,9 @@ from escalation.checks.calibration import Calibration, calibrate, ecdf_bands, un
 from escalation.checks.comparison import Comparison, compare, compare_leave_one_out
 from escalation.checks.counts import pearson
 from escalation.checks.deterrence import deterrence
-from escalation.checks.finding import Finding, Findings
-from escalation.checks.general import check, identified
+from escalation.checks.finding import STATUSES, Finding, Findings
+from escalation.checks.general import check, convergence, identified
+from escalation.checks.nowcast import late_findings
 from escalation.checks.predictive import (
     PredictiveCheck,
     PriorPredictive,
@@ -14,10 +15,12 @@ from escalation.checks.predictive import (
     prior_predictive,
 )
 from escalation.checks.sensitivity import Sensitivity, power_scaling, sensitivity
+from escalation.checks.severity import deaths_findings
 from escalation.checks.shared_shock import shared_shock
 from escalation.checks.unrecorded import Unrecorded, unrecorded
 
 __all__ = [
+    "STATUSES",
     "Calibration",
     "Comparison",
     "Finding",
@@ -30,9 +33,12 @@ __all__ = [
     "check",
     "compare",
     "compare_leave_one_out",
+    "convergence",
+    "deaths_findings",
     "deterrence",
     "ecdf_bands",
     "identified",
+    "late_findings",
     "pearson",
     "power_scaling",
     "predictive_check",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -54,13 +55,43 @@ class NowcastFit(Fit):
         return out
 
     def completed(
-        self, rng: np.random.Generator | None = None, draws: int = 20
+        self,
+        rng: np.random.Generator | None = None,
+        draws: int = 20,
+        series: CountSeries | None = None,
     ) -> tuple[CountSeries, ...]:
-        """Series of counts with a draw of the totals each, to fit a model of counts to.
+        """Series of counts with a draw of what is not reported each, to fit a model of counts to.
 
         `fit_over_nowcasts` fits a model to each of them and pools.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator, optional
+            Seeded with 0 if not given.
+        draws : int
+        series : CountSeries, optional
+            A longer one of what was reported, of the same streams and periods, whose last periods
+            are completed; that of the triangle if not given.
         """
-        return tuple(self.triangle.series(one) for one in self.totals(rng, draws))
+        return self._added(self.unreported(rng, draws), series)
+
+    def _added(self, unreported: FloatArray, series: CountSeries | None) -> tuple[CountSeries, ...]:
+        """The series with each of the numbers (n, T, K) added to its last periods."""
+        triangle = self.triangle
+        base = triangle.series() if series is None else series
+        at = int(np.searchsorted(base.edges, triangle.edges[0]))
+        edges = base.edges[at : at + len(triangle) + 1]
+        if base.names != triangle.names or not np.array_equal(edges, triangle.edges):
+            raise ValueError(
+                f"a series to complete must have the streams and periods of {triangle!r}, "
+                f"got {base!r}"
+            )
+        out = []
+        for one in unreported:
+            counts = np.array(base.counts)
+            counts[at : at + len(triangle)] += one.astype(np.int64)
+            out.append(replace(base, counts=counts))
+        return tuple(out)
 
     def table(
         self,
@@ -126,6 +157,44 @@ class NowcastFit(Fit):
         return pl.DataFrame(rows)
 
 
+def fits_over_nowcasts(
+    model: Model,
+    nowcast: NowcastFit,
+    *,
+    engine: Engine | None = None,
+    fits: int = 20,
+    rng: np.random.Generator | None = None,
+    series: CountSeries | None = None,
+) -> tuple[Fit, ...]:
+    """Fit a model of counts to several draws of the completed series; see `fit_over_nowcasts`.
+
+    Forecasts of the single fits together carry the uncertainty of the last counts too.
+    """
+    if fits < 2:
+        raise ValueError(f"at least 2 fits are needed to compare them, got {fits}")
+    rng = np.random.default_rng(0) if rng is None else rng
+    return tuple(model.fit(one, engine, rng) for one in nowcast.completed(rng, fits, series))
+
+
+def pooled_over_nowcasts(
+    found: Sequence[Fit],
+    nowcast: NowcastFit,
+    rng: np.random.Generator | None = None,
+    series: CountSeries | None = None,
+) -> Fit:
+    """The draws of all fits together, over the series of mean counts (rounded)."""
+    middle = np.rint(nowcast.unreported(rng).mean(axis=0, keepdims=True))
+    usual = found[0]
+    return replace(
+        usual,
+        series=nowcast._added(middle, series)[0],
+        draws={name: np.concatenate([one.draws[name] for one in found]) for name in usual.draws},
+        estimate={n: np.mean([one.estimate[n] for one in found], axis=0) for n in usual.estimate},
+        log_likelihood=float(np.mean([one.log_likelihood for one in found])),
+        diagnostics={**usual.diagnostics, "fits over nowcasts": len(found)},
+    )
+
+
 def fit_over_nowcasts(
     model: Model,
     nowcast: NowcastFit,
@@ -133,13 +202,14 @@ def fit_over_nowcasts(
     engine: Engine | None = None,
     fits: int = 20,
     rng: np.random.Generator | None = None,
+    series: CountSeries | None = None,
 ) -> Fit:
     """Fit a model of counts to several draws of the completed series, and pool with equal weight.
 
-    The draws of all fits stand together over the series of mean totals (rounded), so that
+    The draws of all fits stand together over the series of mean counts (rounded), so that
     parameters carry the uncertainty of what was not reported. A forecast starts from that one
     series: its spread over the last counts is that of the parameters alone; to carry both, add the
-    forecasts of fits to single draws of `NowcastFit.completed`.
+    forecasts of `fits_over_nowcasts`.
 
     Parameters
     ----------
@@ -152,22 +222,13 @@ def fit_over_nowcasts(
         At least 2.
     rng : numpy.random.Generator, optional
         Seeded with 0 if not given.
+    series : CountSeries, optional
+        A longer one of what was reported, whose last periods are completed.
 
     References
     ----------
     Rubin (1987), Multiple Imputation for Nonresponse in Surveys, section 3.1.
     """
-    if fits < 2:
-        raise ValueError(f"at least 2 fits are needed to compare them, got {fits}")
     rng = np.random.default_rng(0) if rng is None else rng
-    found = [model.fit(one, engine, rng) for one in nowcast.completed(rng, fits)]
-    middle = np.rint(nowcast.totals(rng).mean(axis=0)).astype(np.int64)
-    usual = found[0]
-    return replace(
-        usual,
-        series=nowcast.triangle.series(middle),
-        draws={name: np.concatenate([one.draws[name] for one in found]) for name in usual.draws},
-        estimate={n: np.mean([one.estimate[n] for one in found], axis=0) for n in usual.estimate},
-        log_likelihood=float(np.mean([one.log_likelihood for one in found])),
-        diagnostics={**usual.diagnostics, "fits over nowcasts": fits},
-    )
+    found = fits_over_nowcasts(model, nowcast, engine=engine, fits=fits, rng=rng, series=series)
+    return pooled_over_nowcasts(found, nowcast, rng, series)

@@ -43,7 +43,10 @@ def run_info(study: Study, data_hash: str, incidents_path: str | Path | None) ->
 def cache_key(info: RunInfo) -> str:
     """Name of the cache entry: data, study, versions and this package's own source."""
     digest = hashlib.sha256()
-    for part in (info.data_hash, info.study_hash, info.version, *sorted(info.versions.items())):
+    for part in (
+        info.data_hash, info.study_hash, info.version, *sorted(info.versions.items()),
+        *sorted(info.files.items()),
+    ):  # fmt: skip
         digest.update(repr(part).encode())
     package = Path(__file__).parents[1]
     for file in sorted(package.rglob("*.py")):

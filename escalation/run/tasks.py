@@ -9,7 +9,10 @@ from escalation.study import Study
 Tell = Callable[[str, int, int], None]
 """Called with a label, how much is done, and of how much."""
 
-TASKS = ("fit", "alternatives", "forecast", "last", "backtest", "checks", "simulate")
+TASKS = (
+    "fit", "alternatives", "forecast", "last", "backtest", "checks", "simulate", "severity",
+    "nowcast",
+)  # fmt: skip
 """Each draws numbers of its own: neither their order nor the number of workers changes a figure."""
 
 

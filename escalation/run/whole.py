@@ -1,16 +1,29 @@
 """Run a study, from incidents to results, and keep what was found in a cache."""
 
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
-from escalation.checks import Finding, Findings, check, identified
+from escalation.checks import (
+    STATUSES,
+    Finding,
+    Findings,
+    check,
+    convergence,
+    deaths_findings,
+    identified,
+    late_findings,
+)
+from escalation.fit import Fit
 from escalation.incidents import Incidents
-from escalation.results import Results, RunInfo
+from escalation.results import NowcastResults, Results, RunInfo
 from escalation.run.alternatives import backgrounds
 from escalation.run.cache import cache_key, run_info
-from escalation.run.refits import refit, track_record
+from escalation.run.deaths import deaths
+from escalation.run.late import closed, headline, last_periods, report_files
+from escalation.run.refits import origins, refit, track_record
 from escalation.run.simulation import truth
 from escalation.run.tasks import Tell, generator, silent, told
 from escalation.series import CountSeries
@@ -28,6 +41,8 @@ def run(
     executor: Executor | None = None,
 ) -> Results:
     """Run a study: read, fit, ask again under other backgrounds, forecast, backtest, check.
+
+    Where the study asks for it, with the deaths to come, and with what is not reported yet.
 
     Parameters
     ----------
@@ -49,7 +64,8 @@ def run(
     DataError
         If the incidents cannot be read.
     ValueError
-        If the incidents are too few, or too short a series, for the study.
+        If the incidents are too few, or too short a series, for the study; or have no deaths
+        where the study asks for them.
     """
     tell = progress or silent
     path = Path(incidents_path) if incidents_path is not None else study.incidents_path
@@ -58,6 +74,7 @@ def run(
         strict=strict,
     )  # fmt: skip
     info = run_info(study, incidents.provenance.sha256, incidents_path)
+    info = replace(info, files=report_files(study))
     saved = Path(cache) / f"{cache_key(info)}.zip" if cache is not None else None
     if saved is not None and saved.is_file():
         try:
@@ -70,7 +87,12 @@ def run(
         incidents, study.streams, study.specification.period, study.actors
     )
     store = saved.with_suffix(".backtest") if saved is not None else None
-    results = _found(study, incidents, series, info, tell, store, executor)
+    nowcast = None
+    if (section := study.nowcast) is not None:
+        nowcast = told(tell, "Nowcast", lambda: last_periods(
+            study, section, incidents, path, series, strict
+        ))  # fmt: skip
+    results = _found(study, incidents, series, nowcast, info, tell, store, executor)
     if saved is not None and store is not None:
         results.save(saved)
         shutil.rmtree(store)
@@ -80,32 +102,35 @@ def run(
 def _found(
     study: Study,
     incidents: Incidents,
-    series: CountSeries,
+    recorded: CountSeries,
+    nowcast: NowcastResults | None,
     info: RunInfo,
     tell: Tell,
     store: Path | None,
     executor: Executor | None,
 ) -> Results:
     horizon = study.forecast.horizon
-    if len(series) <= horizon + study.specification.lags:
+    known = closed(recorded, nowcast)
+    if len(known) <= horizon + study.specification.lags:
         raise ValueError(
-            f"{len(series)} {series.period}s are too few for a horizon of {horizon} and "
+            f"{len(known)} {known.period}s are too few for a horizon of {horizon} and "
             f"{study.specification.lags} lags"
         )
-    fit = told(tell, f"Fit ({study.specification.engine})", lambda: study.model().fit(
-        series, engine=study.engine(), rng=generator(study, "fit")
-    ))  # fmt: skip
+    fit, forecast, fits = told(
+        tell, f"Fit ({study.specification.engine})", lambda: headline(study, recorded, nowcast)
+    )
     dynamics = fit.dynamics()
-    alternatives = backgrounds(study, series, dynamics, tell)
-    forecast = told(tell, "Forecast", lambda: fit.forecast(
-        horizon, generator(study, "forecast"), draws=study.forecast.draws
-    ))  # fmt: skip
-    origin = series.edges[len(series) - horizon].item()
-    past, came = series.split(origin)
+    alternatives = backgrounds(study, fit.series, dynamics, tell)
+    past, came = known.split(known.edges[len(known) - horizon].item())
     last_forecast = told(tell, "Last forecast", lambda: refit(study, past).forecast(
         horizon, generator(study, "last"), draws=study.forecast.draws
     ))  # fmt: skip
-    backtest = track_record(study, series, tell, store, executor)
+    backtest = track_record(study, known, tell, store, executor)
+    severity = None
+    if (section := study.severity) is not None:
+        severity = told(tell, "Deaths", lambda: deaths(
+            study, section, incidents, forecast, last_forecast, origins(study, known)
+        ))  # fmt: skip
     findings = told(
         tell,
         "Checks",
@@ -117,10 +142,15 @@ def _found(
             backtest=backtest,
         ),
     )
+    items = (*agreed(findings, fits), named(study, incidents))
+    if severity is not None:
+        items += deaths_findings(severity.fit, severity.exceedances)
+    if nowcast is not None:
+        items += late_findings(nowcast.fit, recorded, completed=len(fits) > 1)
     return Results(
         study=study,
         incidents=incidents,
-        series=series,
+        series=fit.series,
         fit=fit,
         dynamics=dynamics,
         alternatives=alternatives,
@@ -129,9 +159,22 @@ def _found(
         last_forecast=last_forecast,
         last_observed=came.counts,
         backtest=backtest,
-        findings=Findings((*findings.items, named(study, incidents))),
+        findings=Findings(items),
         truth=truth(study),
         run=info,
+        severity=severity,
+        nowcast=nowcast,
+    )
+
+
+def agreed(findings: Findings, fits: Sequence[Fit]) -> tuple[Finding, ...]:
+    """The findings, that on convergence of the worst of several fits."""
+    if len(fits) == 1:
+        return findings.items
+    worst = max((convergence(one) for one in fits), key=lambda one: STATUSES.index(one.status))
+    text = f"Of {len(fits)} fits to completed series, the worst: {worst.text}"
+    return tuple(
+        replace(worst, text=text) if one.name == worst.name else one for one in findings.items
     )
 
 

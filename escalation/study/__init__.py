@@ -7,7 +7,10 @@ from escalation.study.sections import (
     Era,
     ForecastSection,
     ModelSection,
+    NowcastSection,
+    Release,
     ReportSection,
+    SeveritySection,
     Truth,
 )
 from escalation.study.study import Study
@@ -18,7 +21,10 @@ __all__ = [
     "Era",
     "ForecastSection",
     "ModelSection",
+    "NowcastSection",
+    "Release",
     "ReportSection",
+    "SeveritySection",
     "Study",
     "StudyError",
     "Truth",

@@ -4,7 +4,14 @@ from typing import Any
 
 from escalation.incidents import SCHEMA
 from escalation.study.parsing import unknown
-from escalation.study.sections import BacktestSection, DataSection, ModelSection, Truth
+from escalation.study.sections import (
+    BacktestSection,
+    DataSection,
+    ModelSection,
+    NowcastSection,
+    SeveritySection,
+    Truth,
+)
 from escalation.window import Window
 
 
@@ -55,6 +62,48 @@ def check_backtest(chosen: BacktestSection, data: DataSection) -> None:
         raise ValueError(
             f"key 'backtest.start': expected a day between {data.start} and {data.end}, "
             f"got {chosen.start}"
+        )
+
+
+def check_severity(chosen: SeveritySection) -> None:
+    """Fail where streams are pooled partially by an engine that cannot."""
+    if chosen.streams == "partial" and chosen.engine != "nuts":
+        raise ValueError(
+            "key 'severity.engine': severity.streams = 'partial' wants 'nuts', "
+            f"got '{chosen.engine}'"
+        )
+    if chosen.tail == "none" and chosen.threshold is not None:
+        raise ValueError("key 'severity.threshold': goes with severity.tail = 'pareto'")
+
+
+def check_nowcast(chosen: NowcastSection, model: ModelSection, data: DataSection) -> None:
+    """Fail where the dates of reports come from two places, or none that a source has."""
+    days = [each.day for each in chosen.releases]
+    if chosen.reports is not None and days:
+        raise ValueError("key 'nowcast.releases': goes without nowcast.reports")
+    if days and (len(days) < 2 or days != sorted(set(days))):
+        raise ValueError(
+            "key 'nowcast.releases': expected two or more, each of a later day than the one "
+            f"before, got {', '.join(map(str, days))}"
+        )
+    if days and not data.start < days[-1] < data.end:
+        raise ValueError(
+            f"key 'nowcast.releases[{len(days)}].day': expected a day between {data.start} and "
+            f"{data.end}, got {days[-1]}"
+        )
+    if chosen.reports is None and not days and data.source != "table":
+        raise ValueError(
+            f"missing key 'nowcast.reports' or 'nowcast.releases': incidents of source "
+            f"'{data.source}' have no dates of reports"
+        )
+    if chosen.weekday and model.period != "day":
+        raise ValueError(
+            f"key 'nowcast.weekday': goes with model.period = 'day', got '{model.period}'"
+        )
+    if chosen.periods <= chosen.longest:
+        raise ValueError(
+            f"key 'nowcast.periods': expected more than nowcast.longest ({chosen.longest}), "
+            f"got {chosen.periods}"
         )
 
 

@@ -20,7 +20,9 @@ from escalation.study.sections import (
     ForecastSection,
     ModelSection,
     Natural,
+    NowcastSection,
     ReportSection,
+    SeveritySection,
     Truth,
 )
 
@@ -40,6 +42,8 @@ _SECTIONS: dict[str, Any] = {
     "model": ModelSection,
     "forecast": ForecastSection,
     "backtest": BacktestSection,
+    "severity": SeveritySection,
+    "nowcast": NowcastSection,
     "eras": tuple[Era, ...],
     "report": ReportSection,
     "truth": Truth,

@@ -78,6 +78,80 @@ class BacktestSection:
 
 
 @dataclass(frozen=True)
+class SeveritySection:
+    """``[severity]``: the law of deaths per incident, and which numbers of deaths matter.
+
+    ``tail``, ``threshold``, ``deaths``, ``streams`` and ``tails`` are those of `Severity`.
+
+    Attributes
+    ----------
+    memory : int or None
+        Days of past that the law is learned from; the whole window if None.
+    longest : int or None
+        Records that span more days are left out.
+    at_least : tuple of int
+        Deaths in a block of periods whose probability is given.
+    """
+
+    tail: Literal["pareto", "none"] = "pareto"
+    threshold: Count | None = None
+    deaths: Literal["interval", "best", "low", "high"] = "interval"
+    streams: Literal["stream", "shared", "partial"] = "stream"
+    tails: Literal["shared", "stream"] = "shared"
+    memory: Count | None = None
+    longest: Count | None = None
+    at_least: tuple[Count, ...] = (10, 100)
+    engine: Literal["laplace", "nuts", "maximum likelihood"] = "laplace"
+    draws: Count = 1000
+
+
+@dataclass(frozen=True)
+class Release:
+    """One of ``[[nowcast.releases]]``: a file of incidents, and the last day it tells of."""
+
+    day: date
+    path: str
+
+
+@dataclass(frozen=True)
+class NowcastSection:
+    """``[nowcast]``: when incidents were reported, and what is made of it.
+
+    Dates of reports stand in the column ``report`` of the incidents file; or in a table of their
+    own, ``reports``, with columns ``event``, ``report`` and ``stream``; or follow from successive
+    ``releases`` of the incidents. ``delays``, ``pace``, ``momentum`` and ``weekday`` are those of
+    `Nowcast`.
+
+    Attributes
+    ----------
+    periods : int
+        The last periods that rates and delays are learned from.
+    longest : int
+        Periods after which a report counts no more.
+    complete : bool
+        Whether the headline model is fitted to series that the nowcast completes.
+    fits : int
+        To how many of them.
+    """
+
+    reports: str | None = None
+    releases: tuple[Release, ...] = ()
+    event: str = "event"
+    report: str = "report"
+    stream: str = "stream"
+    periods: Annotated[int, msgspec.Meta(ge=3)] = 52
+    longest: Count = 8
+    delays: Literal["shared", "stream"] = "shared"
+    pace: bool = True
+    momentum: bool = False
+    weekday: bool = False
+    engine: Literal["laplace", "nuts"] = "laplace"
+    draws: Count = 1000
+    complete: bool = False
+    fits: Annotated[int, msgspec.Meta(ge=2)] = 20
+
+
+@dataclass(frozen=True)
 class Era:
     """One of ``[[eras]]``: a named day that figures mark."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from escalation.study.checks import (
     check_backtest,
     check_data,
     check_model,
+    check_nowcast,
+    check_severity,
     check_streams,
     check_truth,
 )
@@ -27,7 +29,9 @@ from escalation.study.sections import (
     Era,
     ForecastSection,
     ModelSection,
+    NowcastSection,
     ReportSection,
+    SeveritySection,
     Truth,
 )
 from escalation.window import Window
@@ -42,7 +46,8 @@ class Study:
     """One study: where incidents come from, what is modelled, and what is asked.
 
     Usually read with `from_toml`. ``specification`` is the file's ``[model]`` table;
-    `model` makes the model noun of it.
+    `model` makes the model noun of it. Without ``severity`` and ``nowcast`` nothing is said of
+    deaths to come and of incidents that are not reported yet.
 
     Raises
     ------
@@ -58,6 +63,8 @@ class Study:
     specification: ModelSection = field(default_factory=ModelSection)
     forecast: ForecastSection = field(default_factory=ForecastSection)
     backtest: BacktestSection = field(default_factory=BacktestSection)
+    severity: SeveritySection | None = None
+    nowcast: NowcastSection | None = None
     eras: tuple[Era, ...] = ()
     report: ReportSection = field(default_factory=ReportSection)
     truth: Truth | None = None
@@ -69,6 +76,10 @@ class Study:
         check_streams(self.names)
         check_model(self.specification, self.names)
         check_backtest(self.backtest, self.data)
+        if self.severity is not None:
+            check_severity(self.severity)
+        if self.nowcast is not None:
+            check_nowcast(self.nowcast, self.specification, self.data)
         if self.truth is not None:
             check_truth(self.truth, self.specification, len(self.streams))
 
@@ -105,8 +116,12 @@ class Study:
     @property
     def incidents_path(self) -> Path:
         """Where the incidents lie unless another file is put in: relative to the study file."""
+        return self.beside(self.data.path)
+
+    def beside(self, path: str) -> Path:
+        """Where a file lies that the study names: relative to the study file."""
         folder = self.path.parent if self.path is not None else Path()
-        return folder / self.data.path
+        return folder / path
 
     @property
     def backtest_start(self) -> date:
@@ -142,24 +157,26 @@ class Study:
             lags=chosen.lags,
         )
 
-    def engine(self) -> Engine:
-        """Make the engine of the headline fit."""
+    def engine(
+        self, section: ModelSection | SeveritySection | NowcastSection | None = None
+    ) -> Engine:
+        """Make the engine of a fit: of the headline's, or of the section's that is given."""
         from escalation.engines import NUTS, Laplace, MaximumLikelihood
 
-        chosen = self.specification
+        chosen = section or self.specification
         if chosen.engine == "nuts":
-            return NUTS(draws=chosen.draws, tune=chosen.tune, chains=chosen.chains)
+            model = self.specification
+            return NUTS(draws=chosen.draws, tune=model.tune, chains=model.chains)
         if chosen.engine == "laplace":
             return Laplace(draws=chosen.draws)
         return MaximumLikelihood(draws=chosen.draws)
 
-    def quick_engine(self) -> Engine:
-        """Make the engine of refits: with the priors if the headline fit has them."""
-        from escalation.engines import Laplace, MaximumLikelihood
-
-        if self.specification.engine == "maximum likelihood":
-            return MaximumLikelihood(draws=self.specification.draws)
-        return Laplace(draws=self.specification.draws)
+    def quick_engine(self, section: SeveritySection | None = None) -> Engine:
+        """Make the engine of refits: with the priors if the fit has them."""
+        chosen = section or self.specification
+        if chosen.engine == "nuts":
+            chosen = replace(chosen, engine="laplace")
+        return self.engine(chosen)
 
     def hash(self) -> str:
         """SHA-256 of what the study says; layout, comments and the file's place do not count."""

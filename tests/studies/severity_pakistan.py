@@ -20,7 +20,7 @@ from escalation.background import Background
 from escalation.counts import EndemicEpidemic
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.series import CountSeries
-from escalation.severity import DeathRecords, Severity, SeverityFit
+from escalation.severity import DeathRecords, Severity, SeverityFit, exact_test
 from escalation.severity.law import survival
 from escalation.streams import Stream
 from escalation.study import Study
@@ -33,18 +33,6 @@ ENGINE = Laplace(draws=1000)
 LONGEST = 31
 #: How many past years the monthly law may look at.
 YEARS = (1, 2, 3, 100)
-
-
-def exact_test(observed: int, chances: np.ndarray) -> float:
-    """Two-sided p-value of a sum of independent events with their own probabilities.
-
-    The probabilities of all numbers that are no likelier than the observed one, summed: with equal
-    chances the exact binomial test.
-    """
-    law = np.ones(1)
-    for chance in chances:
-        law = np.convolve(law, [1 - chance, chance])
-    return float(min(1.0, law[law <= law[observed] * (1 + 1e-7)].sum()))
 
 
 def streams() -> tuple[list[Stream], object]:

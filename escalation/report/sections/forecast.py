@@ -16,6 +16,7 @@ from escalation.report.wording import (
     joined,
     number_word,
     percent,
+    sentence,
     short,
     short_day,
 )
@@ -37,15 +38,23 @@ class ForecastSection(Section):
 
     def blocks(self, results: Results) -> list[Block]:
         """Fans by four, then the table."""
-        streams = range(len(results.forecast.names))
-        groups = [list(streams)[n : n + PER_FIGURE] for n in range(0, len(streams), PER_FIGURE)]
-        return [*(fans(results, group) for group in groups), *block_tables(results)]
+        forecast, thresholds = results.forecast, results.study.forecast.thresholds
+        return [
+            *fans(forecast, thresholds),
+            block_table(forecast, thresholds, escalation_words(results)),
+        ]
 
 
-def fans(results: Results, group: list[int]) -> Figure:
+def fans(forecast: Forecast, thresholds: tuple[int, ...], what: str = "incidents") -> list[Figure]:
+    """Fans of the streams, four a figure."""
+    streams = list(range(len(forecast.names)))
+    groups = [streams[n : n + PER_FIGURE] for n in range(0, len(streams), PER_FIGURE)]
+    return [_fans(forecast, group, thresholds, what) for group in groups]
+
+
+def _fans(forecast: Forecast, group: list[int], thresholds: tuple[int, ...], what: str) -> Figure:
     """Up to four streams, one below the other."""
-    forecast, period = results.forecast, results.series.period
-    thresholds = results.study.forecast.thresholds
+    period = forecast.period
     peaks = np.maximum(
         forecast.recent[-PAST:].max(axis=0, initial=0),
         np.minimum(forecast.quantile(0.975).max(axis=0), 1e6),
@@ -66,7 +75,7 @@ def fans(results: Results, group: list[int]) -> Figure:
             right.set_title("in sum")
         for ax in (left, right):
             ax.tick_params(labelbottom=n == len(group) - 1)
-    drawing.supylabel(f"incidents a {period}", fontsize=9)
+    drawing.supylabel(f"{what} a {period}", fontsize=9)
     scale = "One scale." if together else "Each panel has its own scale."
     ends = forecast.blocks([len(forecast.edges) - 1]).interval(0.8)[:, 0]
     sums = joined(
@@ -76,10 +85,10 @@ def fans(results: Results, group: list[int]) -> Figure:
         ]
     )
     return Figure(
-        caption=f"In the next {len(forecast.edges) - 1} {period}s the model expects {sums} (80 % "
-        "intervals).",
+        caption=f"In the next {len(forecast.edges) - 1} {period}s the model expects "
+        f"{'' if what == 'incidents' else f'{what}: '}{sums} (80 % intervals).",
         drawing=drawing,
-        alternative=f"Fans of expected incidents a {period}, after the last {PAST} {period}s.",
+        alternative=f"Fans of expected {what} a {period}, after the last {PAST} {period}s.",
         source=f"Left: {period} by {period}, grey what was observed. Right: summed up, thresholds "
         f"dotted. Bands: 50, 80 and 95 %; line: median. {scale}",
     )
@@ -91,15 +100,15 @@ def block_sizes(horizon: int) -> list[int]:
     return [third, third, horizon - 2 * third] if third else [horizon]
 
 
-def block_tables(results: Results) -> list[Block]:
+def block_table(
+    forecast: Forecast, thresholds: tuple[int, ...], caption: str, what: str = "incidents"
+) -> Table:
     """For each stream and the sum: median, intervals and probabilities by horizon block."""
-    forecast, study = results.forecast, results.study
-    horizon, period = len(forecast.edges) - 1, results.series.period
+    horizon, period = len(forecast.edges) - 1, forecast.period
     sizes = block_sizes(horizon)
     spans = [(int(a), int(b)) for a, b in pairwise(np.cumsum([0, *sizes]))]
     if len(sizes) > 1:
         spans.append((0, horizon))
-    thresholds = study.forecast.thresholds
     rows, marks = [], []
     total = forecast.total()
     nouns = [(forecast, k) for k in range(len(forecast.names))]
@@ -108,30 +117,27 @@ def block_tables(results: Results) -> list[Block]:
             rows.append(_row(noun, stream, first, last, thresholds, place == 0))
             marks.append("strong" if (first, last) == (0, horizon) else "")
     heads = tuple(f"P (≥ {n})" for n in thresholds)
-    more = escalation_words(results)
-    return [
-        Table(
-            caption=more,
-            header=(
-                "Stream",
-                f"{period.capitalize()}s",
-                "Median",
-                "50 %",
-                "80 %",
-                "95 %",
-                *heads,
-                "More than\nlast year",
-            ),
-            rows=tuple(rows),
-            widths=(1, *(0,) * (6 + len(heads))),
-            align="ll" + "r" * (5 + len(heads)),
-            marks=tuple(marks),
-            source="Incidents in the block, with intervals. P (≥ n): the probability of n or more "
-            f"in the block. More than last year: the probability of more a {period} than the mean "
-            f"of the last {_past(forecast)} {period}s. Forecast made on "
-            f"{short_day(np.datetime64(forecast.made_on))}.",
-        )
-    ]
+    return Table(
+        caption=caption,
+        header=(
+            "Stream",
+            f"{period.capitalize()}s",
+            "Median",
+            "50 %",
+            "80 %",
+            "95 %",
+            *heads,
+            "More than\nlast year",
+        ),
+        rows=tuple(rows),
+        widths=(1, *(0,) * (6 + len(heads))),
+        align="ll" + "r" * (5 + len(heads)),
+        marks=tuple(marks),
+        source=f"{sentence(what)} in the block, with intervals. P (≥ n): the probability of n or "
+        f"more in the block. More than last year: the probability of more a {period} than the mean "
+        f"of the last {_past(forecast)} {period}s. Forecast made on "
+        f"{short_day(np.datetime64(forecast.made_on))}.",
+    )
 
 
 def _row(

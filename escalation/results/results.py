@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-import math
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import date
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +24,10 @@ from escalation.fit import Fit
 from escalation.forecast import Forecast
 from escalation.incidents import Incidents, Provenance
 from escalation.kernels import Exponential, OneLag
+from escalation.nowcast import Nowcast, NowcastFit, ReportingTriangle
+from escalation.results.archive import decode, encode
 from escalation.series import CountSeries
+from escalation.severity import DeathRecords, Severity, SeverityFit
 from escalation.streams import Stream
 from escalation.study import (
     BacktestSection,
@@ -36,7 +35,10 @@ from escalation.study import (
     Era,
     ForecastSection,
     ModelSection,
+    NowcastSection,
+    Release,
     ReportSection,
+    SeveritySection,
     Study,
     Truth,
 )
@@ -62,6 +64,8 @@ class RunInfo:
         SHA-256 of the incidents file and of what the study file says.
     command : str
         The command that repeats the run.
+    files : dict
+        SHA-256 of each other file that was read, by its name in the study.
     """
 
     version: str
@@ -70,6 +74,61 @@ class RunInfo:
     data_hash: str
     study_hash: str
     command: str
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class SeverityResults:
+    """What a study with ``[severity]`` found of deaths.
+
+    Attributes
+    ----------
+    fit : SeverityFit
+        The law of deaths per incident, of the last ``memory`` days.
+    forecast : Forecast
+        Deaths after the window's end: the forecast of incidents, compounded.
+    last_forecast : Forecast
+        Deaths as they were to be expected one horizon before the end, by what was known then.
+    last_observed : array (3, H, K)
+        What came, by low, best and high figures.
+    readings : polars.DataFrame
+        How much hangs on the figures. A row each way to read them ("interval", "low", "best",
+        "high"): ``figures``; ``recorded`` (deaths in the records that the law is of; null for
+        "interval"); ``tail index``; ``median``, ``lower``, ``upper`` of the deaths of all streams
+        over the horizon, 80 %.
+    exceedances : polars.DataFrame
+        Points of the law, learned anew at each origin of the backtest, against the incidents up to
+        the next; see `severity.exceedances`.
+    """
+
+    fit: SeverityFit
+    forecast: Forecast
+    last_forecast: Forecast
+    last_observed: NDArray[np.int64]
+    readings: pl.DataFrame
+    exceedances: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class NowcastResults:
+    """What a study with ``[nowcast]`` found of the last periods.
+
+    Attributes
+    ----------
+    fit : NowcastFit
+        Rates and delays, and the triangle of what was reported when.
+    totals : array (n, D, K)
+        Draws of what the last D periods will have, of which reports may still come.
+    origin : str
+        Where the dates of reports come from, in words.
+    recorded : CountSeries
+        The counts as they were recorded: not the series that was modelled where that is completed.
+    """
+
+    fit: NowcastFit
+    totals: NDArray[np.int64]
+    origin: str
+    recorded: CountSeries
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +159,11 @@ class Results:
         Of a simulated study: ``reproduction`` (K, K), ``branching_ratio`` and what else was fixed.
     run : RunInfo
         Versions, seed, hashes and command.
+    severity : SeverityResults or None
+        Deaths; None unless the study has ``[severity]``.
+    nowcast : NowcastResults or None
+        The last periods, with what is not reported yet; None unless the study has ``[nowcast]``.
+        Where that asks for completed series, ``series``, ``fit`` and ``forecast`` are of them.
     """
 
     study: Study
@@ -116,6 +180,8 @@ class Results:
     findings: Findings
     truth: dict[str, Any] | None
     run: RunInfo
+    severity: SeverityResults | None = None
+    nowcast: NowcastResults | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Results):
@@ -156,13 +222,13 @@ class Results:
             raise ValueError(f"{path}: no saved results ({fault})") from None
         if tree.get("format") != FORMAT:
             raise ValueError(f"{path}: format {tree.get('format')}, this version reads {FORMAT}")
-        loaded = _decode(tree["results"], parts)
+        loaded = decode(tree["results"], parts, NOUNS)
         if not isinstance(loaded, cls):
             raise ValueError(f"{path}: holds {type(loaded).__name__}, not results")
         return loaded
 
 
-_NOUNS: dict[str, type] = {
+NOUNS: dict[str, type] = {
     noun.__name__: noun
     for noun in (
         Actor,
@@ -172,6 +238,7 @@ _NOUNS: dict[str, type] = {
         BacktestSection,
         CountSeries,
         DataSection,
+        DeathRecords,
         Dynamics,
         EndemicEpidemic,
         Era,
@@ -183,11 +250,21 @@ _NOUNS: dict[str, type] = {
         ForecastSection,
         Incidents,
         ModelSection,
+        Nowcast,
+        NowcastFit,
+        NowcastResults,
+        NowcastSection,
         OneLag,
         Provenance,
+        Release,
         ReportSection,
+        ReportingTriangle,
         Results,
         RunInfo,
+        Severity,
+        SeverityFit,
+        SeverityResults,
+        SeveritySection,
         Stream,
         Study,
         Truth,
@@ -200,74 +277,5 @@ _NOUNS: dict[str, type] = {
 def _pack(results: Results) -> dict[str, bytes]:
     """Turn results into named parts: one JSON tree that points to arrays and tables."""
     parts: dict[str, bytes] = {}
-    tree = {"format": FORMAT, "results": _encode(results, parts)}
+    tree = {"format": FORMAT, "results": encode(results, parts, NOUNS)}
     return {_TREE: json.dumps(tree, allow_nan=False, indent=1).encode(), **parts}
-
-
-def _encode(value: Any, parts: dict[str, bytes]) -> Any:
-    """Encode as JSON; what JSON has no word for becomes ``{"$kind": content}``."""
-    if isinstance(value, np.generic) and not isinstance(value, np.datetime64 | np.timedelta64):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"$float": str(value)}
-    if isinstance(value, date):
-        return {"$date": value.isoformat()}
-    if isinstance(value, Path):
-        return {"$path": value.as_posix()}
-    if isinstance(value, list):
-        return [_encode(item, parts) for item in value]
-    if isinstance(value, tuple):
-        return {"$tuple": [_encode(item, parts) for item in value]}
-    if isinstance(value, Mapping):
-        return {
-            "$dict": [[_encode(key, parts), _encode(item, parts)] for key, item in value.items()]
-        }
-    if isinstance(value, np.ndarray):
-        name = f"{len(parts):04d}.npy"
-        buffer = io.BytesIO()
-        np.save(buffer, value, allow_pickle=False)
-        parts[name] = buffer.getvalue()
-        return {"$array": name}
-    if isinstance(value, pl.DataFrame):
-        name = f"{len(parts):04d}.parquet"
-        buffer = io.BytesIO()
-        value.rechunk().write_parquet(buffer, statistics=False)
-        parts[name] = buffer.getvalue()
-        return {"$frame": name}
-    if is_dataclass(value) and _NOUNS.get(type(value).__name__) is type(value):
-        content = {
-            item.name: _encode(getattr(value, item.name), parts)
-            for item in fields(value)
-            if item.init
-        }
-        return {"$noun": type(value).__name__, **content}
-    raise TypeError(f"a results file cannot hold {type(value).__name__}: add it to the nouns")
-
-
-def _decode(tree: Any, parts: Mapping[str, bytes]) -> Any:
-    if isinstance(tree, list):
-        return [_decode(item, parts) for item in tree]
-    if not isinstance(tree, dict):
-        return tree
-    (kind, content), *rest = tree.items()
-    if kind == "$float":
-        return float(content)
-    if kind == "$date":
-        return date.fromisoformat(content)
-    if kind == "$path":
-        return Path(content)
-    if kind == "$tuple":
-        return tuple(_decode(item, parts) for item in content)
-    if kind == "$dict":
-        return {_decode(key, parts): _decode(item, parts) for key, item in content}
-    if kind == "$array":
-        array = np.load(io.BytesIO(parts[content]), allow_pickle=False)
-        array.setflags(write=False)
-        return array
-    if kind == "$frame":
-        return pl.read_parquet(io.BytesIO(parts[content]))
-    if kind == "$noun" and content in _NOUNS:
-        return _NOUNS[content](**{name: _decode(item, parts) for name, item in rest})
-    raise ValueError(f"a results file with an unknown part: {kind} {content!r}")

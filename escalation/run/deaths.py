@@ -1,0 +1,104 @@
+"""The deaths that a study asks for: their law, what is to be expected, and whether it held."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from escalation.forecast import Forecast
+from escalation.incidents import Incidents
+from escalation.results import SeverityResults
+from escalation.run.tasks import generator
+from escalation.severity import DeathRecords, Severity, SeverityFit, exceedances, known_by
+from escalation.severity.records import FIGURES
+from escalation.study import SeveritySection, Study
+
+LEVEL = 0.8
+"""Of the intervals of `SeverityResults.readings`."""
+
+
+def law(section: SeveritySection) -> Severity:
+    """Make the law that the study specifies."""
+    return Severity(section.tail, section.threshold, section.deaths, section.streams, section.tails)
+
+
+def deaths(
+    study: Study,
+    section: SeveritySection,
+    incidents: Incidents,
+    forecast: Forecast,
+    last_forecast: Forecast,
+    origins: list[date],
+) -> SeverityResults:
+    """Learn the law of deaths, compound both forecasts of incidents with it, and judge it.
+
+    Parameters
+    ----------
+    study, section : Study, SeveritySection
+    incidents : Incidents
+    forecast, last_forecast : Forecast
+        Of incidents.
+    origins : list of date
+        Days on which the law is learned anew and judged by what came later. These refits, as those
+        of the readings, are by the quick engine; without partial pooling, which is not quick.
+
+    Raises
+    ------
+    ValueError
+        If nothing is recorded that a law could be learned from.
+    """
+    rng, engine = generator(study, "severity"), study.quick_engine(section)
+    records = DeathRecords.from_incidents(incidents, study.streams, study.actors, section.longest)
+    known = known_by(records, study.window.end, section.memory)
+    if not len(known):
+        raise ValueError(_nothing(section, records))
+    model = law(section)
+    quick = replace(model, streams="stream") if model.streams == "partial" else model
+    fit = model.fit(known, study.engine(section), rng)
+    past = known_by(records, last_forecast.made_on, section.memory)
+    before = quick.fit(past, engine, rng) if len(past) else fit
+    return SeverityResults(
+        fit=fit,
+        forecast=fit.compound(forecast, rng, records),
+        last_forecast=before.compound(last_forecast, rng, records),
+        last_observed=np.stack([records.totals(last_forecast.edges, f) for f in FIGURES]),
+        readings=pl.DataFrame(
+            [
+                _reading(replace(quick, deaths=figures).fit(known, engine, rng), forecast, study)
+                for figures in ("interval", *FIGURES)
+            ]
+        ),
+        exceedances=exceedances(quick, records, origins, engine, memory=section.memory),
+    )
+
+
+def _reading(fit: SeverityFit, forecast: Forecast, study: Study) -> dict[str, Any]:
+    """A row of `SeverityResults.readings`; the same random numbers for each."""
+    figures = str(getattr(fit.model, "deaths"))  # noqa: B009  # of the law, not of every model
+    told = fit.compound(forecast, generator(study, "severity")).total()
+    whole = told.blocks([sum(told.lengths)])
+    ends = whole.interval(LEVEL)[:, 0, 0]
+    index = fit.estimate.get("tail_index")
+    return {
+        "figures": figures,
+        "recorded": int(getattr(fit.records, figures).sum()) if figures in FIGURES else None,
+        "tail index": None if index is None else float(np.max(index)),
+        "median": float(whole.quantile(0.5)[0, 0]),
+        "lower": float(ends[0]),
+        "upper": float(ends[1]),
+    }
+
+
+def _nothing(section: SeveritySection, records: DeathRecords) -> str:
+    if len(records):
+        return (
+            f"key 'severity.memory': no incident of the last {section.memory} days has deaths "
+            f"that are known; {len(records)} earlier ones have"
+        )
+    dropped = f" ({records.dropped})" if records.dropped else ""
+    return (
+        "key 'severity': no incident of the streams has deaths that are known, in columns "
+        f"deaths_low, deaths_best or deaths_high{dropped}"
+    )
