@@ -44,7 +44,7 @@ from escalation.dynamics import (
     count_responses,
     reproduction_parameter,
 )
-from escalation.engines import MaximumLikelihood, Problem
+from escalation.engines import Laplace, MaximumLikelihood, Problem
 from escalation.engines.base import Engine
 from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
@@ -180,11 +180,16 @@ class Latent(LaggedModel):
         """Learn the parameters from a series.
 
         Where scale, persistence or length are left to the data, maximum likelihood takes those with
-        the highest marginal likelihood, and the fit's model then states them; Laplace averages over
-        them; the sampler draws them.
+        the highest marginal likelihood, and the fit's model then states them. Laplace integrates
+        the paths out and averages over these numbers, R, delay and dispersion; the sampler draws
+        everything.
         """
-        from escalation.counts.random_scales import fit_by
+        from escalation.counts.random_scales import averaged, fit_by
 
+        if isinstance(engine, Laplace):
+            from escalation.counts.latent_marginal import LatentLaplace
+
+            return averaged(super().fit(series, LatentLaplace(engine.draws), rng))
         return fit_by(super().fit, self, series, engine or MaximumLikelihood(), rng)
 
     def problem(self, series: CountSeries) -> Problem:

@@ -111,8 +111,9 @@ def evidences(
 ) -> FloatArray:
     """Log of the probability of the series under each of some scales, by Laplace's formula."""
     engine = Laplace(draws=1, starts=1)
-    fits = [with_scale(model, which, scale).fit(series, engine) for scale in scales]
-    return np.array([fit.diagnostics["evidence"] for fit in fits])
+    problems = [with_scale(model, which, scale).problem(series) for scale in scales]
+    found = [engine.run(problem, np.random.default_rng(0)) for problem in problems]
+    return np.array([one.diagnostics["evidence"] for one in found])
 
 
 def choose(
@@ -190,6 +191,15 @@ def fit_given(
     given, chosen, _ = choose(model, series)
     fit = given.fit(series, engine, rng)
     return replace(fit, diagnostics={**fit.diagnostics, "random_scales": chosen})
+
+
+def averaged(fit: Fit) -> Fit:
+    """A fit over whose free numbers an engine averaged, with their means among its diagnostics."""
+    names = [one.parameter for one in free_scales(cast("RandomModel", fit.model))]
+    if not names:
+        return fit
+    means = {name: float(fit.estimate[name]) for name in names}
+    return replace(fit, diagnostics={**fit.diagnostics, "random_scales": means})
 
 
 def fit_averaged(

@@ -18,6 +18,7 @@ import numpy as np
 from escalation.engines.base import Posterior, Problem
 from escalation.engines.laplace import Laplace
 from escalation.engines.loo import importance_weights
+from escalation.engines.optimum import SINGULAR
 from escalation.parameters import FloatArray, WorkingScale
 from escalation.priors import Normal
 
@@ -156,12 +157,13 @@ class Marginal(ABC):
 
     def slopes(self, peak: Peak) -> FloatArray:
         """Slopes (s,) of the marginal density by the scales; by differences, unless overridden."""
-        out = np.empty(peak.scales.size)
-        for i in range(out.size):
-            step = STRIDE * (np.arange(out.size) == i)
-            ends = [self.peak(peak.scales + s, peak).value for s in (step, -step)]
-            out[i] = (ends[0] - ends[1]) / (2 * STRIDE)
-        return out
+        return np.array([self.difference(peak, i) for i in range(peak.scales.size)])
+
+    def difference(self, peak: Peak, i: int) -> float:
+        """Slope of the marginal density by one scale, by differences."""
+        step = STRIDE * (np.arange(peak.scales.size) == i)
+        ends = [self.peak(peak.scales + s, peak).value for s in (step, -step)]
+        return (ends[0] - ends[1]) / (2 * STRIDE)
 
     def drawn(self, peak: Peak, rng: np.random.Generator) -> FloatArray:
         """All parameters (p,), the paths from the normal law about their mode."""
@@ -217,11 +219,27 @@ class Summit:
     gradient : ndarray (s,)
     covariance : ndarray (s, s)
         On the working scale.
+    least : float
+        Smallest eigenvalue of the information, of which the covariance takes at least `LEAST`.
     """
 
     peak: Peak
     gradient: FloatArray
     covariance: FloatArray
+    least: float = np.inf
+
+    def diagnostics(self, marginal: Marginal) -> dict[str, Any]:
+        """Whether it was reached, how flat it is, and which scales sit on a limit."""
+        error = np.sqrt(np.diag(self.covariance))
+        steep = float(np.abs(self.gradient * np.minimum(error, 1.0)).max(initial=0.0))
+        stuck = np.abs(self.peak.scales[:, None] - LIMITS).min(axis=1, initial=np.inf) < STRIDE
+        return {
+            "converged": bool(steep < FLAT and self.peak.settled),
+            "gradient": steep,
+            "at_bound": [marginal.labels[i] for i in np.flatnonzero(stuck)],
+            "singular": self.least < SINGULAR,
+            "marginal_log_density": self.peak.value,
+        }
 
 
 def summit(marginal: Marginal) -> Summit:
@@ -232,6 +250,8 @@ def summit(marginal: Marginal) -> Summit:
     scales = marginal.start(theta)
     first = Peak(scales, theta, (np.eye(marginal.paths.size),), -np.inf, False)
     latest = [marginal.peak(scales, first)]
+    if not scales.size:
+        return Summit(latest[0], np.zeros(0), np.zeros((0, 0)))
 
     def loss(x: FloatArray) -> tuple[float, FloatArray]:
         here = marginal.peak(x, latest[0])
@@ -253,13 +273,34 @@ def summit(marginal: Marginal) -> Summit:
         ends = [marginal.slopes(marginal.peak(best.scales + s, best)) for s in (step, -step)]
         information[i] = (ends[1] - ends[0]) / (10 * STRIDE)
     values, vectors = np.linalg.eigh((information + information.T) / 2)
-    return Summit(best, gradient, (vectors / np.maximum(values, LEAST)) @ vectors.T)
+    covariance = (vectors / np.maximum(values, LEAST)) @ vectors.T
+    return Summit(best, gradient, covariance, float(values[0]))
 
 
-def _proposed(
-    marginal: Marginal, best: Summit, number: int, rng: np.random.Generator
-) -> tuple[list[Peak], FloatArray, float]:
-    """Modes of the paths at several scales, their weights (n,), and the Pareto shape."""
+@dataclass(frozen=True)
+class Proposed:
+    """Modes of the paths at several scales.
+
+    Attributes
+    ----------
+    points : list of Peak
+    weights : ndarray (n,)
+        Summing to one.
+    shape : float
+        Pareto shape of the weights.
+    evidence : float
+        Log of the integral of the marginal density.
+    """
+
+    points: list[Peak]
+    weights: FloatArray
+    shape: float
+    evidence: float
+
+
+def _proposed(marginal: Marginal, best: Summit, number: int, rng: np.random.Generator) -> Proposed:
+    from scipy.special import gammaln, logsumexp
+
     size = best.peak.scales.size
     values, vectors = np.linalg.eigh(best.covariance)
     root = vectors * np.sqrt(values)
@@ -273,7 +314,10 @@ def _proposed(
         # A side is taken as often as the other, however wide.
         ratios[i] = points[-1].value + 0.5 * (FREEDOM + size) * np.log1p(y @ y / FREEDOM)
         ratios[i] += np.log(own).sum()
-    return points, *importance_weights(ratios)
+    constant = gammaln((FREEDOM + size) / 2) - gammaln(FREEDOM / 2)
+    constant -= 0.5 * (size * np.log(FREEDOM * np.pi) + np.log(values).sum())
+    evidence = float(logsumexp(ratios) - np.log(number) - constant)
+    return Proposed(points, *importance_weights(ratios), evidence)
 
 
 def _reach(marginal: Marginal, best: Summit, axis: FloatArray) -> float:
@@ -299,22 +343,19 @@ def nested(marginal: Marginal, draws: int, rng: np.random.Generator) -> Posterio
     """
     problem = marginal.problem
     best = summit(marginal)
-    points, weights, shape = _proposed(marginal, best, POINTS, rng)
-    rows = rng.choice(len(points), draws, p=weights)
-    theta = np.array([marginal.drawn(points[row], rng) for row in rows])
+    found = _proposed(marginal, best, POINTS if marginal.labels else 1, rng)
+    rows = rng.choice(len(found.points), draws, p=found.weights)
+    theta = np.array([marginal.drawn(found.points[row], rng) for row in rows])
     estimate = theta.mean(axis=0)
     layout = problem.layout
-    error = np.sqrt(np.diag(best.covariance))
-    steep = float(np.abs(best.gradient * np.minimum(error, 1.0)).max(initial=0.0))
     return Posterior(
         draws=layout.unpack(theta),
         estimate=layout.unpack(estimate),
         log_likelihood=float(problem.evaluate(estimate)[0]),
         diagnostics={
-            "converged": bool(steep < FLAT and best.peak.settled),
-            "gradient": steep,
-            "marginal_log_density": best.peak.value,
-            "pareto_shape": shape,
+            **best.diagnostics(marginal),
+            "evidence": found.evidence,
+            "pareto_shape": found.shape,
             "intervals": "weighted scales, normal law of the paths given each",
             "parameters": len(layout.labels),
         },

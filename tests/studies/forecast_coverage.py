@@ -1,7 +1,8 @@
 """Coverage of forecasts of series simulated from known parameters, judged on the PIT.
 
 ``python tests/studies/forecast_coverage.py --sets 400`` prints the table of the documentation,
-``--model latent`` (or another of `MODELS`) that of another model.
+``--model latent`` (or another of `MODELS`) that of another model, ``--case prior`` that of truths
+drawn anew from the priors for each set, where a Bayesian forecast must hold its level exactly.
 Seeds are 0, 1, 2, …; no set is dropped. Shares of the mass of the non-randomised PIT in the
 central 50, 80 and 90 % (right: 50, 80, 90), and beside them how often the closed 90 % interval held
 the count and how often the forecast itself says it should: intervals of counts hold more than their
@@ -61,6 +62,7 @@ CASES = {
     "busy": np.log([1.5, 1.0]),
     "sparse": np.log([0.25, 0.15]),
 }
+PRIOR = "prior"
 ENGINES: dict[str, Engine] = {
     "maximum likelihood": MaximumLikelihood(draws=500, starts=2),
     "Laplace": Laplace(draws=500),
@@ -74,8 +76,11 @@ def truth(
 ) -> dict[str, np.ndarray]:
     """Parameters of two streams; of the first model the means are some 3.4 and 2.6, or .6 and .4.
 
-    The innovations of a latent path are drawn anew for each set.
+    The innovations of a latent path are drawn anew for each set; for the case "prior" everything.
     """
+    if case == PRIOR:
+        drawn = model.layout(like).sample_prior(rng, 1)
+        return {name: values[0] for name, values in drawn.items()}
     season = np.array([[0.3, 0.1], [-0.1, 0.2]])
     influence = np.array([[0.4, 0.1], [-0.2, 0.3]])
     values = {
@@ -171,7 +176,7 @@ def main() -> None:
     parser.add_argument("--nuts", type=int, default=100, help="sets of the sampler")
     parser.add_argument("--engine", choices=tuple(ENGINES), help="one engine alone")
     parser.add_argument("--model", choices=tuple(MODELS), default="endemic-epidemic")
-    parser.add_argument("--case", choices=tuple(CASES), help="one truth alone")
+    parser.add_argument("--case", choices=(*CASES, PRIOR), help="one truth alone")
     parser.add_argument("--out", type=Path, help="folder of the sets that are done")
     asked = parser.parse_args()
     if asked.out is not None:
