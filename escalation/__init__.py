@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from escalation.background import Covariates as Covariates
     from escalation.background import Interventions as Interventions
     from escalation.backtest import Backtest as Backtest
+    from escalation.backtest import TimeLeft as TimeLeft
+    from escalation.backtest import Vintages as Vintages
     from escalation.backtest import run_backtest as run_backtest
+    from escalation.baselines import Analogue as Analogue
     from escalation.baselines import Climatology as Climatology
     from escalation.baselines import Conflictology as Conflictology
+    from escalation.baselines import ExponentialResampling as ExponentialResampling
+    from escalation.baselines import ExponentialSmoothing as ExponentialSmoothing
     from escalation.baselines import Persistence as Persistence
     from escalation.baselines import SeasonalGLM as SeasonalGLM
+    from escalation.baselines import Zero as Zero
     from escalation.checks import calibrate as calibrate
     from escalation.checks import check as check
     from escalation.checks import compare as compare
@@ -46,6 +52,8 @@ if TYPE_CHECKING:
     from escalation.counts import Signs as Signs
     from escalation.counts import UnitEstimates as UnitEstimates
     from escalation.dynamics import Dynamics as Dynamics
+    from escalation.early_warning import EarlyWarning as EarlyWarning
+    from escalation.early_warning import WarningRecord as WarningRecord
     from escalation.engines import NUTS as NUTS
     from escalation.engines import Laplace as Laplace
     from escalation.engines import MaximumLikelihood as MaximumLikelihood
@@ -219,6 +227,22 @@ _HOMES = {
     "Conflictology": "escalation.baselines",
     # The baseline with a season and no memory.
     "SeasonalGLM": "escalation.baselines",
+    # The baseline that expects nothing.
+    "Zero": "escalation.baselines",
+    # The baseline that resamples the past, the later the likelier.
+    "ExponentialResampling": "escalation.baselines",
+    # The baseline that takes what followed the most similar stretches of the past.
+    "Analogue": "escalation.baselines",
+    # The baseline whose level follows the counts.
+    "ExponentialSmoothing": "escalation.baselines",
+    # A series as it was known on different days.
+    "Vintages": "escalation.backtest",
+    # How long a backtest will still take, on standard error.
+    "TimeLeft": "escalation.backtest",
+    # Units ranked by the probability of escalation.
+    "EarlyWarning": "escalation.early_warning",
+    # What past warnings were worth.
+    "WarningRecord": "escalation.early_warning",
     # Scores of past forecasts against what came.
     "Backtest": "escalation.backtest",
     # Forecast from one origin after another, and score what came.

@@ -11,14 +11,26 @@ import numpy as np
 import pytest
 
 from escalation import baselines
-from escalation.baselines import Baseline, Climatology, Conflictology, Persistence, SeasonalGLM
+from escalation.baselines import (
+    Analogue,
+    Baseline,
+    Climatology,
+    Conflictology,
+    ExponentialResampling,
+    ExponentialSmoothing,
+    Persistence,
+    SeasonalGLM,
+    Zero,
+)
 from escalation.series import CountSeries
 
 MONDAY = date(2015, 1, 5)
 EVERY = [
     item
     for name in baselines.__all__
-    if inspect.isclass(item := getattr(baselines, name)) and not inspect.isabstract(item)
+    if inspect.isclass(item := getattr(baselines, name))
+    and issubclass(item, Baseline)
+    and item not in (Baseline, Zero)
 ]
 
 
@@ -129,6 +141,10 @@ class TestEveryBaseline:
         lambda: SeasonalGLM(distribution="normal"),
         lambda: SeasonalGLM(harmonics=-1),
         lambda: SeasonalGLM(season_length=0),
+        lambda: ExponentialResampling(half_life=0),
+        lambda: Analogue(neighbours=0),
+        lambda: Analogue(length=0),
+        lambda: ExponentialSmoothing(usual=0),
     ],
 )
 def test_impossible_settings_are_refused(wrong):
@@ -186,6 +202,90 @@ def test_conflictology_draws_the_last_year_with_streams_together(rng):
     draws = Conflictology().fit(weekly(counts)).forecast(12, rng, draws=1000).draws
     assert set(draws[:, :, 0].ravel()) == set(range(148, 200))
     assert (draws[:, :, 1] - draws[:, :, 0] == 1000).all()
+
+
+def test_exact_conflictology_holds_each_period_of_the_window_once(rng):
+    counts = np.column_stack([np.arange(60), 1000 + np.arange(60)])
+    forecast = Conflictology(12, exact=True).fit(weekly(counts)).forecast(15, rng, draws=500)
+    assert forecast.draws.shape == (12, 15, 2)
+    np.testing.assert_array_equal(
+        np.sort(forecast.draws[:, :, 0], axis=0), np.tile(np.arange(48, 60)[:, None], 15)
+    )
+    # A path runs through the window in its order, and round.
+    assert set(np.diff(forecast.draws[:, :, 0], axis=1).ravel()) == {1, -11}
+    assert (forecast.draws[:, :, 1] - forecast.draws[:, :, 0] == 1000).all()
+
+
+def test_zero_says_that_nothing_will_happen(series, rng):
+    assert Zero().fit(series).forecast(3, rng, draws=5).draws.tolist() == [[[0, 0]] * 3] * 5
+
+
+def test_weighted_resampling_halves_the_weight_with_every_half_life(rng):
+    counts = np.column_stack([np.arange(100), 1000 + np.arange(100)])
+    model = ExponentialResampling(half_life=10.0)
+    draws = model.fit(weekly(counts)).forecast(5, rng, draws=20_000).draws
+    age = 99 - draws[:, :, 0].ravel()
+    # 100,000 draws; each share is some .03 with standard error .0006.
+    late, early = (age < 10).mean(), ((age >= 10) & (age < 20)).mean()
+    assert early / late == pytest.approx(0.5, abs=0.02)
+    assert (draws[:, :, 1] - draws[:, :, 0] == 1000).all()
+
+
+def test_analogues_follow_the_stretches_most_like_the_last(rng):
+    # A pattern of 7 comes again and again: what followed it before follows now.
+    pattern = np.array([0, 1, 4, 9, 30, 2, 0])
+    counts = np.tile(pattern, 30)[:-3]
+    forecast = Analogue(neighbours=10, length=7).fit(weekly(counts)).forecast(7, rng, draws=200)
+    expected = np.concatenate([pattern[-3:], pattern[:4]])
+    np.testing.assert_array_equal(forecast.draws[:, :, 0], np.tile(expected, (200, 1)))
+
+
+def test_analogues_agree_with_a_loop_over_the_past(rng):
+    series = weekly(rng.poisson([3.0, 1.0], (80, 2)))
+    root, apart = np.sqrt(series.counts), {}
+    for first in range(80 - 5 - 4 + 1):
+        apart[first] = ((root[first : first + 5] - root[-5:]) ** 2).sum()
+    nearest = sorted(apart, key=lambda first: apart[first])[:6]
+    found = Analogue(6, 5)._nearest(series, 4)
+    assert sorted(found - 5) == sorted(nearest)
+    draws = Analogue(6, 5).fit(series).forecast(4, rng, draws=300).draws
+    allowed = {tuple(series.counts[f + 5 : f + 9].ravel()) for f in nearest}
+    assert {tuple(path.ravel().astype(int)) for path in draws} == allowed
+
+
+def test_exponential_smoothing_agrees_with_statsmodels(rng):
+    from statsmodels.tsa.holtwinters import SimpleExpSmoothing
+
+    level = np.exp(np.cumsum(rng.normal(0, 0.1, 300)) + 2)
+    series = weekly(rng.poisson(level))
+    fitted = ExponentialSmoothing().fit(series)
+    weight = fitted.estimate["weight"][0]
+    assert 0.05 < weight < 0.9
+    roots = np.sqrt(series.counts[:, 0] + 3 / 8)
+    theirs = SimpleExpSmoothing(
+        roots, initialization_method="known", initial_level=fitted.estimate["start"][0]
+    ).fit(smoothing_level=weight, optimized=False)
+    forecast = fitted.forecast(1, rng, draws=20_000)
+    root = np.sqrt(forecast.draws[:, 0, 0] + 3 / 8).mean()
+    # Rounding and the bound at zero move the mean root by little; its standard error is .007.
+    assert root == pytest.approx(theirs.forecast(1)[0], abs=0.05)
+
+
+def test_smoothed_paths_widen_as_the_level_walks(rng):
+    level = np.exp(np.cumsum(rng.normal(0, 0.15, 300)) + 3)
+    forecast = ExponentialSmoothing().fit(weekly(rng.poisson(level))).forecast(12, rng, draws=4000)
+    spread = np.sqrt(forecast.draws[:, :, 0]).std(axis=0)
+    assert spread[11] > 1.3 * spread[0]
+
+
+@pytest.mark.parametrize("baseline", EVERY)
+def test_estimates_are_carried_on_to_a_longer_series(baseline, series, rng):
+    early = series.split(MONDAY + timedelta(weeks=200))[0]
+    carried = baseline().fit(early).carried_on(series)
+    assert carried.forecast(4, rng, draws=20).made_on == series.window.end
+    later = series.split(MONDAY + timedelta(weeks=10))[1]
+    with pytest.raises(ValueError, match="begins on"):
+        baseline().fit(early).carried_on(later)
 
 
 class TestSeasonalGLM:
