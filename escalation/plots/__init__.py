@@ -13,6 +13,13 @@ from escalation.plots.dynamics import (
     responses,
     shares,
 )
+from escalation.plots.early_warning import (
+    decision_curve,
+    precision_recall,
+    ranking,
+    reliability,
+    roc,
+)
 from escalation.plots.forecast import cumulative, fan
 from escalation.plots.hawkes import (
     cascade,
@@ -25,7 +32,7 @@ from escalation.plots.hawkes import (
 from escalation.plots.latent import latent_path
 from escalation.plots.panel import shrinkage
 from escalation.plots.regimes import phase_counts, phases
-from escalation.plots.reporting import nowcast
+from escalation.plots.reporting import nowcast, reported_within
 from escalation.plots.scores import calibration, pit, skill
 from escalation.plots.series import counts, timeline
 from escalation.plots.severity import deaths_quantiles, exceedance
@@ -50,6 +57,7 @@ __all__ = [
     "counts",
     "cumulative",
     "deaths_quantiles",
+    "decision_curve",
     "delays",
     "exceedance",
     "fan",
@@ -63,9 +71,13 @@ __all__ = [
     "phases",
     "pit",
     "power_scaling",
+    "precision_recall",
     "predictive",
     "prior_counts",
+    "ranking",
     "ranks",
+    "reliability",
+    "reported_within",
     "reproduction",
     "reproduction_by_background",
     "reproduction_over_time",
@@ -73,6 +85,7 @@ __all__ = [
     "residual_quantiles",
     "response",
     "responses",
+    "roc",
     "score_differences",
     "shares",
     "shrinkage",
