@@ -37,6 +37,7 @@ def fan(
     past: int = 52,
     thresholds: Sequence[int] = (),
     observed: NDArray[np.int64] | None = None,
+    ends: NDArray[np.int64] | None = None,
     labels: bool = True,
     top: float | None = None,
     hue: str | None = None,
@@ -54,6 +55,8 @@ def fan(
         Counts to draw as dotted, labelled lines.
     observed : array (H,), optional
         What came in the forecast's periods, as dots.
+    ends : array (2, H), optional
+        The lowest and highest figure of what came, as lines through the dots.
     labels : bool
         Write the levels beside the bands.
     top : float, optional
@@ -84,6 +87,9 @@ def fan(
             markeredgewidth=0.6,
         )
         highest = max(highest, float(np.max(observed, initial=0)))
+        if ends is not None:
+            ax.vlines(middles, *ends, color=INK, linewidth=0.8)
+            highest = max(highest, float(np.max(ends, initial=0)))
     whole(ax, highest if top is None else top)
     start = forecast.recent_edges[-len(seen) - 1] if len(seen) else forecast.edges[0]
     calendar(ax, start, forecast.edges[-1], ticks=ticks)
@@ -143,7 +149,12 @@ def _tails(level: float) -> list[float]:
 
 
 def _draw_thresholds(ax: Axes, thresholds: Sequence[int]) -> None:
-    for threshold in thresholds:
+    # A line on the axis, or on the one below it, says nothing and its label cannot be read.
+    apart, last = 0.09 * ax.get_ylim()[1], 0.0
+    for threshold in sorted(thresholds):
+        if threshold - last < apart:
+            continue
+        last = threshold
         ax.axhline(threshold, color=INK, linewidth=0.6, linestyle=(0, (1, 2.5)))
         ax.annotate(
             f"{threshold}", (0, threshold), xycoords=ax.get_yaxis_transform(), xytext=(2, 1),

@@ -1,4 +1,4 @@
-"""Drawing of a nowcast: what was reported so far, and what there probably was."""
+"""Drawings of a nowcast: what was reported so far and what there probably was, and how late."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from escalation.parameters import FloatArray
 from escalation.plots.style import GREY, INK, PAST, calendar, colour, days, tint, whole
@@ -23,6 +24,8 @@ def nowcast(
     truth: FloatArray | None = None,
     rng: np.random.Generator | None = None,
     ticks: int = 6,
+    legend: bool = True,
+    top: float | None = None,
 ) -> Axes:
     """The last periods of one stream: bars are reported so far, bands what the nowcast says.
 
@@ -41,6 +44,10 @@ def nowcast(
         Seeded with 0 if not given.
     ticks : int
         Labels of the time axis at most.
+    legend : bool
+        Say above the axes what is what.
+    top : float, optional
+        End of the count axis, to share it between panels.
     """
     triangle = fit.triangle
     size = len(triangle)
@@ -66,19 +73,36 @@ def nowcast(
             )  # fmt: skip
         middle = np.quantile(drawn[:, first:], 0.5, axis=0, method="inverted_cdf")
         ax.stairs(middle, at, baseline=None, color=hue, linewidth=1.3, label="nowcast, median")
-    top = float(np.quantile(drawn, 0.95, axis=0).max(initial=1.0))
+    highest = float(np.quantile(drawn, 0.95, axis=0).max(initial=1.0))
     if truth is not None:
         middles = (edges[:-1] + edges[1:]) / 2
         ax.plot(
             middles, truth[shown, stream], "o", color=INK, markersize=3.0,
             markeredgecolor="white", markeredgewidth=0.5, label="reported in the end",
         )  # fmt: skip
-        top = max(top, float(np.nanmax(np.append(truth[shown, stream], 0.0))))
-    whole(ax, top)
+        highest = max(highest, float(np.nanmax(np.append(truth[shown, stream], 0.0))))
+    whole(ax, highest if top is None else top)
     calendar(ax, triangle.edges[shown[0]], triangle.edges[-1], ticks=ticks)
-    ax.set_ylabel(f"incidents a {triangle.period}", color=GREY)
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=7.5,
-        borderaxespad=0.1, handlelength=1.0, columnspacing=1.0,
-    )  # fmt: skip
+    if legend:
+        ax.set_ylabel(f"incidents a {triangle.period}", color=GREY)
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=7.5,
+            borderaxespad=0.1, handlelength=1.0, columnspacing=1.0,
+        )  # fmt: skip
+    return ax
+
+
+def reported_within(ax: Axes, fit: NowcastFit, stream: int = 0, *, hue: str | None = None) -> Axes:
+    """Share of the incidents reported within so many periods, each with its 90 % interval."""
+    table = fit.delays()
+    own = table.filter(table["stream"] == fit.triangle.names[stream])
+    share, low, high = (100 * own[name].to_numpy() for name in ("share", "lower", "upper"))
+    at, hue = own["delay"].to_numpy(), hue or colour(stream)
+    ax.bar(at, share, 0.7, color=tint(hue, 0.38), linewidth=0)
+    ax.vlines(at, low, high, color=INK, linewidth=0.9)
+    ax.set_ylim(0, 104)
+    ax.set_xlim(-0.6, at[-1] + 0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    ax.yaxis.set_major_locator(FixedLocator([0, 50, 100]))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f} %"))
     return ax
