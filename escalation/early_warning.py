@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from escalation.backtest import Backtest
+from escalation.backtest.warnings import EVENTS, RECORD
 from escalation.forecast import Forecast
 from escalation.scores import (
     average_precision,
@@ -22,20 +24,6 @@ from escalation.scores import (
     roc_area,
 )
 from escalation.window import FloatArray
-
-EVENTS = ("escalation", "onset")
-RECORD = {
-    "model": pl.String,
-    "event": pl.String,
-    "origin": pl.Date,
-    "first": pl.Int64,
-    "last": pl.Int64,
-    "end": pl.Date,
-    "stream": pl.String,
-    "probability": pl.Float64,
-    "outcome": pl.Float64,
-}
-"""Columns of a warning record: first and last step, the day after the last, what came (0 or 1)."""
 
 INTERVALS = ("area", "average_precision", "brier_skill", "benefit")
 SUMMARY = {
@@ -135,7 +123,7 @@ class WarningRecord:
     Parameters
     ----------
     table : polars.DataFrame
-        Columns as in `RECORD`: a row a model, event, origin, block of steps and unit.
+        Columns as in `backtest.warnings.RECORD`: a row a model, event, origin, block and unit.
         `Backtest.warnings` has them. Rows without an outcome are left out of every figure.
 
     Raises
@@ -165,6 +153,11 @@ class WarningRecord:
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """First and last step of each block."""
         return tuple(self.table.select("first", "last").unique().sort("first", "last").iter_rows())
+
+    @classmethod
+    def of(cls, backtest: Backtest) -> WarningRecord:
+        """The warnings of a backtest in which sums over blocks were scored."""
+        return cls(backtest.warnings())
 
     def cases(
         self, model: str, block: tuple[int, int], event: str = "escalation"

@@ -4,7 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from escalation.early_warning import RECORD, EarlyWarning, WarningRecord
+from escalation.backtest import run_backtest
+from escalation.backtest.warnings import RECORD
+from escalation.baselines import Conflictology
+from escalation.early_warning import EarlyWarning, WarningRecord
 from escalation.forecast import Forecast
 from escalation.scores import net_benefit, roc_area
 from escalation.series import CountSeries
@@ -62,7 +65,7 @@ def record_of(rng, origins=60, units=20, skill=True):
             for model, told in (("right", chance[unit]), ("flat", 0.25)):
                 rows.append((
                     model, "escalation", origin, 1, 12, origin + timedelta(weeks=12),
-                    f"unit {unit}", told, float(came[unit]),
+                    "", f"unit {unit}", told, float(came[unit]),
                 ))  # fmt: skip
     return WarningRecord(pl.DataFrame(rows, schema=RECORD, orient="row"))
 
@@ -130,3 +133,28 @@ def test_what_is_no_record_is_refused(rng):
         WarningRecord(table).cases("none", (1, 12))
     with pytest.raises(ValueError, match="cost_ratio"):
         WarningRecord(table).summary(cost_ratio=1.0)
+
+
+def test_a_backtest_gives_its_warnings(rng):
+    """Against counting by hand; what came is judged by the mean of the block."""
+    counts = rng.poisson([3.0, 0.05], (60, 2))
+    series = CountSeries.from_counts(counts, START, "week", ["busy", "rare"])
+    origins = [START + timedelta(weeks=w) for w in (40, 44, 48, 52)]
+    backtest = run_backtest(
+        {"conflictology": Conflictology(12)}, series, origins, 8,
+        seed=1, draws=200, blocks=(4, 4), past=6, factor=1.2,
+    )  # fmt: skip
+    table = WarningRecord.of(backtest).table
+    for row in table.filter(pl.col("stream") == "busy").iter_rows(named=True):
+        known = (row["origin"] - START).days // 7
+        came = counts[known + row["first"] - 1 : known + row["last"], 0].mean()
+        past = counts[known - 6 : known, 0].mean()
+        assert row["event"] == "escalation"
+        assert row["outcome"] == float(came > 1.2 * past)
+        assert row["end"] == row["origin"] + timedelta(weeks=row["last"] - 1)
+    assert set(table["stream"]) == {"busy", "rare", "all streams"}
+    for row in table.filter(pl.col("stream") == "rare").iter_rows(named=True):
+        known = (row["origin"] - START).days // 7
+        quiet = not counts[known - 6 : known, 1].any()
+        assert quiet or row["event"] == "escalation"
+    assert table.filter(pl.col("event") == "onset").height > 0

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from escalation import plots
-from escalation.early_warning import RECORD, EarlyWarning, WarningRecord
+from escalation.backtest.warnings import RECORD
+from escalation.early_warning import EarlyWarning, WarningRecord
 from escalation.forecast import Forecast
 from escalation.plots import figure, style, svg
 from escalation.series import CountSeries
@@ -24,7 +25,7 @@ def record(rng):
         for unit, chance in enumerate(rng.beta(1, 2, 10)):
             came = float(rng.random() < chance)
             end = origin + timedelta(weeks=4)
-            rows.append(("$m$", "escalation", origin, *BLOCK, end, f"u{unit}", chance, came))
+            rows.append(("$m$", "escalation", origin, *BLOCK, end, "", f"u{unit}", chance, came))
     return WarningRecord(pl.DataFrame(rows, schema=RECORD, orient="row"))
 
 

@@ -38,6 +38,8 @@ def run_backtest(
     seed: int,
     draws: int = 500,
     blocks: Sequence[int] = (),
+    past: int = 12,
+    factor: float = 1.5,
     window: int | None = None,
     refit_every: int = 1,
     judged: str = "latest",
@@ -70,6 +72,9 @@ def run_backtest(
     blocks : sequence of int
         Sizes of consecutive blocks of the horizon whose sums are scored too: see
         `Backtest.of_sums`.
+    past, factor : int, float
+        An escalation is a block whose mean exceeds `factor` times that of the last `past` known
+        periods: see `Backtest.warnings`.
     window : int, optional
         How many of the last periods a fit sees; all from the series' start on unless given.
     refit_every : int
@@ -99,7 +104,10 @@ def run_backtest(
     if keep_draws and store is None:
         raise ValueError("draws are kept in a store, and there is none")
     data = _by_name(series)
-    settings = Task("", 0, date.min, horizon, seed, draws, blocks=tuple(blocks), window=window)
+    settings = Task(
+        "", 0, date.min, horizon, seed, draws,
+        blocks=tuple(blocks), window=window, past=past, factor=factor,
+    )  # fmt: skip
     tasks, notes = _plan(models, data, origins, settings, refit_every)
     tell = progress or (lambda label, done, total: None)
     keep = None if store is None else Store(Path(store), models, data, judged, keep_draws)
@@ -153,6 +161,10 @@ def _plan(
         raise ValueError(f"horizon is at least 1 and draws 2, not {horizon} and {settings.draws}")
     if refit_every < 1 or (window is not None and window < 1):
         raise ValueError(f"refit_every and window are at least 1, not {refit_every} and {window}")
+    if settings.past < 1 or not settings.factor > 0:
+        raise ValueError(
+            f"past is at least 1 and factor positive, not {settings.past} and {settings.factor}"
+        )
     if settings.blocks and (min(settings.blocks) < 1 or sum(settings.blocks) > horizon):
         raise ValueError(f"blocks of {list(settings.blocks)} do not fit a horizon of {horizon}")
     tasks, notes = [], []

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from escalation.backtest.track_record import LEVELS, SCHEMA
+from escalation.backtest.warnings import told
 from escalation.forecast import Forecast
 from escalation.series import CountSeries
 from escalation.window import FloatArray
@@ -45,6 +46,8 @@ class Task:
     fitted_on: date | None = None
     blocks: tuple[int, ...] = ()
     window: int | None = None
+    past: int = 12
+    factor: float = 1.5
 
     def sequence(self, day: date) -> np.random.SeedSequence:
         """Randomness of the fit or forecast on a day, whoever carries it out and when."""
@@ -156,7 +159,11 @@ def scored(task: Task, forecast: Forecast, observed: FloatArray) -> pl.DataFrame
     if task.blocks:
         starts = np.cumsum([0, *task.blocks])[:-1]
         sums = np.add.reduceat(observed[: sum(task.blocks)], starts, axis=0)
-        scores = forecast.blocks(task.blocks).score(sums, LEVELS)
+        whole = forecast.blocks(task.blocks)
+        chances = told(whole, sums, task.past, task.factor)
+        scores = whole.score(sums, LEVELS).join(
+            chances, on=["step", "stream"], how="left", maintain_order="left"
+        )
         number = scores["step"].to_numpy() - 1
         cells.append(
             scores.with_columns(
@@ -164,7 +171,7 @@ def scored(task: Task, forecast: Forecast, observed: FloatArray) -> pl.DataFrame
                 block=pl.Series(np.array(task.blocks)[number]),
             )
         )
-    return _complete(task, pl.concat(cells, how="vertical_relaxed"))
+    return _complete(task, pl.concat(cells, how="diagonal_relaxed"))
 
 
 def failed(task: Task, error: BaseException) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from escalation.backtest.warnings import TOLD, record
 from escalation.forecast import ALL_STREAMS
 from escalation.scores import (
     moving_blocks,
@@ -37,6 +38,7 @@ SCHEMA = {
     "failure": pl.String,
     "series": pl.String,
     "block": pl.Int64,
+    **TOLD,
 }
 """Columns of a backtest's table."""
 
@@ -92,7 +94,8 @@ class Backtest:
     sums: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        later = {"series": pl.lit(""), "block": pl.lit(None, pl.Int64)}
+        later: dict[str, pl.Expr] = {"series": pl.lit(""), "block": pl.lit(None, pl.Int64)}
+        later |= {name: pl.lit(None, kind) for name, kind in TOLD.items()}
         more = {name: value for name, value in later.items() if name not in self.table.columns}
         object.__setattr__(self, "table", self.table.with_columns(**more))
         missing = set(SCHEMA) - set(self.table.columns)
@@ -121,6 +124,21 @@ class Backtest:
         if self.sums is None:
             raise ValueError("no sums were scored: give run_backtest the sizes of the blocks")
         return replace(self, table=self.sums, sums=None)
+
+    def warnings(self) -> pl.DataFrame:
+        """Probabilities of escalation and onset that were told, and what came.
+
+        Returns
+        -------
+        polars.DataFrame
+            The table of a `WarningRecord`: a row a model, event, origin, block and stream.
+
+        Raises
+        ------
+        ValueError
+            Where no sums were scored.
+        """
+        return record(self.table, self.of_sums().table)
 
     def of_series(self, name: str) -> "Backtest":
         """The part on one of several series.

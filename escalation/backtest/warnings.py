@@ -1,0 +1,92 @@
+"""Probabilities of escalation and onset that a forecast told, beside what came."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from escalation.forecast import ALL_STREAMS, Forecast
+from escalation.window import FloatArray
+
+EVENTS = ("escalation", "onset")
+TOLD = {name: pl.Float64 for event in EVENTS for name in (f"{event}_probability", f"{event}_came")}
+"""Columns of a backtest's sums: the probability of each event, and 0 or 1 for what came."""
+
+RECORD = {
+    "model": pl.String,
+    "event": pl.String,
+    "origin": pl.Date,
+    "first": pl.Int64,
+    "last": pl.Int64,
+    "end": pl.Date,
+    "series": pl.String,
+    "stream": pl.String,
+    "probability": pl.Float64,
+    "outcome": pl.Float64,
+}
+"""Columns of a record of warnings.
+
+`first` and `last` are steps, `end` is the first day of the last one, `outcome` is 0 or 1.
+"""
+
+
+def told(forecast: Forecast, observed: FloatArray, past: int, factor: float) -> pl.DataFrame:
+    """Chances of the sums over blocks, and whether it came so, for each stream and their sum.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Of the sums over blocks of the horizon: see `Forecast.blocks`.
+    observed : array of float64, shape (B, K)
+        What came, NaN where not watched in full.
+    past : int
+        Known periods whose mean is compared.
+    factor : float
+        How many times that mean is an escalation.
+
+    Returns
+    -------
+    polars.DataFrame
+        `step` (place of the block, from 1), `stream`, and the columns of `TOLD`. Onset is any
+        incident after `past` periods without: null elsewhere. Null where no past was watched.
+    """
+    both = [(forecast, observed)]
+    if ALL_STREAMS not in forecast.names:
+        both.append((forecast.total(), observed.sum(axis=1, keepdims=True)))
+    tables = []
+    for one, came in both:
+        mean = one.recent_mean(past)
+        limits = {
+            "escalation": (factor * np.outer(one.lengths, mean), ~np.isnan(mean)),
+            "onset": (np.zeros(came.shape), mean == 0),
+        }
+        steps = np.repeat(np.arange(1, len(came) + 1), len(mean))
+        columns: dict[str, object] = {"step": steps, "stream": one.names * len(came)}
+        for event, (limit, meant) in limits.items():
+            happened = np.where(np.isnan(came) | ~meant, np.nan, came > limit)
+            chance = np.where(meant, (one.draws > limit).mean(axis=0), np.nan)
+            columns |= {f"{event}_probability": chance.ravel(), f"{event}_came": happened.ravel()}
+        tables.append(pl.DataFrame(columns, nan_to_null=True))
+    return pl.concat(tables, how="vertical_relaxed").cast({"step": pl.Int64, **TOLD})
+
+
+def record(cells: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
+    """Warnings of a backtest from its tables, one row an event: columns as in `RECORD`."""
+    own = ["model", "series", "origin", "stream"]
+    ends = cells.filter(pl.col("date").is_not_null()).select(
+        *own, pl.col("step").alias("last"), pl.col("date").alias("end")
+    )
+    rows = (
+        sums.filter(pl.col("block").is_not_null())
+        .with_columns(first=pl.col("step"), last=pl.col("step") + pl.col("block") - 1)
+        .join(ends, on=[*own, "last"], how="left", maintain_order="left")
+    )
+    found = [
+        rows.filter(pl.col(f"{event}_probability").is_not_null()).with_columns(
+            event=pl.lit(event),
+            probability=pl.col(f"{event}_probability"),
+            outcome=pl.col(f"{event}_came"),
+        )
+        for event in EVENTS
+    ]
+    return pl.concat([one.select(*RECORD) for one in found]).cast(RECORD)  # type: ignore[arg-type]
