@@ -41,17 +41,17 @@ SUMMARY = {
 class EarlyWarning:
     """The units of one forecast, ranked by the probability of escalation.
 
-    Escalation is a mean over the periods `first` … `last` ahead above `factor` times the mean of
-    the last `past` known ones, as in `Forecast.escalation`; onset is any incident ahead where the
-    last `past` periods had none.
+    Escalation is a mean over the next `periods` above `factor` times the mean of
+    the last `against` known ones, as in `Forecast.escalation`; onset is any incident ahead where the
+    last `against` periods had none.
 
     Parameters
     ----------
     forecast : Forecast
         Of one or many streams: countries, provinces, dyads.
-    ahead : int
+    periods : int
         Periods averaged, from the first on.
-    past : int
+    against : int
         Known periods averaged.
     factor : float
         How many times the past mean is an escalation.
@@ -63,18 +63,18 @@ class EarlyWarning:
     """
 
     forecast: Forecast
-    ahead: int = 12
-    past: int = 12
+    periods: int = 12
+    against: int = 12
     factor: float = 1.5
 
     def __post_init__(self) -> None:
         if not self.factor > 0:
             raise ValueError(f"factor must be positive, not {self.factor}")
-        if self.past < 1:
-            raise ValueError(f"past must be at least one period, not {self.past}")
-        if not 1 <= self.ahead <= self.forecast.draws.shape[1]:
+        if self.against < 1:
+            raise ValueError(f"against must be at least one period, not {self.against}")
+        if not 1 <= self.periods <= self.forecast.draws.shape[1]:
             raise ValueError(
-                f"ahead = {self.ahead} periods, but the forecast has {self.forecast.draws.shape[1]}"
+                f"periods = {self.periods}, but the forecast has {self.forecast.draws.shape[1]}"
             )
 
     def table(self) -> pl.DataFrame:
@@ -89,8 +89,8 @@ class EarlyWarning:
             null where the past had none. Units without a watched past come last, without a
             probability.
         """
-        told = self.forecast.escalation(self.ahead, self.past, factor=self.factor)
-        any_at_all = (self.forecast.draws[:, : self.ahead].sum(axis=1) > 0).mean(axis=0)
+        told = self.forecast.escalation(self.periods, self.against, factor=self.factor)
+        any_at_all = (self.forecast.draws[:, : self.periods].sum(axis=1) > 0).mean(axis=0)
         units = told.head(len(self.forecast.names)).with_columns(onset=pl.Series(any_at_all))
         return (
             units.with_columns(onset=pl.when(pl.col("past_mean") == 0).then("onset"))
@@ -109,7 +109,7 @@ class EarlyWarning:
         """Say what is ranked."""
         return (
             f"EarlyWarning(units: {len(self.forecast.names)}, made on {self.forecast.made_on}, "
-            f"next {self.ahead} against last {self.past} {self.forecast.period}s × {self.factor:g})"
+            f"next {self.periods} against last {self.against} {self.forecast.period}s × {self.factor:g})"
         )
 
     def _repr_html_(self) -> str:

@@ -25,7 +25,7 @@ def forecast(rng):
 
 
 def test_units_are_ranked_by_their_probability(forecast):
-    table = EarlyWarning(forecast, ahead=4, past=12, factor=1.2).table()
+    table = EarlyWarning(forecast, periods=4, against=12, factor=1.2).table()
     draws = forecast.draws[:, :4].mean(axis=1)
     assert table["unit"].to_list()[0] == "rising"
     assert table["rank"].to_list() == [1, 2, 3]
@@ -40,14 +40,14 @@ def test_units_are_ranked_by_their_probability(forecast):
 
 
 def test_a_warning_prints_and_escapes(forecast):
-    warning = EarlyWarning(forecast, ahead=4)
+    warning = EarlyWarning(forecast, periods=4)
     assert "units: 3" in repr(warning)
     assert "<p>" in warning._repr_html_()
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"ahead": 9}, "has 8"), ({"ahead": 4, "past": 0}, "past"), ({"factor": 0.0}, "factor")],
+    [({"periods": 9}, "has 8"), ({"periods": 4, "against": 0}, "against"), ({"factor": 0.0}, "factor")],
 )
 def test_impossible_warnings_are_refused(forecast, settings, said):
     with pytest.raises(ValueError, match=said):
@@ -142,7 +142,7 @@ def test_a_backtest_gives_its_warnings(rng):
     origins = [START + timedelta(weeks=w) for w in (40, 44, 48, 52)]
     backtest = run_backtest(
         {"conflictology": Conflictology(12)}, series, origins, 8,
-        seed=1, draws=200, blocks=(4, 4), past=6, factor=1.2,
+        seed=1, draws=200, blocks=(4, 4), against=6, factor=1.2,
     )  # fmt: skip
     table = WarningRecord.of(backtest).table
     for row in table.filter(pl.col("stream") == "busy").iter_rows(named=True):

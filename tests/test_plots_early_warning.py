@@ -40,7 +40,7 @@ def test_the_ranking_names_units_and_means(rng):
     known = np.column_stack([np.full(30, 2), np.full(30, 6)]).astype(int)
     series = CountSeries.from_counts(known, date(2020, 1, 6), "week", ["$a$", "b"])
     forecast = Forecast.after(series, rng.poisson([6.0, 3.0], (200, 8, 2)), "made up")
-    ax, text = drawn(lambda ax: plots.ranking(ax, EarlyWarning(forecast, ahead=4)))
+    ax, text = drawn(lambda ax: plots.ranking(ax, EarlyWarning(forecast, periods=4)))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["$a$", "b"]
     assert "exceed 1.5 times the last 12" in text
     assert len(ax.patches) == 4

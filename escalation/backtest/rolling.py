@@ -38,7 +38,7 @@ def run_backtest(
     seed: int,
     draws: int = 500,
     blocks: Sequence[int] = (),
-    past: int = 12,
+    against: int = 12,
     factor: float = 1.5,
     window: int | None = None,
     refit_every: int = 1,
@@ -72,8 +72,8 @@ def run_backtest(
     blocks : sequence of int
         Sizes of consecutive blocks of the horizon whose sums are scored too: see
         `Backtest.of_sums`.
-    past, factor : int, float
-        An escalation is a block whose mean exceeds `factor` times that of the last `past` known
+    against, factor : int, float
+        An escalation is a block whose mean exceeds `factor` times that of the last `against` known
         periods: see `Backtest.warnings`.
     window : int, optional
         How many of the last periods a fit sees; all from the series' start on unless given.
@@ -106,7 +106,7 @@ def run_backtest(
     data = _by_name(series)
     settings = Task(
         "", 0, date.min, horizon, seed, draws,
-        blocks=tuple(blocks), window=window, past=past, factor=factor,
+        blocks=tuple(blocks), window=window, against=against, factor=factor,
     )  # fmt: skip
     tasks, notes = _plan(models, data, origins, settings, refit_every)
     tell = progress or (lambda label, done, total: None)
@@ -161,9 +161,9 @@ def _plan(
         raise ValueError(f"horizon is at least 1 and draws 2, not {horizon} and {settings.draws}")
     if refit_every < 1 or (window is not None and window < 1):
         raise ValueError(f"refit_every and window are at least 1, not {refit_every} and {window}")
-    if settings.past < 1 or not settings.factor > 0:
+    if settings.against < 1 or not settings.factor > 0:
         raise ValueError(
-            f"past is at least 1 and factor positive, not {settings.past} and {settings.factor}"
+            f"against is at least 1 and factor positive, not {settings.against} and {settings.factor}"
         )
     if settings.blocks and (min(settings.blocks) < 1 or sum(settings.blocks) > horizon):
         raise ValueError(f"blocks of {list(settings.blocks)} do not fit a horizon of {horizon}")

@@ -98,7 +98,7 @@ class Store:
             "data": self.data[task.series],
             "task": [task.position, str(task.origin), task.horizon, task.seed, task.draws],
             "more": [task.place, str(task.fitted_on), task.blocks, task.window, self.judged],
-            "warnings": [task.past, task.factor],
+            "warnings": [task.against, task.factor],
         }
         key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         return self.folder / f"{key[:32]}.parquet"

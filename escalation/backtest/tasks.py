@@ -46,7 +46,7 @@ class Task:
     fitted_on: date | None = None
     blocks: tuple[int, ...] = ()
     window: int | None = None
-    past: int = 12
+    against: int = 12
     factor: float = 1.5
 
     def sequence(self, day: date) -> np.random.SeedSequence:
@@ -160,7 +160,7 @@ def scored(task: Task, forecast: Forecast, observed: FloatArray) -> pl.DataFrame
         starts = np.cumsum([0, *task.blocks])[:-1]
         sums = np.add.reduceat(observed[: sum(task.blocks)], starts, axis=0)
         whole = forecast.blocks(task.blocks)
-        chances = told(whole, sums, task.past, task.factor)
+        chances = told(whole, sums, task.against, task.factor)
         scores = whole.score(sums, LEVELS).join(
             chances, on=["step", "stream"], how="left", maintain_order="left"
         )

@@ -30,7 +30,7 @@ RECORD = {
 """
 
 
-def told(forecast: Forecast, observed: FloatArray, past: int, factor: float) -> pl.DataFrame:
+def told(forecast: Forecast, observed: FloatArray, against: int, factor: float) -> pl.DataFrame:
     """Chances of the sums over blocks, and whether it came so, for each stream and their sum.
 
     Parameters
@@ -39,7 +39,7 @@ def told(forecast: Forecast, observed: FloatArray, past: int, factor: float) -> 
         Of the sums over blocks of the horizon: see `Forecast.blocks`.
     observed : array of float64, shape (B, K)
         What came, NaN where not watched in full.
-    past : int
+    against : int
         Known periods whose mean is compared.
     factor : float
         How many times that mean is an escalation.
@@ -48,14 +48,14 @@ def told(forecast: Forecast, observed: FloatArray, past: int, factor: float) -> 
     -------
     polars.DataFrame
         `step` (place of the block, from 1), `stream`, and the columns of `TOLD`. Onset is any
-        incident after `past` periods without: null elsewhere. Null where no past was watched.
+        incident after `against` periods without: null elsewhere. Null where no past was watched.
     """
     both = [(forecast, observed)]
     if ALL_STREAMS not in forecast.names:
         both.append((forecast.total(), observed.sum(axis=1, keepdims=True)))
     tables = []
     for one, came in both:
-        mean = one.recent_mean(past)
+        mean = one.recent_mean(against)
         limits = {
             "escalation": (factor * np.outer(one.lengths, mean), ~np.isnan(mean)),
             "onset": (np.zeros(came.shape), mean == 0),

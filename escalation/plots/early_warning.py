@@ -40,8 +40,8 @@ def ranking(ax: Axes, warning: EarlyWarning, *, top: int = 15) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(
-        f"probability that the next {warning.ahead} {warning.forecast.period}s exceed "
-        f"{warning.factor:g} times the last {warning.past}",
+        f"probability that the next {warning.periods} {warning.forecast.period}s exceed "
+        f"{warning.factor:g} times the last {warning.against}",
         color=GREY,
     )
     ax.text(
