@@ -41,9 +41,9 @@ SUMMARY = {
 class EarlyWarning:
     """The units of one forecast, ranked by the probability of escalation.
 
-    Escalation is a mean over the next `periods` above `factor` times the mean of
-    the last `against` known ones, as in `Forecast.escalation`; onset is any incident ahead where the
-    last `against` periods had none.
+    Escalation is a mean over the next `periods` above `factor` times the mean of the last `against`
+    known ones, as in `Forecast.escalation`; onset is any incident ahead where the last `against`
+    periods had none.
 
     Parameters
     ----------
@@ -109,7 +109,8 @@ class EarlyWarning:
         """Say what is ranked."""
         return (
             f"EarlyWarning(units: {len(self.forecast.names)}, made on {self.forecast.made_on}, "
-            f"next {self.periods} against last {self.against} {self.forecast.period}s × {self.factor:g})"
+            f"next {self.periods} against {self.factor:g} times the last {self.against} "
+            f"{self.forecast.period}s)"
         )
 
     def _repr_html_(self) -> str:

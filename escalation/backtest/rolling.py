@@ -163,7 +163,7 @@ def _plan(
         raise ValueError(f"refit_every and window are at least 1, not {refit_every} and {window}")
     if settings.against < 1 or not settings.factor > 0:
         raise ValueError(
-            f"against is at least 1 and factor positive, not {settings.against} and {settings.factor}"
+            f"against is at least 1 and factor positive, not {settings.against}, {settings.factor}"
         )
     if settings.blocks and (min(settings.blocks) < 1 or sum(settings.blocks) > horizon):
         raise ValueError(f"blocks of {list(settings.blocks)} do not fit a horizon of {horizon}")
