@@ -6,12 +6,8 @@ whose observation is NaN (nobody watched) scores NaN; draws hold no NaN. A draw 
 path that was stopped above its cap: it counts as larger than every number.
 """
 
+from escalation.scores.binned import ignorance
 from escalation.scores.calibration import pit_bounds, pit_histogram, pit_share
-from escalation.scores.calibration_test import (
-    CalibrationTest,
-    calibration_test,
-    calibration_test_draws,
-)
 from escalation.scores.comparison import (
     DieboldMariano,
     PairwiseSkill,
@@ -37,7 +33,6 @@ from escalation.scores.draws import (
     smoothed_pmf,
     squared_error,
 )
-from escalation.scores.ignorance import ignorance
 from escalation.scores.laws import (
     crps_negative_binomial,
     crps_poisson,
@@ -66,6 +61,11 @@ from escalation.scores.quantiles import (
     quantile_score,
     weighted_interval_score,
     weighted_interval_score_draws,
+)
+from escalation.scores.wei_held import (
+    CalibrationTest,
+    calibration_test,
+    calibration_test_draws,
 )
 
 __all__ = [

@@ -236,9 +236,10 @@ def weighted_interval_score_draws(
 def bias_quantiles(quantiles: ArrayLike, levels: ArrayLike, observed: ArrayLike) -> FloatArray:
     """Bias of quantiles between -1 (all below the observation) and 1 (all above).
 
-    Where the median is below the observation, twice the highest level whose quantile is at most
-    the observation is taken from 1; where it is above, twice the lowest level whose quantile is at
-    least the observation. The mean of a calibrated forecast is 0. No proper score.
+    Where the median is above the observation, one less twice the highest level whose quantile is
+    at most the observation (0 where none is); where it is below, one less twice the lowest level
+    whose quantile is at least the observation (1 where none is). The mean of a calibrated forecast
+    is 0. No proper score.
 
     Parameters
     ----------
@@ -262,10 +263,9 @@ def bias_quantiles(quantiles: ArrayLike, levels: ArrayLike, observed: ArrayLike)
     q, y = np.asarray(quantiles, dtype=np.float64), np.asarray(observed, dtype=np.float64)
     tau = np.asarray(levels, dtype=np.float64).reshape(-1, *(1,) * (q.ndim - 1))
     median = q[len(q) // 2]
-    beyond_last, before_first = y > q[-1], y < q[0]
-    highest = np.where(beyond_last, 1.0, np.where(q <= y, tau, 0.0).max(axis=0))
-    lowest = np.where(before_first, 0.0, np.where(q >= y, tau, 1.0).min(axis=0))
-    found = np.where(median < y, 1 - 2 * highest, np.where(median > y, 1 - 2 * lowest, 0.0))
+    highest = np.where(q <= y, tau, 0.0).max(axis=0)
+    lowest = np.where(q >= y, tau, 1.0).min(axis=0)
+    found = np.where(median > y, 1 - 2 * highest, np.where(median < y, 1 - 2 * lowest, 0.0))
     return np.where(np.isnan(y), np.nan, found)
 
 
