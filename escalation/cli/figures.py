@@ -117,7 +117,7 @@ def expected(results: Results) -> dict[str, pl.DataFrame]:
     return {
         "periods": pl.concat([ahead.table(), total.table()]).drop("step"),
         "sum": pl.concat(sums).drop("step"),
-        "escalation": ahead.escalation(ahead=min(12, asked.horizon)),
+        "escalation": ahead.escalation(periods=min(12, asked.horizon)),
     }
 
 

@@ -164,7 +164,7 @@ def escalation_words(results: Results) -> str:
     """Which streams are likely to have more than last year, in a sentence."""
     horizon = len(results.forecast.edges) - 1
     period = results.series.period
-    table = results.forecast.escalation(ahead=horizon, past=PAST)
+    table = results.forecast.escalation(periods=horizon, against=PAST)
     rising = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, 0.8, 1.1)]
     falling = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, -0.1, 0.2)]
     said = []

@@ -306,5 +306,5 @@ def _mean(results: Results, periods: int) -> float:
 
 
 def _escalation(results: Results) -> dict[str, Any]:
-    table = results.forecast.total().escalation(ahead=_horizon(results), past=PAST)
+    table = results.forecast.total().escalation(periods=_horizon(results), against=PAST)
     return table.row(-1, named=True)

@@ -159,7 +159,7 @@ def test_building_up_is_the_next_mean_against_the_last():
 
 
 def test_building_up_agrees_with_its_definition(forecast):
-    table = forecast.escalation(ahead=6, past=20, level=0.8, factor=1.1)
+    table = forecast.escalation(periods=6, against=20, level=0.8, factor=1.1)
     mean = forecast.draws[:, :6].mean(axis=1)
     past = forecast.recent[-20:].mean(axis=0)
     expected = (mean > 1.1 * past).mean(axis=0)
@@ -177,7 +177,7 @@ def test_there_is_no_ratio_to_a_past_without_incidents():
 
 
 def test_building_up_says_when_the_past_is_short():
-    table = constant(2, 2).escalation(past=100)
+    table = constant(2, 2).escalation(against=100)
     assert table["past"].to_list() == [60, 60]
     assert "only 60 of the last 100 weeks are known" in table["note"][0]
 
@@ -189,16 +189,16 @@ def test_gaps_do_not_thin_the_past():
     series = CountSeries.from_counts(counts, date(2020, 1, 6), gaps=(gap,))
     forecast = Forecast.after(series, np.full((5, 12, 1), 4), "constant")
     assert forecast.escalation()["ratio"].to_list() == [1, 1]
-    note = forecast.escalation(past=20)
+    note = forecast.escalation(against=20)
     assert note["probability"].null_count() == 2
     assert "watched" in note["note"][0]
 
 
 def test_building_up_needs_enough_horizon(forecast):
-    with pytest.raises(ValueError, match="ahead = 13 periods, but the forecast has 12"):
-        forecast.escalation(ahead=13)
-    with pytest.raises(ValueError, match="past"):
-        forecast.escalation(past=0)
+    with pytest.raises(ValueError, match="periods = 13, but the forecast has 12"):
+        forecast.escalation(periods=13)
+    with pytest.raises(ValueError, match="against"):
+        forecast.escalation(against=0)
 
 
 def test_score_has_a_row_for_each_period_and_stream_and_their_sum(forecast, rng):

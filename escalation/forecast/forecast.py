@@ -1,15 +1,19 @@
 """Forecast: dated predictive draws, and what is read off them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from html import escape
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from escalation.forecast.calendar import future_edges
+from escalation.forecast.hub import QUANTILES, from_hub, to_hub, write_table
+from escalation.forecast.intervals import shortest
 from escalation.scores import (
     coverage,
     crps_draws,
@@ -19,7 +23,7 @@ from escalation.scores import (
     squared_error,
 )
 from escalation.series import CountSeries
-from escalation.window import PERIOD_DAYS, DateArray, FloatArray, IntArray
+from escalation.window import DateArray, FloatArray, IntArray
 
 ALL_STREAMS = "all streams"
 """The name of the sum of the streams."""
@@ -168,18 +172,45 @@ class Forecast:
             raise ValueError(f"a level must lie between 0 and 1, not {level}")
         return self.quantile([(1 - level) / 2, (1 + level) / 2])
 
+    def highest_density(self, level: float = 0.9) -> FloatArray:
+        """The shortest interval with at least so much probability, shape (2, H, K).
+
+        Of several as short the lowest is taken. For counts near zero it begins at zero, where the
+        equal-tailed one may not.
+        """
+        return shortest(self.draws, level)
+
     def prob_at_least(self, n: float) -> FloatArray:
         """Probability of n incidents or more, shape (H, K)."""
         return np.asarray((self.draws >= n).mean(axis=0))
 
-    def prob_above_recent(self, past: int = 52) -> FloatArray:
-        """Probability of more than the mean of the last `past` known periods, shape (H, K).
+    def prob_above_recent(self, against: int = 52, factor: float = 1.0) -> FloatArray:
+        """Probability of more than `factor` times the mean of the last known periods, shape (H, K).
 
-        NaN where none of them was watched. A block of periods is compared with as many means.
+        Of the last `against` periods; with 1 and 1 that of more than in the last period. NaN where
+        none of them was watched. A block of periods is compared with as many means.
         """
-        mean = self._recent_mean(past)
-        share = (self.draws > np.outer(self.lengths, mean)).mean(axis=0)
+        mean = self.recent_mean(against)
+        share = (self.draws > factor * np.outer(self.lengths, mean)).mean(axis=0)
         return np.where(np.isnan(mean), np.nan, share)
+
+    def onset(self, against: int = 12, n: float = 1) -> FloatArray:
+        """Probability that violence begins: n or more by each period where none was before.
+
+        Parameters
+        ----------
+        against : int
+            Known periods without any incident that make a stream quiet.
+        n : float
+            Incidents together, from the first period forecast up to each.
+
+        Returns
+        -------
+        numpy.ndarray
+            (H, K), rising with the period; NaN for a stream that was not quiet, or not watched.
+        """
+        begun = (np.cumsum(self.draws, axis=1) >= n).mean(axis=0)
+        return np.where(self.recent_mean(against) == 0, begun, np.nan)
 
     def total(self) -> "Forecast":
         """The forecast of the sum of the streams, one stream called "all streams"."""
@@ -188,6 +219,33 @@ class Forecast:
             draws=self.draws.sum(axis=2, keepdims=True),
             recent=self.recent.sum(axis=1, keepdims=True),
             names=(ALL_STREAMS,),
+        )
+
+    def sums(self, groups: Mapping[str, Sequence[str]]) -> "Forecast":
+        """The forecast of sums over groups of streams; their dependence is kept.
+
+        Parameters
+        ----------
+        groups : mapping of str to sequence of str
+            Streams of each sum, by its name.
+
+        Raises
+        ------
+        ValueError
+            For a stream that is not among them, or a group without one.
+        """
+        unknown = {name for group in groups.values() for name in group} - set(self.names)
+        if unknown or not groups or not all(groups.values()):
+            raise ValueError(
+                f"groups {dict(groups)} want one or more of the streams {', '.join(self.names)}"
+            )
+        member = np.array([[name in group for group in groups.values()] for name in self.names])
+        parts = [np.flatnonzero(column) for column in member.T]
+        return replace(
+            self,
+            draws=np.stack([self.draws[:, :, at].sum(axis=2) for at in parts], axis=2),
+            recent=np.stack([self.recent[:, at].sum(axis=1) for at in parts], axis=1),
+            names=tuple(groups),
         )
 
     def blocks(self, sizes: Sequence[int]) -> "Forecast":
@@ -212,15 +270,15 @@ class Forecast:
         )
 
     def escalation(
-        self, ahead: int = 12, past: int = 52, level: float = 0.9, factor: float = 1.0
+        self, periods: int = 12, against: int = 52, level: float = 0.9, factor: float = 1.0
     ) -> pl.DataFrame:
         """Is it building up? The next periods against the last ones, for each stream and their sum.
 
         Parameters
         ----------
-        ahead : int
+        periods : int
             Periods of the forecast that are averaged, from the first on.
-        past : int
+        against : int
             Known periods that are averaged; fewer where fewer are known, and then `note` says so.
         level : float
             Probability of the ratio's interval.
@@ -231,19 +289,19 @@ class Forecast:
         -------
         polars.DataFrame
             A row a stream and one for "all streams": `stream`; `probability` that the mean of the
-            next `ahead` periods exceeds `factor` times that of the last `past`; the `ratio` of the
+            next `periods` exceeds `factor` times that of the last `against`; the `ratio` of the
             two means (median) with `lower` and `upper`; `expected` and `past_mean`, incidents a
             period; `ahead`, `past`; `note`. The ratio is null where the past had no incidents.
         """
-        if not 1 <= ahead <= len(self.lengths):
-            raise ValueError(f"ahead = {ahead} periods, but the forecast has {len(self.lengths)}")
+        if not 1 <= periods <= len(self.lengths):
+            raise ValueError(f"periods = {periods}, but the forecast has {len(self.lengths)}")
         whole = self._with_total()
-        coming = whole.draws[:, :ahead].sum(axis=1) / sum(self.lengths[:ahead])
-        mean = whole._recent_mean(past)
+        coming = whole.draws[:, :periods].sum(axis=1) / sum(self.lengths[:periods])
+        mean = whole.recent_mean(against)
         median, lower, upper = quantile_draws(coming, [0.5, (1 - level) / 2, (1 + level) / 2])
         defined = mean > 0
         safe = np.where(defined, mean, 1.0)
-        known = min(past, len(self.recent))
+        known = min(against, len(self.recent))
         columns = {
             "stream": whole.names,
             "probability": np.where(np.isnan(mean), np.nan, (coming > factor * mean).mean(axis=0)),
@@ -252,9 +310,9 @@ class Forecast:
             "upper": np.where(defined, upper / safe, np.nan),
             "expected": coming.mean(axis=0),
             "past_mean": mean,
-            "ahead": [ahead] * len(mean),
+            "ahead": [periods] * len(mean),
             "past": [known] * len(mean),
-            "note": [self._note(value, past) for value in mean],
+            "note": [self._note(value, against) for value in mean],
         }
         return pl.DataFrame(columns, nan_to_null=True)
 
@@ -328,6 +386,78 @@ class Forecast:
         columns |= {f"at_least_{n}": self.prob_at_least(n) for n in at_least}
         return self._long(columns)
 
+    def to_hub(
+        self,
+        types: Sequence[str] = ("quantile", "sample"),
+        *,
+        target: str = "incidents",
+        quantiles: Sequence[float] = QUANTILES,
+        at_most: Sequence[float] = (),
+        day: str = "reference_date",
+    ) -> pl.DataFrame:
+        """The forecast as a table of model output that the hubverse tools read.
+
+        Parameters
+        ----------
+        types : sequence of str
+            Of "mean", "median", "quantile", "cdf" and "sample".
+        target : str
+            What is counted.
+        quantiles : sequence of float
+            Levels of the type "quantile".
+        at_most : sequence of float
+            Thresholds n of the type "cdf": P(Y <= n).
+        day : {"reference_date", "origin_date"}
+            Name of the column with the last day that was known.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns `reference_date` (or `origin_date`), `target`, `horizon` in periods from 1 on,
+            `location` (the stream), `target_end_date` (the last day of the period), `output_type`,
+            `output_type_id` (level, threshold or number of the path, as text; null for mean and
+            median), `value`. A path has one number in all horizons and locations: a compound
+            modelling task, whose sums are honest. Infinite draws are infinite values.
+
+        Raises
+        ------
+        ValueError
+            For a type or column that is none of these.
+
+        References
+        ----------
+        hubDocs, "Model output" and "Sample output type", <https://docs.hubverse.io>.
+        """
+        return to_hub(self, types, target, quantiles, at_most, day)
+
+    @classmethod
+    def from_hub(
+        cls, table: pl.DataFrame | Path | str, *, model: str = "hub", period: str = "period"
+    ) -> "Forecast":
+        """The forecast in a table, or a Parquet or CSV file, of model output.
+
+        Only a table with one date, one target and samples over all horizons and locations makes a
+        forecast: quantiles of single periods do not say how periods depend on each other. What
+        was known before is not in such a table, so that `recent` is empty.
+
+        Raises
+        ------
+        ValueError
+            Where a column or the samples are missing, or a path has holes.
+        """
+        parts = from_hub(table)
+        return cls(model=model, period=period, **parts)
+
+    def write(self, path: Path | str, types: Sequence[str] = ("quantile", "sample")) -> Path:
+        """Write the table of `to_hub` as .parquet, .csv or .json, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            For another suffix.
+        """
+        return write_table(self.to_hub(types), Path(path))
+
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same draws of the same periods, by the same model."""
         if not isinstance(other, Forecast):
@@ -362,9 +492,10 @@ class Forecast:
             names=(*self.names, ALL_STREAMS),
         )
 
-    def _recent_mean(self, past: int) -> FloatArray:
+    def recent_mean(self, past: int = 52) -> FloatArray:
+        """Mean of the last `past` known periods, shape (K,); NaN where none was watched."""
         if past < 1:
-            raise ValueError(f"past must be at least one period, not {past}")
+            raise ValueError(f"against must be at least one period, not {past}")
         watched = cast(FloatArray, self.recent_exposure)[-past:].sum()
         total = self.recent[-past:].sum(axis=0).astype(np.float64)
         return total / watched if watched > 0 else np.full(len(total), np.nan)
@@ -390,22 +521,6 @@ class Forecast:
         }
         cells = {name: np.ravel(values) for name, values in columns.items()}
         return pl.DataFrame(head | cells, nan_to_null=True)
-
-
-def future_edges(series: CountSeries, horizon: int) -> DateArray:
-    """Edges of the periods that follow a series, shape (horizon + 1,): its calendar carried on.
-
-    Raises
-    ------
-    ValueError
-        For a horizon below one period.
-    """
-    if horizon < 1:
-        raise ValueError(f"a horizon is at least one period, not {horizon}")
-    last, steps = series.edges[-1], np.arange(horizon + 1)
-    if series.period == "month":
-        return cast(DateArray, (last.astype("datetime64[M]") + steps).astype("datetime64[D]"))
-    return cast(DateArray, last + steps * int(PERIOD_DAYS[series.period]))
 
 
 def _percent(level: float) -> str:

@@ -1,0 +1,6 @@
+"""Forecast: dated predictive draws, and what is read off them."""
+
+from escalation.forecast.calendar import future_edges
+from escalation.forecast.forecast import ALL_STREAMS, LEVELS, REACH, RECENT, Forecast
+
+__all__ = ["ALL_STREAMS", "LEVELS", "REACH", "RECENT", "Forecast", "future_edges"]

@@ -1,0 +1,186 @@
+"""Forecasts as tables of model output in the layout of the hubverse."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from escalation.window import FloatArray
+
+if TYPE_CHECKING:
+    from escalation.forecast.forecast import Forecast
+
+QUANTILES = (
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5,
+    0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99,
+)  # fmt: skip
+"""The levels that forecast hubs ask for."""
+
+DAYS = ("reference_date", "origin_date")
+TYPES = ("mean", "median", "quantile", "cdf", "sample")
+COLUMNS = (
+    "target", "horizon", "location", "target_end_date", "output_type", "output_type_id", "value",
+)  # fmt: skip
+
+
+def to_hub(
+    forecast: Forecast,
+    types: Sequence[str],
+    target: str,
+    quantiles: Sequence[float],
+    at_most: Sequence[float],
+    day: str,
+) -> pl.DataFrame:
+    """The table that `Forecast.to_hub` describes."""
+    if day not in DAYS:
+        raise ValueError(f"the day's column is {' or '.join(DAYS)}, not {day!r}")
+    unknown = [name for name in types if name not in TYPES]
+    if unknown or not types:
+        raise ValueError(f"output types are {', '.join(TYPES)}, not {list(types)}")
+    levels = {"quantile": quantiles, "cdf": at_most}
+    return pl.concat(
+        [
+            _rows(forecast, name, target, day, *_values(forecast, name, levels.get(name, ())))
+            for name in types
+        ]
+    )
+
+
+def _values(
+    forecast: Forecast, name: str, levels: Sequence[float]
+) -> tuple[list[str | None], FloatArray]:
+    """Identifiers of one output type, and its values (ids, H, K)."""
+    if name == "mean":
+        return [None], forecast.mean[None]
+    if name == "median":
+        return [None], forecast.quantile([0.5])
+    if name == "sample":
+        return [str(at) for at in range(len(forecast.draws))], forecast.draws
+    labels: list[str | None] = [f"{level:g}" for level in levels]
+    if name == "quantile":
+        return labels, forecast.quantile(list(levels))
+    shares = [(forecast.draws <= level).mean(axis=0) for level in levels]
+    return labels, np.reshape(shares, (len(labels), *forecast.draws.shape[1:]))
+
+
+def _rows(
+    forecast: Forecast,
+    name: str,
+    target: str,
+    day: str,
+    labels: list[str | None],
+    values: FloatArray,
+) -> pl.DataFrame:
+    """Rows (id, horizon, location) of one output type; values (ids, H, K)."""
+    periods, streams = forecast.draws.shape[1:]
+    cells = periods * streams
+    horizon = np.repeat(np.cumsum(forecast.lengths), streams)
+    ends = np.repeat(forecast.edges[1:] - np.timedelta64(1, "D"), streams)
+    known = forecast.made_on - timedelta(days=1)
+    n = len(labels)
+    return pl.DataFrame(
+        {
+            day: pl.Series([known], dtype=pl.Date).new_from_index(0, n * cells),
+            "target": [target] * (n * cells),
+            "horizon": np.tile(horizon, n),
+            "location": list(forecast.names) * (periods * n),
+            "target_end_date": np.tile(ends, n),
+            "output_type": [name] * (n * cells),
+            "output_type_id": pl.Series(
+                [label for label in labels for _ in range(cells)], dtype=pl.String
+            ),
+            "value": np.asarray(values, dtype=np.float64).ravel(),
+        }
+    )
+
+
+def from_hub(table: pl.DataFrame | Path | str) -> dict[str, Any]:
+    """Draws, edges, names, day and lengths of the forecast in a table of samples."""
+    rows = table if isinstance(table, pl.DataFrame) else _read(Path(table))
+    day = next((name for name in DAYS if name in rows.columns), DAYS[0])
+    missing = [name for name in (day, *COLUMNS) if name not in rows.columns]
+    if missing:
+        raise ValueError(f"a table of model output lacks the columns {', '.join(missing)}")
+    rows = rows.filter(pl.col("output_type") == "sample")
+    if rows.is_empty():
+        raise ValueError("the table has no samples; quantiles do not say how periods depend")
+    for name in (day, "target"):
+        if rows[name].n_unique() > 1:
+            raise ValueError(f"one {name} is wanted, and the table has {rows[name].n_unique()}")
+    ends = rows.select("horizon", "target_end_date").unique().sort("horizon")
+    names = rows["location"].unique(maintain_order=True).to_list()
+    ids = rows["output_type_id"].unique(maintain_order=True).to_list()
+    shape = (len(ids), len(ends), len(names))
+    if len(rows) != np.prod(shape) or rows.select(
+        "output_type_id", "horizon", "location"
+    ).is_duplicated().any():  # fmt: skip
+        raise ValueError(
+            f"{shape[0]} paths of {shape[1]} horizons and {shape[2]} locations want "
+            f"{np.prod(shape)} rows, each once, and the table has {len(rows)}"
+        )
+    order = [
+        {name: at for at, name in enumerate(found)}
+        for found in (ids, ends["horizon"].to_list(), names)
+    ]
+    columns = ("output_type_id", "horizon", "location")
+    at = tuple(
+        rows[column].replace_strict(place, return_dtype=pl.Int64).to_numpy()
+        for column, place in zip(columns, order, strict=True)
+    )
+    draws = np.empty(shape)
+    draws[at] = rows["value"].to_numpy()
+    made_on = rows[day][0] + timedelta(days=1)
+    after = ends["target_end_date"].to_numpy().astype("datetime64[D]") + np.timedelta64(1, "D")
+    edges = np.concatenate([[np.datetime64(made_on, "D")], after])
+    return {
+        "draws": draws,
+        "edges": edges,
+        "names": tuple(names),
+        "made_on": made_on,
+        "recent": np.empty((0, len(names)), np.int64),
+        "recent_edges": edges[:1],
+        "lengths": tuple(np.diff(ends["horizon"].to_list(), prepend=0).tolist()),
+    }
+
+
+def _read(path: Path) -> pl.DataFrame:
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path)
+    days = {name: pl.Date for name in (*DAYS, "target_end_date")}
+    if path.suffix == ".json":
+        rows = pl.read_json(path)
+        return rows.with_columns(
+            pl.col(name).cast(pl.String).str.to_date() for name in days if name in rows.columns
+        ).with_columns(pl.col("value").cast(pl.Float64))
+    if path.suffix == ".csv":
+        header = pl.read_csv(path, n_rows=0).columns
+        kinds = {name: kind for name, kind in days.items() if name in header}
+        return pl.read_csv(
+            path, schema_overrides={**kinds, "output_type_id": pl.String, "value": pl.Float64}
+        )
+    raise ValueError(f"forecasts are read from .parquet, .csv and .json, not {path.name}")
+
+
+def write_table(table: pl.DataFrame, path: Path) -> Path:
+    """Write a table by its suffix, whole or not at all."""
+    writers = {
+        ".parquet": table.write_parquet, ".csv": table.write_csv, ".json": table.write_json,
+    }  # fmt: skip
+    if path.suffix not in writers:
+        raise ValueError(f"forecasts are written as {', '.join(writers)}, not {path.name}")
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".draft")
+    os.close(handle)
+    try:
+        writers[path.suffix](draft)  # type: ignore[operator]
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,133 @@
+"""Forecasts as tables of model output: the layout, the values, and the way back."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from escalation.forecast import Forecast
+from escalation.forecast.hub import QUANTILES
+from escalation.series import CountSeries
+
+MONDAY = date(2020, 1, 6)
+
+
+@pytest.fixture
+def forecast(rng):
+    counts = rng.poisson(2.0, (60, 2))
+    series = CountSeries.from_counts(counts, MONDAY, names=("A, then B", "=SUM(1)"))
+    return Forecast.after(series, rng.poisson([2.0, 5.0], (40, 6, 2)), "a test")
+
+
+def test_the_layout_is_that_of_forecast_hubs(forecast):
+    table = forecast.to_hub(("mean", "median", "quantile", "cdf", "sample"), at_most=(0, 2.5))
+    assert dict(table.schema) == {
+        "reference_date": pl.Date,
+        "target": pl.String,
+        "horizon": pl.Int64,
+        "location": pl.String,
+        "target_end_date": pl.Date,
+        "output_type": pl.String,
+        "output_type_id": pl.String,
+        "value": pl.Float64,
+    }
+    assert table.height == 12 * (1 + 1 + len(QUANTILES) + 2 + 40)
+    # As in weekly hubs: the target ends so many weeks after the reference date.
+    weeks = table["target_end_date"] - table["reference_date"]
+    assert (weeks == pl.Series([timedelta(weeks=1)] * table.height) * table["horizon"]).all()
+    assert table["reference_date"][0] == forecast.made_on - timedelta(days=1)
+    assert table["output_type_id"].null_count() == 24
+    tasks = ["reference_date", "target", "horizon", "location", "output_type", "output_type_id"]
+    assert not table.select(tasks).is_duplicated().any()
+
+
+def test_values_are_those_of_the_forecast(forecast):
+    table = forecast.to_hub(("mean", "quantile", "cdf"), at_most=(3,))
+    cell = table.filter(pl.col("horizon") == 4, pl.col("location") == "=SUM(1)")
+    own = forecast.draws[:, 3, 1]
+    assert cell.filter(output_type="mean")["value"].item() == own.mean()
+    assert cell.filter(output_type="cdf", output_type_id="3")["value"].item() == (own <= 3).mean()
+    levels = cell.filter(output_type="quantile")
+    assert levels["output_type_id"].cast(pl.Float64).to_list() == list(QUANTILES)
+    np.testing.assert_array_equal(levels["value"], forecast.quantile(QUANTILES)[:, 3, 1])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".json"])
+def test_samples_come_back_as_they_were(forecast, tmp_path, suffix):
+    path = forecast.write(tmp_path / f"2021-03-01-team-model{suffix}")
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    again = Forecast.from_hub(path, model="a test", period="week")
+    np.testing.assert_array_equal(again.draws, forecast.draws)
+    np.testing.assert_array_equal(again.edges, forecast.edges)
+    assert (again.names, again.made_on, again.lengths) == (
+        forecast.names, forecast.made_on, forecast.lengths,
+    )  # fmt: skip
+    assert again.to_hub().equals(forecast.to_hub())
+
+
+def test_the_order_of_rows_does_not_matter(forecast):
+    table = forecast.to_hub(("sample",)).sample(fraction=1.0, shuffle=True, seed=1)
+    again = Forecast.from_hub(table)
+    place = [again.names.index(name) for name in forecast.names]
+    paths = {path.tobytes() for path in np.ascontiguousarray(again.draws[:, :, place])}
+    assert paths == {path.tobytes() for path in forecast.draws}
+
+
+def test_blocks_and_months_come_back(forecast, rng):
+    blocks = forecast.blocks((2, 4))
+    again = Forecast.from_hub(blocks.to_hub(("sample",)))
+    assert again.lengths == (2, 4)
+    np.testing.assert_array_equal(again.edges, blocks.edges)
+    months = CountSeries.from_counts(rng.poisson(2, 20), date(2020, 1, 1), "month")
+    monthly = Forecast.after(months, rng.poisson(2, (5, 3, 1)), "a test")
+    again = Forecast.from_hub(monthly.to_hub(("sample",), day="origin_date"))
+    np.testing.assert_array_equal(again.edges, monthly.edges)
+
+
+def test_a_forecast_read_back_scores_and_sums(forecast):
+    again = Forecast.from_hub(forecast.to_hub())
+    observed = np.full((6, 2), 2.0)
+    assert again.score(observed)["crps"].equals(forecast.score(observed)["crps"])
+    assert again.total().draws.shape == (40, 6, 1)
+    assert np.isnan(again.prob_above_recent()).all()
+
+
+def test_stopped_paths_survive(forecast, tmp_path):
+    draws = forecast.draws.copy()
+    draws[0] = np.inf
+    capped = replace(forecast, draws=draws)
+    for suffix in (".parquet", ".csv"):
+        again = Forecast.from_hub(capped.write(tmp_path / f"x{suffix}"))
+        np.testing.assert_array_equal(again.draws, capped.draws)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop("horizon"), "lacks the columns horizon"),
+        (lambda t: t.filter(output_type="quantile"), "no samples"),
+        (lambda t: t.filter(output_type="sample").head(-1), "each once, and the table has 479"),
+        (lambda t: pl.concat([t, t]), "each once"),
+        (
+            lambda t: pl.concat([t, t.with_columns(target=pl.lit("deaths"))]),
+            "one target is wanted, and the table has 2",
+        ),
+    ],
+)
+def test_what_makes_no_forecast_is_refused(forecast, change, message):
+    with pytest.raises(ValueError, match=message):
+        Forecast.from_hub(change(forecast.to_hub()))
+
+
+def test_unknown_words_are_refused(forecast, tmp_path):
+    with pytest.raises(ValueError, match="output types are"):
+        forecast.to_hub(("pmf",))
+    with pytest.raises(ValueError, match="reference_date or origin_date"):
+        forecast.to_hub(day="forecast_date")
+    with pytest.raises(ValueError, match="are written as"):
+        forecast.write(tmp_path / "x.xlsx")
+    (tmp_path / "x.txt").write_text("")
+    with pytest.raises(ValueError, match="are read from"):
+        Forecast.from_hub(tmp_path / "x.txt")
