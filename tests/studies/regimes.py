@@ -3,8 +3,9 @@
 ``python tests/studies/regimes.py --sets 200`` prints the table of the documentation. Two or three
 phases, 520 weeks, two or four streams; from one phase to the next all rates grow by the ratio.
 Seeds are 0, 1, 2, …; no set is dropped. A period is right where its most probable phase, by the
-smoothed probabilities averaged over the draws, is the true one. ``--out FOLDER`` keeps each set, so
-that a run goes on where it stopped.
+smoothed probabilities averaged over the draws, is the true one. ``--weeks 2080 --ratios 2`` shows
+how the gap closes with longer series. ``--out FOLDER`` keeps each set, so that a run goes on where
+it stopped.
 """
 
 import argparse
@@ -67,19 +68,21 @@ def model_of(case: str) -> Regimes:
     return Regimes(NAMES[CASES[case][0]], background=Background(harmonics=1))
 
 
-def one_set(case: str, ratio: float, seed: int) -> tuple[CountSeries, np.ndarray, Fit]:
+def one_set(
+    case: str, ratio: float, seed: int, weeks: int = PERIODS
+) -> tuple[CountSeries, np.ndarray, Fit]:
     """A series with its phases (T,), and a fit that knows the parameters."""
     model, streams = model_of(case), len(CASES[case][1])
-    like = CountSeries.from_counts(np.zeros((PERIODS, streams)), date(2007, 1, 1), "week")
+    like = CountSeries.from_counts(np.zeros((weeks, streams)), date(2007, 1, 1), "week")
     layout = Layout(model.parameters(like))
     values = {p.name: truth(case, ratio)[p.name] for p in layout.parameters}
     theta = layout.pack(values)[None]
     rng = np.random.default_rng(seed)
     steps, begin, matrix = chain_of(model, layout, theta, like)
-    phases = walks(begin, matrix, rng.random((1, PERIODS)))[0]
+    phases = walks(begin, matrix, rng.random((1, weeks)))[0]
     log_mean = model.predictor.log_rates(layout, theta, like, like.edges)[0] + steps[0, phases]
     shape = 1 / values["dispersion"]
-    counts = rng.poisson(np.exp(log_mean) * rng.gamma(shape, 1 / shape, (PERIODS, streams)))
+    counts = rng.poisson(np.exp(log_mean) * rng.gamma(shape, 1 / shape, (weeks, streams)))
     series = CountSeries.from_counts(counts, date(2007, 1, 1), "week", like.names)
     draws = {name: value[None] for name, value in values.items()}
     return series, phases, Fit(model, series, draws, values, 0.0, {}, "known")
@@ -92,9 +95,11 @@ def right(fit: Fit, phases: np.ndarray) -> float:
     return float((found.probability.argmax(axis=1) == phases).mean())
 
 
-def figures(case: str, engine: str, ratio: float, seed: int) -> dict[str, float]:
+def figures(
+    case: str, engine: str, ratio: float, seed: int, weeks: int = PERIODS
+) -> dict[str, float]:
     """Accuracy of the fit and of the smoother that knows, and how well the engine did."""
-    series, phases, known = one_set(case, ratio, seed)
+    series, phases, known = one_set(case, ratio, seed, weeks)
     fit = model_of(case).fit(series, ENGINES[engine], np.random.default_rng(seed))
     told = fit.diagnostics
     settled = told["r_hat"] <= 1.01 if engine == NUTS.name else told["converged"]
@@ -108,17 +113,17 @@ def figures(case: str, engine: str, ratio: float, seed: int) -> dict[str, float]
 
 
 def kept(
-    case: str, engine: str, ratio: float, sets: int, folder: Path | None
+    case: str, engine: str, ratio: float, sets: int, folder: Path | None, weeks: int = PERIODS
 ) -> list[dict[str, float]]:
     """The sets of one cell of the table; those in the folder are not run again."""
-    file = (
-        None if folder is None else folder / f"{case}_{engine.replace(' ', '_')}_{ratio:.0f}.jsonl"
-    )
+    name = f"{case}_{engine.replace(' ', '_')}_{ratio:.0f}"
+    name += "" if weeks == PERIODS else f"_{weeks}"
+    file = None if folder is None else folder / f"{name}.jsonl"
     done = []
     if file is not None and file.exists():
         done = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     for seed in range(len(done), sets):
-        done.append(figures(case, engine, ratio, seed))
+        done.append(figures(case, engine, ratio, seed, weeks))
         if file is not None:
             with file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(done[-1]) + "\n")
@@ -131,6 +136,9 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=200)
     parser.add_argument("--nuts", type=int, default=50, help="sets of the sampler")
     parser.add_argument("--engine", choices=tuple(ENGINES), help="one engine alone")
+    parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=tuple(CASES))
+    parser.add_argument("--ratios", nargs="+", type=float, default=RATIOS)
+    parser.add_argument("--weeks", type=int, default=PERIODS, help="length of the series")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     if asked.out is not None:
@@ -139,9 +147,9 @@ def main() -> None:
           " behind by more than 5 | engine warned |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     engines = ENGINES if asked.engine is None else (asked.engine,)
-    for engine, case, ratio in product(engines, CASES, RATIOS):
+    for engine, case, ratio in product(engines, asked.cases, asked.ratios):
         sets = asked.nuts if engine == NUTS.name else asked.sets
-        found = kept(case, engine, ratio, sets, asked.out)
+        found = kept(case, engine, ratio, sets, asked.out, asked.weeks)
         fitted, known = (100 * np.array([one[k] for one in found]) for k in ("fitted", "known"))
         behind = known - fitted
         error = behind.std() / np.sqrt(len(found))
