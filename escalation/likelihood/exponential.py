@@ -126,6 +126,23 @@ def negative_exp(x: FloatArray, out: FloatArray, size: int) -> None:
         out[i] = fade(x[i])
 
 
+@njit(cache=True, nogil=True)
+def _biased(bits: np.int64) -> np.int64:
+    """The exponent that leaves a mantissa between the roots of 1/2 and 2, with 1023 added."""
+    # An unsigned shift, for which there is a vector instruction.
+    return np.int64(np.uint64(bits - HALF_ROOT + ONE) >> UNSIGNED_52)
+
+
+@njit(cache=True, nogil=True)
+def _artanh_rest(s: float) -> float:
+    """(2 artanh s - 2 s) / s, the polynomial of fdlibm's ``e_log.c``."""
+    z = s * s
+    w = z * z
+    odd = w * (L2 + w * (L4 + w * L6))
+    even = z * (L1 + w * (L3 + w * (L5 + w * L7)))
+    return odd + even
+
+
 # Python's division checks for zero, which would keep the loop from being vectorised.
 @njit(cache=True, nogil=True, error_model="numpy")
 def logarithm(x: float) -> float:
@@ -143,29 +160,33 @@ def logarithm(x: float) -> float:
     that of fdlibm's ``e_log.c``. Relative error below 5e-16, near one too.
     """
     bits = _bits_of(x)
-    # The exponent that leaves a mantissa between the roots of 1/2 and 2, with 1023 added: an
-    # unsigned shift, for which there is a vector instruction.
-    biased = np.int64(np.uint64(bits - HALF_ROOT + ONE) >> UNSIGNED_52)
+    biased = _biased(bits)
     f = _double_of(bits - (biased << 52) + ONE) - 1.0
     s = f / (2.0 + f)
-    z = s * s
-    w = z * z
-    odd = w * (L2 + w * (L4 + w * L6))
-    even = z * (L1 + w * (L3 + w * (L5 + w * L7)))
     half = 0.5 * f * f
-    rest = s * (half + (odd + even))
+    rest = s * (half + _artanh_rest(s))
     # A whole number below 2**51 as a double, by bits: conversions are not vectorised.
     k = _double_of(biased + MIDDLE) - (ROUND + 1023.0)
     out: float = k * LOG2_HIGH - ((half - (rest + k * LOG2_LOW)) - f)
     return out
 
 
-@njit(cache=True, nogil=True)
-def log_one_plus(x: float, inverse: float) -> float:
-    """Log of 1 + x for x above -1, as `logarithm`; `inverse` is 1 / (1 + x)."""
-    whole = 1.0 + x
-    # The second part mends what the rounding of 1 + x has lost.
-    out: float = logarithm(whole) + (x - (whole - 1.0)) * inverse
+@njit(cache=True, nogil=True, error_model="numpy")
+def log_one_plus(x: float) -> float:
+    """Natural logarithm of 1 + x, for use inside a loop over an array.
+
+    Parameters
+    ----------
+    x : float
+        Above -1 and finite; this is not checked. Near zero nothing is lost by rounding 1 + x.
+        Relative error below 5e-16.
+    """
+    bits = _bits_of(1.0 + x)
+    biased = _biased(bits)
+    f = x if biased == 1023 else _double_of(bits - (biased << 52) + ONE) - 1.0
+    s = f / (2.0 + f)
+    k = _double_of(biased + MIDDLE) - (ROUND + 1023.0)
+    out: float = k * LOG2_HIGH + ((f - s * (f - _artanh_rest(s))) + k * LOG2_LOW)
     return out
 
 

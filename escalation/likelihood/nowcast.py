@@ -102,7 +102,7 @@ def rate_row(
         for t in range(total.size):
             x = psi * mean[t]
             over = 1.0 / (1.0 + x)
-            log_u = log_one_plus(x, over)
+            log_u = log_one_plus(x)
             spent[t] = -log_u * inverse
             term[t] = seen[t] * spent[t] - total[t] * log_u
             slope[t] = (total[t] - seen[t] * mean[t]) * over

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from escalation.likelihood.count_sums import dot
+from escalation.likelihood.count_sums import assign, dot
 from escalation.parameters import FloatArray
+
+#: Most phases.
+FEW = 4
+#: Below this the probabilities of a pass are brought back to a sum of one.
+FAINT = 1e-8
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -146,10 +151,57 @@ def stationary(matrix: FloatArray) -> FloatArray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _both_ways(  # type: ignore[no-untyped-def]
+    begin, matrix, seen0, seen1, seen2, seen3, ahead0, ahead1, ahead2, ahead3, later0, later1,
+    later2, later3, whole, scale,
+):  # fmt: skip
+    """Fill the rows of `both_ways` for four phases: all that goes on stays in registers."""
+    m00, m01, m02, m03 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
+    m10, m11, m12, m13 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
+    m20, m21, m22, m23 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
+    m30, m31, m32, m33 = matrix[3, 0], matrix[3, 1], matrix[3, 2], matrix[3, 3]
+    a0, a1, a2, a3 = begin[0], begin[1], begin[2], begin[3]
+    b0, b1, b2, b3 = 1.0, 1.0, 1.0, 1.0
+    before = 1.0
+    for t in range(scale.size):
+        r = scale.size - 1 - t
+        a0, a1, a2, a3 = a0 * seen0[t], a1 * seen1[t], a2 * seen2[t], a3 * seen3[t]
+        later0[r], later1[r], later2[r], later3[r] = b0, b1, b2, b3
+        b0, b1, b2, b3 = b0 * seen0[r], b1 * seen1[r], b2 * seen2[r], b3 * seen3[r]
+        ahead0[t], ahead1[t], ahead2[t], ahead3[t] = a0, a1, a2, a3
+        total, other = (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3)
+        whole[t] = total
+        scale[t] = total / before
+        before = total
+        # No probability of a period exceeds one, so that these can only become too small.
+        if total < FAINT:
+            forth = 1.0 / total
+            a0, a1, a2, a3 = a0 * forth, a1 * forth, a2 * forth, a3 * forth
+            before = 1.0
+        if other < FAINT:
+            back = 1.0 / other
+            b0, b1, b2, b3 = b0 * back, b1 * back, b2 * back, b3 * back
+        a0, a1, a2, a3 = (
+            (a0 * m00 + a1 * m10) + (a2 * m20 + a3 * m30),
+            (a0 * m01 + a1 * m11) + (a2 * m21 + a3 * m31),
+            (a0 * m02 + a1 * m12) + (a2 * m22 + a3 * m32),
+            (a0 * m03 + a1 * m13) + (a2 * m23 + a3 * m33),
+        )
+        b0, b1, b2, b3 = (
+            (b0 * m00 + b1 * m01) + (b2 * m02 + b3 * m03),
+            (b0 * m10 + b1 * m11) + (b2 * m12 + b3 * m13),
+            (b0 * m20 + b1 * m21) + (b2 * m22 + b3 * m23),
+            (b0 * m30 + b1 * m31) + (b2 * m32 + b3 * m33),
+        )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def both_ways(
     begin: FloatArray, matrix: FloatArray, seen: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The forward and the backward pass, side by side: neither waits for the other.
+
+    At most four phases: fewer are taken as four, of which the last are never met.
 
     Parameters
     ----------
@@ -169,35 +221,24 @@ def both_ways(
         Probability of each period given those before.
     """
     phases, periods = seen.shape
-    ahead = np.empty((phases, periods))
-    later = np.empty((phases, periods))
-    scale = np.empty(periods)
-    come, gone = begin.copy(), np.ones(phases)
-    here, there = np.empty(phases), np.empty(phases)
+    ahead, later = np.empty((FEW, periods)), np.empty((FEW, periods))
+    whole, scale = np.empty(periods), np.empty(periods)
+    first, moves, there = np.zeros(FEW), np.zeros((FEW, FEW)), np.zeros((FEW, periods))
+    for s in range(phases):
+        first[s] = begin[s]
+        assign(there[s], seen[s])
+        for q in range(phases):
+            moves[s, q] = matrix[s, q]
+    _both_ways(
+        first, moves, there[0], there[1], there[2], there[3], ahead[0], ahead[1], ahead[2],
+        ahead[3], later[0], later[1], later[2], later[3], whole, scale,
+    )  # fmt: skip
     for t in range(periods):
-        r = periods - 1 - t
-        total = 0.0
-        other = 0.0
-        for s in range(phases):
-            here[s] = come[s] * seen[s, t]
-            total += here[s]
-            later[s, r] = gone[s]
-            there[s] = gone[s] * seen[s, r]
-            other += there[s]
-        scale[t] = total
-        # Divided after the products, which then need not wait for the division.
-        inverse = 1.0 / total
-        inverse_other = 1.0 / other
-        for s in range(phases):
-            ahead[s, t] = here[s] * inverse
-            forth = 0.0
-            back = 0.0
-            for q in range(phases):
-                forth += here[q] * matrix[q, s]
-                back += there[q] * matrix[s, q]
-            come[s] = forth * inverse
-            gone[s] = back * inverse_other
-    return ahead, later, scale
+        whole[t] = 1.0 / whole[t]
+    for s in range(phases):
+        for t in range(periods):
+            ahead[s, t] *= whole[t]
+    return ahead[:phases], later[:phases], scale
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -229,14 +270,16 @@ def smoothed_slopes(
         for t in range(periods):
             weight[s, t] = ahead[s, t] * later[s, t]
             total[t] += weight[s, t]
+    ratio = np.empty(periods)
     for t in range(periods):
         total[t] = 1.0 / total[t]
+        ratio[t] = total[t] / scale[t]
     by_matrix = np.zeros((phases, phases))
     first = np.empty(phases)
     for b in range(phases):
         for t in range(periods):
             weight[b, t] *= total[t]
-            later[b, t] *= seen[b, t] * total[t] / scale[t]
+            later[b, t] *= seen[b, t] * ratio[t]
         first[b] = later[b, 0]
         for a in range(phases):
             by_matrix[a, b] = dot(ahead[a, : periods - 1], later[b, 1:])

@@ -18,7 +18,7 @@ from escalation.likelihood.count_sums import (
     lane_sum,
 )
 from escalation.likelihood.count_terms import dispersed_term, rising
-from escalation.likelihood.exponential import fade, logarithm
+from escalation.likelihood.exponential import fade, log_one_plus, logarithm
 from escalation.likelihood.phase_chain import (
     both_ways,
     chain_back,
@@ -63,29 +63,72 @@ def phase_row(
     term : ndarray (n,)
         Is added to.
     slope, bend : ndarray (n,)
-        Slopes by log-mean and by psi are written.
+        Slopes by the log-mean, and what `by_dispersion` reads, are written.
     """
     factor = np.exp(step)
-    if psi > SMALL or not dispersed:
-        inverse = 1.0 / psi if dispersed else 0.0
-        poisson = 0.0 if dispersed else 1.0
+    if not dispersed:
         for i in range(y.size):
             mean = base[i] * factor
-            x = psi * mean
-            u = 1.0 + x
-            over = 1.0 / u
-            # The second part mends what the rounding of 1 + x has lost.
-            log_u = logarithm(u) + (x - (u - 1.0)) * over
-            term[i] += y[i] * step - (y[i] + inverse) * log_u - poisson * mean
-            slope[i] = (y[i] - mean) * over
-            bend[i] = (log_u - x * over) * inverse * inverse - y[i] * mean * over
-        return
-    for i in range(y.size):
-        mean = base[i] * factor
-        value, change = dispersed_term(y[i], mean, psi)
-        term[i] += y[i] * step + value
-        slope[i] = (y[i] - mean) / (1.0 + psi * mean)
-        bend[i] = change
+            term[i] += y[i] * step - mean
+            slope[i] = y[i] - mean
+            bend[i] = 0.0
+    elif psi > SMALL:
+        rise = psi * factor
+        inverse = 1.0 / psi
+        for i in range(y.size):
+            x = rise * base[i]
+            over = 1.0 / (1.0 + x)
+            bend[i] = log_one_plus(x)
+            term[i] += y[i] * step - (y[i] + inverse) * bend[i]
+            slope[i] = (y[i] - inverse * x) * over
+    else:
+        for i in range(y.size):
+            mean = base[i] * factor
+            value, bend[i] = dispersed_term(y[i], mean, psi)
+            term[i] += y[i] * step + value
+            slope[i] = (y[i] - mean) / (1.0 + psi * mean)
+
+
+# The sum alone may be taken in another order, the same one on every run: four at a time.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+def _weigh(
+    weight: FloatArray, slope: FloatArray, bend: FloatArray, total: FloatArray, bent: FloatArray
+) -> float:
+    """Add one phase's weighted slopes and bends (n,) to those of all; the sum of the slopes."""
+    out = 0.0
+    for i in range(weight.size):
+        one = weight[i] * slope[i]
+        total[i] += one
+        bent[i] += weight[i] * bend[i]
+        out += one
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def by_dispersion(
+    y: FloatArray, counted: FloatArray, total: FloatArray, bent: FloatArray, psi: float
+) -> float:
+    r"""Slope by psi of one stream's terms, over all its phases.
+
+    With :math:`\mu / (1 + \psi\mu) = (y - s) / (1 + \psi y)`, where s is the slope by the
+    log-mean, that of a phase needs no more than its logarithm.
+
+    Parameters
+    ----------
+    y, counted : ndarray (n,)
+    total : ndarray (n,)
+        Slopes by the log-mean, weighted by the phases' probabilities.
+    bent : ndarray (n,)
+        What `phase_row` left for this, weighted in the same way; overwritten.
+    psi : float
+    """
+    if psi > SMALL:
+        inverse = 1.0 / psi
+        for i in range(y.size):
+            shrunk = (counted[i] * y[i] - total[i]) / (1.0 + psi * y[i])
+            bent[i] = (bent[i] * inverse - shrunk) * inverse - y[i] * shrunk
+    out: float = lane_sum(bent)
+    return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -219,18 +262,20 @@ def regimes(
             for j in range(streams):
                 if theta[first + k * streams + j] != 0.0:
                     add_scaled(exponent, theta[first + k * streams + j], past[j])
-        highest = -np.inf
-        for i in range(size):
-            highest = max(highest, exponent[i])
-            whole[i] += y[i] * exponent[i]
-        assign(base, exponent)
-        if not exponentials(base):
-            return nothing
         psi = theta[place[HEAD + k]] if dispersed else 0.0
+        most = steps[0, k]
+        for s in range(1, phases):
+            most = max(most, steps[s, k])
+        limit = HIGHEST if not psi < 0.0 else min(HIGHEST, np.log(-1.0 / psi))
+        steep = 0
+        for i in range(size):
+            steep += 0 if exponent[i] + most < limit else 1
+            whole[i] += y[i] * exponent[i]
+        if steep > 0:
+            return nothing
+        assign(base, exponent)
+        exponentials(base)
         for s in range(phases):
-            above = highest + steps[s, k]
-            if not above < HIGHEST or not 1.0 + psi * np.exp(above) > 0.0:
-                return nothing
             phase_row(y, base, steps[s, k], dispersed, psi, term[s], slope[s, k], bend[s, k])
     top = np.full(size, -np.inf)
     for s in range(phases):
@@ -266,16 +311,14 @@ def regimes(
     by_steps = np.zeros((phases, streams))
     back = np.zeros((streams, size))
     for k in range(streams):
-        total = exponent
+        total, bent = exponent, base
         total[:] = 0.0
+        bent[:] = 0.0
         for s in range(phases):
-            own = slope[s, k]
-            for i in range(size):
-                own[i] *= weight[s, i]
-                total[i] += own[i]
-            by_steps[s, k] = lane_sum(own)
-            if dispersed:
-                by_theta[place[HEAD + k]] += dot(weight[s], bend[s, k])
+            by_steps[s, k] = _weigh(weight[s], slope[s, k], bend[s, k], total, bent)
+        if dispersed:
+            at = place[HEAD + k]
+            by_theta[at] += by_dispersion(counts[k, lags:], counted, total, bent, theta[at])
         for p in range(column.shape[1]):
             change = dot(total, design[k, p, lags:])
             if multiplier[k, p] >= 0:

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from escalation.likelihood.exponential import fade, logarithm, negative_exp, sum_of_logs
+from escalation.likelihood.exponential import (
+    fade,
+    log_one_plus,
+    logarithm,
+    negative_exp,
+    sum_of_logs,
+)
 
 
 def exact(x):
@@ -41,6 +47,14 @@ def test_logarithms_are_right_to_the_last_bits(rng):
     got = np.array([logarithm(one) for one in x])
     np.testing.assert_allclose(got, np.log(x.astype(np.longdouble)).astype(float), rtol=5e-16)
     assert logarithm(1.0) == 0.0
+
+
+def test_logarithms_of_one_plus_a_number_are_right_to_the_last_bits(rng):
+    small = 10.0 ** rng.uniform(-300, 0, 20_000)
+    x = np.concatenate([small, -0.999 * rng.random(20_000), np.exp(rng.uniform(-3, 700, 20_000))])
+    got = np.array([log_one_plus(one) for one in x])
+    np.testing.assert_allclose(got, np.log1p(x.astype(np.longdouble)).astype(float), rtol=5e-16)
+    assert log_one_plus(0.0) == 0.0
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7, 8, 9, 255, 512, 1000])
