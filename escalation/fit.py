@@ -104,6 +104,10 @@ class Model(ABC):
             engine=engine.name,
         )
 
+    def carried_on(self, fit: Fit, series: Any) -> Fit | None:
+        """The fit before the periods that follow a longer series; None where it cannot go on."""
+        return None
+
     def to_pymc(self, series: Any) -> Any:
         """The same model as a ``pymc.Model``, with named variables and priors, to be extended."""
         from escalation.engines.nuts import own_cache
@@ -222,6 +226,21 @@ class Fit:
             raise ValueError(f"horizon must be at least 1 period, got {horizon}")
         rng = np.random.default_rng(0) if rng is None else rng
         return self.model.forecast(self, horizon, rng, draws)
+
+    def carried_on(self, series: Any) -> Fit | None:
+        """The same draws of the parameters before the periods that follow a longer series.
+
+        Parameters
+        ----------
+        series : CountSeries
+            Begins as the fitted one does.
+
+        Returns
+        -------
+        Fit or None
+            None where something depends on the end of the fitted window: a trend, a latent path.
+        """
+        return self.model.carried_on(self, series)
 
     def replicate(self, rng: np.random.Generator, draws: int = 100) -> FloatArray:
         """Series simulated from the fitted model, (draws, T, K), for predictive checks."""

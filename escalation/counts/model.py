@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import ClassVar, NoReturn, override
 
 import numpy as np
@@ -105,6 +105,23 @@ class CountModel(Model):
         mean = self.means(fit, rows, seen)
         mean[:, ~self.used(seen)] = np.nan
         return count_log_pmf(seen.counts, mean, self._dispersions(fit, rows))
+
+    @override
+    def carried_on(self, fit: Fit, series: CountSeries) -> Fit | None:
+        known = fit.series
+        begins = series.edges[0] == known.edges[0] and series.names == known.names
+        if not begins or self._bends():
+            return None
+        shapes = [[(p.name, p.shape) for p in self.parameters(each)] for each in (known, series)]
+        return replace(fit, series=series) if shapes[0] == shapes[1] else None
+
+    def _bends(self) -> bool:
+        """Whether a background has a trend or a walk, whose knots lie in the fitted window."""
+        backgrounds = [getattr(self, field.name) for field in fields(self)]  # type: ignore[arg-type]
+        return any(
+            getattr(one, "trend", None) is not None or getattr(one, "walk", None) is not None
+            for one in backgrounds
+        )
 
     @override
     def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
