@@ -112,6 +112,14 @@ def fit(
         show(ratios(results), "Branching ratio by background")
         if not results.identified:
             say("The branching ratio is not identified apart from the background.")
+        if (deaths := results.severity) is not None:
+            law = deaths.fit.table().drop("mean lower", "mean upper", "note")
+            show(law, "Deaths in an incident")
+            said = "Incidents beyond the points of laws learned before them"
+            show(deaths.exceedances.drop("lowest", "highest"), said)
+        if (late := results.nowcast) is not None:
+            period = results.series.period
+            show(late.fit.delays(), f"Share reported within so many {period}s, 90 % interval")
         show_findings(results.findings)
 
 
@@ -127,17 +135,34 @@ def forecast(
     """Forecast the periods after a study's window."""
     with _faults():
         results = _results(study, incidents, strict, quiet, no_cache)
-        from escalation.cli.figures import everything, expected, headline
-        from escalation.cli.printing import print_json, show, show_findings
+        from escalation.cli.figures import (
+            deaths_expected,
+            everything,
+            expected,
+            headline,
+            last_periods,
+        )
+        from escalation.cli.printing import print_json, say, show, show_findings
 
-        tables = expected(results)
+        tables, deaths, late = expected(results), deaths_expected(results), last_periods(results)
         if as_json:
-            print_json(headline(results) | tables)
+            more = {"deaths": deaths or None, "nowcast": late}
+            asked = {name: found for name, found in more.items() if found is not None}
+            print_json(headline(results) | tables | asked)
             return
+        if late is not None and (found := results.nowcast) is not None:
+            from escalation.report.sections.late import lull
+
+            show(late.drop("mean"), "The last periods: reported so far, and the nowcast (90 %)")
+            say(lull(found))
         whole = f"{results.study.forecast.horizon} {results.series.period}s"
         show(everything(tables["periods"]), f"Incidents of all streams, by {results.series.period}")
         show(tables["sum"].drop("start", "end"), f"Incidents in the next {whole}")
         show(tables["escalation"].drop("ahead", "past"), "Is it building up?")
+        if deaths:
+            name = f"Deaths of all streams, by {results.series.period}"
+            show(everything(deaths["periods"]), name)
+            show(deaths["sum"].drop("start", "end"), f"Deaths in the next {whole}")
         show_findings(results.findings)
 
 

@@ -1,12 +1,13 @@
 """The figures that the commands print, as tables and as JSON."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from escalation.forecast import ALL_STREAMS
+from escalation.forecast import ALL_STREAMS, Forecast
 from escalation.incidents import Incidents
 from escalation.parameters import FloatArray
 from escalation.results import Results
@@ -70,7 +71,6 @@ def ratios(results: Results) -> pl.DataFrame:
 
 def headline(results: Results) -> dict[str, Any]:
     """Give the numbers that every command's JSON begins with."""
-    coming = results.forecast.total().draws[:, :, 0].sum(axis=1)
     run = results.run
     return {
         "title": results.study.title,
@@ -81,7 +81,12 @@ def headline(results: Results) -> dict[str, Any]:
         "unit": results.dynamics.unit,
         "branching_ratio": summary(results.dynamics.branching_ratio),
         "identified": results.identified,
-        "expected_incidents": summary(coming),
+        "expected_incidents": summary(summed(results.forecast)),
+        **(
+            {"expected_deaths": summary(summed(results.severity.forecast))}
+            if results.severity is not None
+            else {}
+        ),
         "findings": results.findings.table(),
         "run": {
             "version": run.version,
@@ -92,9 +97,23 @@ def headline(results: Results) -> dict[str, Any]:
     }
 
 
+def summed(forecast: Forecast) -> FloatArray:
+    """Give the draws of the sum of all streams and periods."""
+    return np.asarray(forecast.total().draws[:, :, 0].sum(axis=1))
+
+
 def fitted(results: Results) -> dict[str, Any]:
-    """Give what the fit found."""
-    return {
+    """Give what the fit found, and those of deaths and of late reports where there are any."""
+    more: dict[str, Any] = {}
+    if (deaths := results.severity) is not None:
+        more["deaths"] = {
+            "law": deaths.fit.table(),
+            "exceedances": deaths.exceedances,
+            "readings": deaths.readings,
+        }
+    if (late := results.nowcast) is not None:
+        more["delays"] = late.fit.delays()
+    return more | {
         "engine": results.fit.engine,
         "log_likelihood": results.fit.log_likelihood,
         "diagnostics": dict(results.fit.diagnostics),
@@ -110,15 +129,31 @@ def fitted(results: Results) -> dict[str, Any]:
 def expected(results: Results) -> dict[str, pl.DataFrame]:
     """Give the forecast period by period and in sum, and whether it is building up."""
     asked, ahead = results.study.forecast, results.forecast
-    total = ahead.total()
-    sums = [
-        each.blocks([asked.horizon]).table(at_least=asked.thresholds) for each in (ahead, total)
-    ]
     return {
-        "periods": pl.concat([ahead.table(), total.table()]).drop("step"),
-        "sum": pl.concat(sums).drop("step"),
+        **tables(ahead, asked.thresholds),
         "escalation": ahead.escalation(periods=min(12, asked.horizon)),
     }
+
+
+def tables(forecast: Forecast, at_least: Sequence[int]) -> dict[str, pl.DataFrame]:
+    """Give a forecast period by period and in sum, the sum of the streams after them."""
+    total = forecast.total()
+    sums = [each.blocks([len(each.lengths)]).table(at_least=at_least) for each in (forecast, total)]
+    return {
+        "periods": pl.concat([forecast.table(), total.table()]).drop("step"),
+        "sum": pl.concat(sums).drop("step"),
+    }
+
+
+def deaths_expected(results: Results) -> dict[str, pl.DataFrame]:
+    """Give the deaths to come, nothing unless the study asks for them."""
+    found, asked = results.severity, results.study.severity
+    return {} if found is None or asked is None else tables(found.forecast, asked.at_least)
+
+
+def last_periods(results: Results) -> pl.DataFrame | None:
+    """Give what is reported of the last periods and the nowcast, where the study asks for it."""
+    return None if results.nowcast is None else results.nowcast.fit.table()
 
 
 def everything(table: pl.DataFrame) -> pl.DataFrame:

@@ -15,18 +15,38 @@ if TYPE_CHECKING:
     from escalation.severity import SeverityFit
 
 
-def exceedance(ax: Axes, fit: SeverityFit, stream: int = 0, *, level: float = 0.9) -> Axes:
+def exceedance(
+    ax: Axes,
+    fit: SeverityFit,
+    stream: int = 0,
+    *,
+    level: float = 0.9,
+    reach: float | None = None,
+    remark: bool = True,
+) -> Axes:
     """Probability of at least so many deaths in an incident, on log-log axes.
 
     The line is the law with its parameters uncertain, the band its interval; dots are the best
     figures, ticks beside them the low and high ones; the dashed line is the threshold.
+
+    Parameters
+    ----------
+    ax : Axes
+    fit : SeverityFit
+    stream : int
+    level : float
+        Of the band.
+    reach : float, optional
+        Most deaths shown; three times the highest figure of the stream if not given.
+    remark : bool
+        Write the probability of an infinite mean where it is above 1 in 20.
     """
     records, law = fit.records, fit.law()[:, stream]
     own = records.stream == stream
     best = records.best[own]
     if not (best > 0).any():
         return say(ax, "no deaths in the records")
-    reach = max(20.0, 3.0 * float(records.high[own].max()))
+    reach = max(20.0, 3.0 * float(records.high[own].max())) if reach is None else reach
     grid = np.unique(np.round(np.geomspace(1.0, reach, 160)))
     each = survival(grid[:, None] - 1, law[None], fit.threshold)
     low, high = np.quantile(each, [(1 - level) / 2, (1 + level) / 2], axis=1)
@@ -43,7 +63,7 @@ def exceedance(ax: Axes, fit: SeverityFit, stream: int = 0, *, level: float = 0.
     ax.set_xlabel("deaths in an incident")
     ax.set_ylabel("share with at least so many")
     infinite = float((law[:, 4] >= 1).mean())
-    if infinite > 0.05:
+    if remark and infinite > 0.05:
         ax.text(0.97, 0.96, f"infinite mean: probability {infinite:.2f}", color=RED, ha="right",
                 va="top", transform=ax.transAxes, fontsize=8)  # fmt: skip
     return ax

@@ -67,8 +67,9 @@ def document(results: Results, sections: Sequence[Section] | None = None) -> dic
     span = f"{short_day(study.window.start)} to {short_day(last_day(study.window.end))}"
     with style():
         parts = [
-            {"title": section.title, "blocks": [_plain(block) for block in section.blocks(results)]}
+            {"title": section.title, "blocks": [_plain(block) for block in blocks]}
             for section in (SECTIONS if sections is None else sections)
+            if (blocks := section.blocks(results))
         ]
     return {
         "title": study.title,

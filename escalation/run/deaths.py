@@ -10,7 +10,7 @@ import polars as pl
 from escalation.forecast import Forecast
 from escalation.incidents import Incidents
 from escalation.results import SeverityResults
-from escalation.run.tasks import generator
+from escalation.run.tasks import sequence
 from escalation.severity import DeathRecords, Severity, SeverityFit, exceedances, known_by
 from escalation.severity.records import FIGURES
 from escalation.study import SeveritySection, Study
@@ -41,44 +41,49 @@ def deaths(
     forecast, last_forecast : Forecast
         Of incidents.
     origins : list of date
-        Days on which the law is learned anew and judged by what came later. These refits, as those
-        of the readings, are by the quick engine; without partial pooling, which is not quick.
+        Days on which the law is learned anew and judged by what came later. These refits, and that
+        of the last forecast, are by the quick engine; without partial pooling, which is not quick.
 
     Raises
     ------
     ValueError
         If nothing is recorded that a law could be learned from.
     """
-    rng, engine = generator(study, "severity"), study.quick_engine(section)
+    engine, refit = study.engine(section), study.quick_engine(section)
+    seeds = sequence(study, "severity").spawn(3)
+    rng, last_rng = (np.random.default_rng(seed) for seed in seeds[:2])
     records = DeathRecords.from_incidents(incidents, study.streams, study.actors, section.longest)
     known = known_by(records, study.window.end, section.memory)
     if not len(known):
         raise ValueError(_nothing(section, records))
     model = law(section)
     quick = replace(model, streams="stream") if model.streams == "partial" else model
-    fit = model.fit(known, study.engine(section), rng)
-    past = known_by(records, last_forecast.made_on, section.memory)
-    before = quick.fit(past, engine, rng) if len(past) else fit
+    fit = model.fit(known, engine, rng)
+    fits = {
+        figures: fit
+        if figures == model.deaths
+        else replace(model, deaths=figures).fit(known, engine, rng)
+        for figures in ("interval", *FIGURES)
+    }
+    # The same random numbers for each.
+    told = {
+        figures: one.compound(forecast, np.random.default_rng(seeds[2]), records)
+        for figures, one in fits.items()
+    }
+    before = quick.fit(_past(records, last_forecast.made_on, section), refit, last_rng)
     return SeverityResults(
         fit=fit,
-        forecast=fit.compound(forecast, rng, records),
-        last_forecast=before.compound(last_forecast, rng, records),
+        forecast=told[model.deaths],
+        last_forecast=before.compound(last_forecast, last_rng, records),
         last_observed=np.stack([records.totals(last_forecast.edges, f) for f in FIGURES]),
-        readings=pl.DataFrame(
-            [
-                _reading(replace(quick, deaths=figures).fit(known, engine, rng), forecast, study)
-                for figures in ("interval", *FIGURES)
-            ]
-        ),
-        exceedances=exceedances(quick, records, origins, engine, memory=section.memory),
+        readings=pl.DataFrame([_reading(name, fits[name], told[name]) for name in fits]),
+        exceedances=exceedances(quick, records, origins, refit, memory=section.memory),
     )
 
 
-def _reading(fit: SeverityFit, forecast: Forecast, study: Study) -> dict[str, Any]:
-    """A row of `SeverityResults.readings`; the same random numbers for each."""
-    figures = str(getattr(fit.model, "deaths"))  # noqa: B009  # of the law, not of every model
-    told = fit.compound(forecast, generator(study, "severity")).total()
-    whole = told.blocks([sum(told.lengths)])
+def _reading(figures: str, fit: SeverityFit, told: Forecast) -> dict[str, Any]:
+    """A row of `SeverityResults.readings`."""
+    whole = told.total().blocks([len(told.lengths)])
     ends = whole.interval(LEVEL)[:, 0, 0]
     index = fit.estimate.get("tail_index")
     return {
@@ -89,6 +94,18 @@ def _reading(fit: SeverityFit, forecast: Forecast, study: Study) -> dict[str, An
         "lower": float(ends[0]),
         "upper": float(ends[1]),
     }
+
+
+def _past(records: DeathRecords, day: date, section: SeveritySection) -> DeathRecords:
+    """The records of the memory before a day; all before it where that has none."""
+    past = known_by(records, day, section.memory)
+    past = past if len(past) else known_by(records, day)
+    if not len(past):
+        raise ValueError(
+            f"key 'severity': no incident before {day} has deaths that are known, so no forecast "
+            "of deaths can be judged"
+        )
+    return past
 
 
 def _nothing(section: SeveritySection, records: DeathRecords) -> str:

@@ -95,14 +95,14 @@ def exceedances(
                 more = [getattr(records, figure)[own] > points[k] for figure in FIGURES]
                 size = int(own.sum())
                 row = np.stack([np.full(size, points[k]), np.full(size, chances[k]), *more])
-                kept[n * streams + k].append(row)
+                kept[k * len(shares) + n].append(row)
     rows = []
     for place, parts in enumerate(kept):
         points, chances, low, best, high = np.concatenate([np.zeros((5, 0)), *parts], axis=1)
         rows.append(
             {
-                "stream": records.names[place % streams],
-                "share": float(shares[place // streams]),
+                "stream": records.names[place // len(shares)],
+                "share": float(shares[place % len(shares)]),
                 "lowest": float(points.min()) if points.size else None,
                 "highest": float(points.max()) if points.size else None,
                 "incidents": points.size,
@@ -114,4 +114,4 @@ def exceedances(
             }
         )
     schema = {"lowest": pl.Float64(), "highest": pl.Float64(), "p": pl.Float64()}
-    return pl.DataFrame(rows, schema_overrides=schema).sort("stream", "share", maintain_order=True)
+    return pl.DataFrame(rows, schema_overrides=schema)

@@ -15,14 +15,17 @@ from escalation.dynamics import Dynamics
 from escalation.fit import Fit
 from escalation.forecast import Forecast
 from escalation.incidents import REJECTED, SCHEMA, Incidents, Provenance, empty
-from escalation.results import Results, RunInfo
+from escalation.nowcast import Nowcast, NowcastFit, ReportingTriangle
+from escalation.results import NowcastResults, Results, RunInfo, SeverityResults
 from escalation.series import CountSeries
+from escalation.severity import DeathRecords, Severity, SeverityFit, known_by
 from escalation.streams import Stream
-from escalation.study import DataSection, Era, Study, Truth
+from escalation.study import DataSection, Era, NowcastSection, SeveritySection, Study, Truth
 from escalation.window import Window
 
 DRAWS = 200
 HORIZON = 12
+LONGEST = 6
 START, END = date(2018, 1, 1), date(2021, 1, 4)
 NAMES = ("Attacks on A", "Strikes on militants", "Fire from B on A", "Fire from A on B")
 
@@ -35,8 +38,13 @@ def results(
     silent: tuple[int, ...] = (),
     gaps: tuple[tuple[date, date], ...] = (),
     failed: bool = True,
+    deaths: bool = True,
+    late: bool = True,
 ) -> Results:
-    """Make results of so many streams; ``silent`` ones have no incidents, rate 0 silences all."""
+    """Make results of so many streams; ``silent`` ones have no incidents, rate 0 silences all.
+
+    ``deaths`` and ``late`` say whether the study asks for deaths and for the last periods.
+    """
     rng = np.random.default_rng(1)
     size, window = len(names), Window(START, END, gaps)
     streams = tuple(
@@ -54,6 +62,8 @@ def results(
         seed=7,
         actors=Actors((Actor("source 0", home="A"), Actor("target 0", home="B"))),
         eras=(Era("A new era", date(2019, 7, 1)),),
+        severity=SeveritySection(memory=700, at_least=(10, 100)) if deaths and rate else None,
+        nowcast=NowcastSection(longest=LONGEST, periods=40) if late else None,
         truth=Truth(
             tuple(map(tuple, reproduction.tolist())),
             (-1.0,) * size,
@@ -71,6 +81,7 @@ def results(
     dynamics = _dynamics(names, reproduction, rng)
     origin = series.edges[len(series) - HORIZON].item()
     past, came = series.split(origin)
+    forecast, last_forecast = _forecast(series, rng), _forecast(past, rng)
     return Results(
         study=study,
         incidents=incidents,
@@ -82,8 +93,8 @@ def results(
             for name, factor in (("constant", 1.1), ("seasonal", 1.0), ("trend", 0.7))
         },
         identified=False,
-        forecast=_forecast(series, rng),
-        last_forecast=_forecast(past, rng),
+        forecast=forecast,
+        last_forecast=last_forecast,
         last_observed=came.counts,
         backtest=_backtest(series, rng),
         findings=_findings(failed),
@@ -98,6 +109,8 @@ def results(
             study_hash="cd" * 32,
             command="escalation report study.toml",
         ),
+        severity=_severity(study, incidents, forecast, last_forecast) if study.severity else None,
+        nowcast=_nowcast(series, rng) if late else None,
     )
 
 
@@ -203,15 +216,83 @@ def _backtest(series: CountSeries, rng: np.random.Generator) -> Backtest:
             made = _forecast(known, rng)
             if place:
                 made = replace(made, draws=made.draws + rng.integers(0, 2, made.draws.shape))
-            scores = made.score(coming.counts[:HORIZON], (0.5, 0.8, 0.9))
-            tables.append(
-                scores.with_columns(
-                    model=pl.lit(name), origin=pl.lit(origin), failure=pl.lit(None, pl.String)
-                )
-                .select(list(SCORES))
-                .cast(SCORES)
+            scores = made.score(coming.counts[:HORIZON], (0.5, 0.8, 0.9)).with_columns(
+                model=pl.lit(name), origin=pl.lit(origin), series=pl.lit("")
             )
+            rest = [pl.lit(None, kind).alias(n) for n, kind in SCORES.items() if n not in scores]
+            tables.append(scores.with_columns(rest).select(list(SCORES)).cast(SCORES))
     return Backtest(pl.concat(tables), HORIZON, 1)
+
+
+def _severity(
+    study: Study, incidents: Incidents, forecast: Forecast, last_forecast: Forecast
+) -> SeverityResults:
+    rng = np.random.default_rng(2)
+    records = DeathRecords.from_incidents(incidents, study.streams, study.actors)
+    known = known_by(records, END, 700)
+    model = Severity()
+    middle = {"without": 0.4, "level": 0.8, "spread": 1.0, "tail_scale": 8.0, "tail_index": 0.6}
+    draws = {
+        p.name: middle[p.name] * rng.gamma(100, 0.01, (DRAWS, *p.shape))
+        for p in model.parameters(known)
+    }
+    estimate = {name: values.mean(axis=0) for name, values in draws.items()}
+    fit = SeverityFit(model, known, draws, estimate, -99.0, {"chains": 4}, "Laplace")
+    figures = ("interval", "low", "best", "high")
+    stream, share = ([name for name in study.names for _ in (0, 1)], [0.9, 0.99] * len(study.names))
+    size = len(stream)
+    return SeverityResults(
+        fit=fit,
+        forecast=fit.compound(forecast, rng, records),
+        last_forecast=fit.compound(last_forecast, rng, records),
+        last_observed=np.stack([records.totals(last_forecast.edges, f) for f in figures[1:]]),
+        readings=pl.DataFrame(
+            {
+                "figures": figures,
+                "recorded": [None, 800, 900, 1000],
+                "tail index": [0.6, 0.5, 0.6, 0.7],
+                "median": [300.0, 280.0, 300.0, 340.0],
+                "lower": [200.0, 190.0, 200.0, 240.0],
+                "upper": [500.0, 480.0, 500.0, 560.0],
+            }
+        ),
+        exceedances=pl.DataFrame(
+            {
+                "stream": stream,
+                "share": share,
+                "lowest": [8.0, 40.0] * (size // 2),
+                "highest": [9.0, 55.0] * (size // 2),
+                "incidents": [120] * size,
+                "expected": [11.5, 1.1] * (size // 2),
+                "beyond": [14, 0] * (size // 2),
+                "beyond low": [12, 0] * (size // 2),
+                "beyond high": [19, 2] * (size // 2),
+                "p": [0.43, 0.66] * (size // 2),
+            }
+        ),
+    )
+
+
+def _nowcast(series: CountSeries, rng: np.random.Generator) -> NowcastResults:
+    """Reports of the last 40 weeks, half of them a week late; the newest are missing."""
+    recent = series.split(series.edges[len(series) - 40].item())[1]
+    law = 0.5 ** np.arange(1, LONGEST + 2)
+    law[-1] *= 2
+    counts = np.moveaxis(
+        [[rng.multinomial(n, law) for n in row] for row in recent.counts], 2, 1
+    ).astype(np.int64)
+    triangle = ReportingTriangle(counts, recent.edges, recent.names, recent.window, "week")
+    model = Nowcast()
+    draws = {}
+    for p in model.parameters(triangle):
+        level = {"level": 0.5, "change": 0.05, "dispersion": 0.1, "pace_memory": 0.5}.get(p.name, 0)
+        draws[p.name] = np.abs(level + rng.normal(0, 0.02, (DRAWS, *p.shape)))
+    estimate = {name: values.mean(axis=0) for name, values in draws.items()}
+    fit = NowcastFit(model, triangle, draws, estimate, -50.0, {"chains": 4}, "Laplace")
+    totals = fit.totals(rng, DRAWS)[:, -LONGEST:].astype(np.int64)
+    if not series.counts.any():
+        totals = np.zeros_like(totals)
+    return NowcastResults(fit, totals, "the column “reported” of incidents.csv", series)
 
 
 def _findings(failed: bool) -> Findings:

@@ -81,9 +81,33 @@ def test_real_data_are_not_called_simulated(tmp_path: Path) -> None:
 
 def test_the_summary_has_its_numbers(report: Path) -> None:
     summary = words(report)[0]
-    for said in ("not identified", "80 % interval", "Building up?", "is followed by", "Limits."):
+    for said in (
+        "not identified",
+        "80 % interval",
+        "Building up?",
+        "is followed by",
+        "Limits.",
+        "The lull is late reporting",
+        "deaths in the next 12 weeks",
+    ):
         assert said in summary
     assert "caused" not in summary and "retaliat" not in summary
+
+
+def test_deaths_and_late_reports_have_their_numbers(report: Path) -> None:
+    text = " ".join(words(report))
+    for said in (
+        "P (≥ 100)",
+        "deaths, exceeded by one incident in a hundred",
+        "Somewhere from low to high",
+        "Tail index (90 %)",
+        "Expected beyond",
+        "Within the same week",
+        "Reported so far",
+        "deaths: tail index",
+        "reports: pace",
+    ):
+        assert said in text
 
 
 def test_text_from_data_is_never_read_as_markup(tmp_path: Path) -> None:
@@ -136,8 +160,8 @@ def test_others_may_read_the_file(full: Results, tmp_path: Path) -> None:
 
 
 def test_pages_are_few(full: Results, report: Path) -> None:
-    # One page a section, two for Dynamics, Track record and Method.
-    assert len(words(report)) <= 12
+    # One page a section, two for Late reports, Dynamics, Deaths, Track record and Method.
+    assert len(words(report)) <= 16
 
 
 def test_long_words_may_break_but_checksums_do_not() -> None:

@@ -1,8 +1,10 @@
 """What every section of the report must do, applied to all of them by discovery."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pypdfium2 as pdfium
 import pytest
 
@@ -10,8 +12,10 @@ import escalation.report.sections as package
 from discover import concrete
 from escalation.plots.style import style
 from escalation.report import write_report
-from escalation.report.sections import SECTIONS, Section
+from escalation.report.render import document
+from escalation.report.sections import SECTIONS, DeathsSection, LateReports, Section
 from escalation.report.sections.base import Figure, Note, Table, Text
+from escalation.report.sections.late import lull, usual
 from escalation.results import Results
 from report import fakes
 
@@ -71,7 +75,8 @@ def test_a_section_alone_stays_in_its_pages_and_is_the_same_twice(
 def test_blocks_say_what_to_see(section: Section, name: str) -> None:
     with style():
         blocks = section.blocks(study(name))
-    assert blocks
+    asked = not isinstance(section, DeathsSection) or study(name).severity is not None
+    assert bool(blocks) == asked
     for block in blocks:
         match block:
             case Figure():
@@ -82,6 +87,39 @@ def test_blocks_say_what_to_see(section: Section, name: str) -> None:
                 assert all(said for _, said in block.paragraphs)
             case Note():
                 assert block.text or block.figures
+
+
+@pytest.mark.parametrize("section", [DeathsSection(), LateReports()], ids=lambda one: one.title)
+def test_a_section_that_is_not_asked_for_is_left_out(section: Section) -> None:
+    plain = fakes.results(deaths=False, late=False)
+    assert section.blocks(plain) == []
+    assert document(plain, [section])["sections"] == []
+
+
+def test_a_lull_is_judged_by_the_nowcast() -> None:
+    found = study("full").nowcast
+    assert found is not None
+    size = found.totals.shape[1]
+    reported = found.fit.triangle.reported[-size:]
+    before = usual(found).sum()
+    assert reported.sum() < before
+
+    def verdict(total: float) -> str:
+        """Say what all streams together having so many would mean."""
+        each = np.zeros_like(found.totals)
+        each[:, 0, 0] = total
+        return lull(replace(found, totals=each))
+
+    assert verdict(before + 1).startswith("The lull is late reporting")
+    assert verdict(before - 1).startswith("The lull is real")
+    assert "with a probability of over 99" in verdict(before + 1).replace("\u00a0", " ")
+
+
+def test_usual_is_what_as_many_watched_periods_had() -> None:
+    found = study("full").nowcast
+    assert found is not None
+    size, triangle = found.totals.shape[1], found.fit.triangle
+    np.testing.assert_allclose(usual(found), size * triangle.reported[:-size].mean(axis=0))
 
 
 def test_a_table_with_a_row_too_short_is_refused() -> None:

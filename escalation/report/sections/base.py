@@ -133,4 +133,7 @@ class Section(ABC):
 
     @abstractmethod
     def blocks(self, results: Results) -> list[Block]:
-        """Say what the section shows of the results, from top to bottom."""
+        """Say what the section shows of the results, from top to bottom.
+
+        Nothing where the study does not ask for it: then the section is left out.
+        """

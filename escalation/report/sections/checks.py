@@ -25,7 +25,7 @@ class Checks(Section):
     """A table of findings, and drawings of what failed."""
 
     title: ClassVar[str] = "Checks"
-    place: ClassVar[int] = 7
+    place: ClassVar[int] = 9
 
     def blocks(self, results: Results) -> list[Block]:
         """Findings by severity."""

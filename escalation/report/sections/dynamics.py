@@ -43,7 +43,7 @@ class DynamicsSection(Section):
     """Reproduction matrix, responses, shares, and what they owe to the background."""
 
     title: ClassVar[str] = "Dynamics"
-    place: ClassVar[int] = 4
+    place: ClassVar[int] = 5
 
     def blocks(self, results: Results) -> list[Block]:
         """Heat map, truth, backgrounds, shares, responses."""

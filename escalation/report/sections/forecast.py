@@ -34,7 +34,7 @@ class ForecastSection(Section):
     """Fans of the streams with last year before them, and a table by horizon block."""
 
     title: ClassVar[str] = "Forecast"
-    place: ClassVar[int] = 5
+    place: ClassVar[int] = 6
 
     def blocks(self, results: Results) -> list[Block]:
         """Fans by four, then the table."""
@@ -101,11 +101,19 @@ def block_sizes(horizon: int) -> list[int]:
 
 
 def block_table(
-    forecast: Forecast, thresholds: tuple[int, ...], caption: str, what: str = "incidents"
+    forecast: Forecast,
+    thresholds: tuple[int, ...],
+    caption: str,
+    what: str = "incidents",
+    *,
+    blocks: bool = True,
 ) -> Table:
-    """For each stream and the sum: median, intervals and probabilities by horizon block."""
+    """For each stream and the sum: median, intervals and probabilities.
+
+    By block of the horizon and over the whole of it, or over the whole alone.
+    """
     horizon, period = len(forecast.edges) - 1, forecast.period
-    sizes = block_sizes(horizon)
+    sizes = block_sizes(horizon) if blocks else [horizon]
     spans = [(int(a), int(b)) for a, b in pairwise(np.cumsum([0, *sizes]))]
     if len(sizes) > 1:
         spans.append((0, horizon))
@@ -115,7 +123,8 @@ def block_table(
     for noun, stream in nouns if len(forecast.names) == 1 else [*nouns, (total, 0)]:
         for place, (first, last) in enumerate(spans):
             rows.append(_row(noun, stream, first, last, thresholds, place == 0))
-            marks.append("strong" if (first, last) == (0, horizon) else "")
+            whole = len(sizes) > 1 and (first, last) == (0, horizon)
+            marks.append("strong" if whole or (not blocks and noun is total) else "")
     heads = tuple(f"P (≥ {n})" for n in thresholds)
     return Table(
         caption=caption,

@@ -9,6 +9,7 @@ from escalation.report.sections.base import Block, Note, Section, Table, Text
 from escalation.report.wording import joined, last_day, short_day, some
 
 if TYPE_CHECKING:
+    from escalation.fit import Fit
     from escalation.results import Results
     from escalation.streams import Stream
     from escalation.study import Study
@@ -79,7 +80,7 @@ class Method(Section):
     """The model, its priors, the study as run, definitions, limits, licence."""
 
     title: ClassVar[str] = "Method"
-    place: ClassVar[int] = 8
+    place: ClassVar[int] = 10
 
     def blocks(self, results: Results) -> list[Block]:
         """Model, priors, streams, run, definitions, limits."""
@@ -112,7 +113,49 @@ def model(results: Results) -> list[Block]:
     if chosen.no_arrows:
         ruled = joined([f"{source} → {target}" for source, target in chosen.no_arrows])
         choices += f" Ruled out: {ruled}."
-    return [Text.of(WORDS.get(family, "")), Note("equation", family), Text.of(choices)]
+    more = (*nowcast_words(results), *severity_words(results))
+    return [Text.of(WORDS.get(family, "")), Note("equation", family), Text.of(choices, *more)]
+
+
+def nowcast_words(results: Results) -> tuple[str, ...]:
+    """How the last periods are completed, in a paragraph; none unless the study asks for it."""
+    found, section = results.nowcast, results.study.nowcast
+    if found is None or section is None:
+        return ()
+    changing = "which may change slowly" if section.pace else "the same throughout"
+    use = (
+        f"The model is fitted to {section.fits} completed series and the draws are pooled."
+        if section.complete
+        else "The model is fitted to the counts as reported."
+    )
+    return (
+        f"Late reports: a negative binomial number of incidents a {found.fit.triangle.period}, its "
+        f"rate a random walk, split by delays of reporting, {changing}; what is not reported yet "
+        f"is drawn. By {found.fit.engine}. {use}",
+    )
+
+
+def severity_words(results: Results) -> tuple[str, ...]:
+    """The law of deaths, in a paragraph; none unless the study asks for it."""
+    found, section = results.severity, results.study.severity
+    if found is None or section is None:
+        return ()
+    figures = (
+        "a record counts as somewhere from its low to its high figure"
+        if section.deaths == "interval"
+        else f"the {section.deaths} figures are taken as they stand"
+    )
+    tail = (
+        f", beyond {found.fit.threshold:.0f} deaths with a generalised Pareto tail "
+        f"({'one for all streams' if section.tails == 'shared' else 'of each stream'})"
+        if section.tail == "pareto"
+        else ""
+    )
+    return (
+        f"Deaths: an incident has none, or a log-normal number rounded up{tail}; {figures}. "
+        f"Learned by {found.fit.engine}. Each path of the forecast takes one draw of the law, and "
+        "each of its incidents deaths of its own.",
+    )
 
 
 def harmonics(orders: int | tuple[int, ...]) -> str:
@@ -136,12 +179,23 @@ def priors(results: Results) -> Table:
         + ("." if used else "; maximum likelihood does not use the priors."),
         header=("Parameter", "Meaning", "Prior", "Unit"),
         rows=tuple(
-            (p.name.replace("_", " "), p.meaning, str(p.prior), p.unit or "–")
-            for p in results.fit.parameters
+            (part + p.name.replace("_", " "), p.meaning, str(p.prior), p.unit or "–")
+            for part, fit in _fits(results).items()
+            for p in fit.parameters
         ),
         widths=(0, 1.2, 1, 0.7),
         align="llll",
     )
+
+
+def _fits(results: Results) -> dict[str, Fit]:
+    """Each fit of the study, by what its parameters are called in front of their names."""
+    found = {"": results.fit}
+    if results.nowcast is not None:
+        found["reports: "] = results.nowcast.fit
+    if results.severity is not None:
+        found["deaths: "] = results.severity.fit
+    return found
 
 
 def streams(results: Results) -> Table:
@@ -191,6 +245,7 @@ def run(results: Results) -> Text:
             ("Command", info.command),
             ("Seed", f"{info.seed}"),
             ("Data", f"{results.incidents.provenance.file}, SHA-256 {info.data_hash}"),
+            *((name, f"SHA-256 {sum_}") for name, sum_ in info.files.items()),
             ("Study", f"SHA-256 {info.study_hash}"),
             ("Versions", f"escalation {info.version}, {versions}"),
         ),

@@ -10,7 +10,9 @@ from escalation.plots.dynamics import quantiles
 from escalation.plots.forecast import fan
 from escalation.plots.style import figure
 from escalation.report.sections.base import Block, Figure, Note, Section, Text
+from escalation.report.sections.deaths import expected_words
 from escalation.report.sections.dynamics import LEVEL, clear_arrows
+from escalation.report.sections.late import lull
 from escalation.report.sections.track_record import coverage_of, gain, headline, record_skill
 from escalation.report.wording import (
     between,
@@ -100,7 +102,9 @@ def ratio_figure(results: Results) -> tuple[str, str, str]:
 def overview(results: Results) -> Figure:
     """The last year and the forecast of all streams together."""
     total, period = results.forecast.total(), results.series.period
-    drawing, axes = figure(2.35)
+    # The page has room for the sentences on late reports and on deaths only below a lower figure.
+    more = (results.nowcast is not None) + (results.severity is not None)
+    drawing, axes = figure(2.35 - 0.35 * more)
     ax = fan(axes[0, 0], total, 0, past=PAST)
     ax.set_ylabel(f"incidents a {period}")
     level = total.interval(0.8)[:, :, 0]
@@ -130,11 +134,14 @@ def sentences(results: Results) -> tuple[tuple[str, str], ...]:
     """The page's sentences, each with its lead."""
     if not results.series.counts.any():
         return (("Watched", watched(results)), ("Checks", checked(results)))
+    late = results.nowcast
     return (
         ("Watched", watched(results)),
         ("Lately", lately(results)),
+        *((("Late reports", lull(late)),) if late is not None else ()),
         ("Building up?", building(results)),
         ("Expected", expected(results)),
+        *((("Deaths", expected_words(results)),) if results.severity is not None else ()),
         ("Followed by", followed(results)),
         ("Background", background(results)),
         ("Track record", record(results)),

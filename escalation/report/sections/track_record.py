@@ -35,7 +35,7 @@ class TrackRecord(Section):
     """The last forecast against what came, skill, PIT, calibration, and the largest misses."""
 
     title: ClassVar[str] = "Track record"
-    place: ClassVar[int] = 6
+    place: ClassVar[int] = 8
 
     def blocks(self, results: Results) -> list[Block]:
         """From the last forecast to all of them."""
