@@ -17,7 +17,7 @@ from escalation.likelihood.count_sums import (
     lane_sum,
 )
 from escalation.likelihood.count_terms import count_tables, dispersed_term
-from escalation.likelihood.exponential import log_one_plus, logarithm
+from escalation.likelihood.exponential import log_one_plus, logarithm, sum_of_logs
 from escalation.likelihood.nowcast_paths import (
     DISPERSION,
     OWN,
@@ -38,6 +38,8 @@ from escalation.parameters import FloatArray
 HIGHEST = 27.6
 #: Factors of a product between this and its inverse multiply so many times without overflow.
 MILD, TOGETHER = 1e-10, 28
+#: Cells with incidents are taken so many at a time.
+CHUNK = 256
 
 
 def triangle_tables(counts: FloatArray, scale: FloatArray) -> dict[str, FloatArray | IntArray]:
@@ -131,7 +133,7 @@ def _factor(share: FloatArray, step: float, product: FloatArray, inverse: FloatA
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _into_logs(product: FloatArray, term: FloatArray) -> None:
+def into_logs(product: FloatArray, term: FloatArray) -> None:
     """Add the logs of products, and begin new ones."""
     for c in range(product.size):
         term[c] += logarithm(product[c])
@@ -140,14 +142,14 @@ def _into_logs(product: FloatArray, term: FloatArray) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cell_terms(
-    share: FloatArray, exceed: FloatArray, psi: float, term: FloatArray, slope: FloatArray,
-    product: FloatArray,
+    share: FloatArray, exceed: FloatArray, before: int, psi: float, term: FloatArray,
+    product: FloatArray, slope: FloatArray,
 ) -> float:  # fmt: skip
     r"""Write what each cell of n > 0 incidents adds beside its rate; return the slope by psi.
 
     .. math:: \sum_{i=0}^{n-1} \log(p + i\psi)
 
-    the log of a rising factorial, by logarithms of products of several factors.
+    the log of a rising factorial, as a sum and the product whose log it still lacks.
 
     Parameters
     ----------
@@ -155,11 +157,11 @@ def cell_terms(
         p of each cell, those with most incidents first.
     exceed : ndarray (M,)
         Number of cells with more than i incidents.
+    before : int
+        So many of them stand before the first of `share`.
     psi : float
-    term, slope : ndarray (C,)
-        Values, and slopes by the log of the share.
-    product : ndarray (C,)
-        Overwritten.
+    term, product, slope : ndarray (C,)
+        Sum, product, and slope by the log of the share.
     """
     tiny, small = 0, 0
     for c in range(share.size):
@@ -170,19 +172,19 @@ def cell_terms(
         slope[c] = 0.0
     if tiny > 0:
         term[:] = -np.inf
+        product[:] = 1.0
         return 0.0
     held, most = 1, TOGETHER if small == 0 and exceed.size * psi < 1.0 / MILD else 1
     by_psi = 0.0
     for i in range(1, exceed.size):
-        more = int(exceed[i])
-        if more == 0:
+        more = min(int(exceed[i]) - before, share.size)
+        if more <= 0:
             break
         if held == most:
-            _into_logs(product[:more], term[:more])
+            into_logs(product[:more], term[:more])
             held = 0
         by_psi += i * _factor(share[:more], i * psi, product[:more], slope[:more])
         held += 1
-    _into_logs(product, term)
     for c in range(share.size):
         slope[c] = 1.0 + slope[c] * share[c]
     return by_psi
@@ -193,16 +195,28 @@ def _cells(
     cell: IntArray, exceed: FloatArray, share: FloatArray, psi: float, by_log: FloatArray,
     scratch: FloatArray,
 ) -> tuple[float, float]:  # fmt: skip
-    """Sum of `cell_terms` of one stream, and its slope by psi; those by the shares are added."""
-    number = int(exceed[0])
-    own, term = scratch[0, :number], scratch[1, :number]
-    slope, product = scratch[2, :number], scratch[3, :number]
-    for c in range(number):
-        own[c] = share[cell[c]]
-    by_psi = cell_terms(own, exceed, psi, term, slope, product)
-    for c in range(number):
-        by_log[cell[c]] += slope[c]
-    return lane_sum(term), by_psi
+    """Sum of `cell_terms` of one stream, and its slope by psi; those by the shares are added.
+
+    A few hundred cells at a time (the columns of `scratch`) stay in the fastest cache.
+    """
+    value, by_psi, number = 0.0, 0.0, int(exceed[0])
+    for start in range(0, number, scratch.shape[1]):
+        size = min(scratch.shape[1], number - start)
+        here, own, term = cell[start : start + size], scratch[0, :size], scratch[1, :size]
+        product, slope = scratch[2, :size], scratch[3, :size]
+        for c in range(size):
+            own[c] = share[here[c]]
+        by_psi += cell_terms(own, exceed, start, psi, term, product, slope)
+        for c in range(size):
+            by_log[here[c]] += slope[c]
+        value += lane_sum(term) + sum_of_logs(product, own, size)
+    return value, by_psi
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_products(out: FloatArray, a: FloatArray, b: FloatArray) -> None:
+    for i in range(out.size):
+        out[i] += a[i] * b[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -266,7 +280,7 @@ def nowcast(
     exponent = log_rates(theta, place, moves)
     hazard = np.empty((delays, periods))
     share, by_log = np.empty((delays + 1, periods)), np.zeros((delays + 1, periods))
-    row, scratch = np.empty((5, periods)), np.empty((4, max(cell.shape[1], 1)))
+    row, scratch = np.empty((5, periods)), np.empty((4, CHUNK))
     seen, mean, term, spent, bend = row[0], row[1], row[2], row[3], row[4]
     unspent = np.zeros(periods)
     own = place[OWN] > 0
@@ -295,8 +309,8 @@ def nowcast(
         add_scaled(unspent, 1.0, spent)
         if own or k == streams - 1:
             for d in range(min(delays + 1, periods)):
-                for t in range(periods - d):
-                    by_log[d, t] += unspent[t] * share[d, t]
+                due = periods - d
+                _add_products(by_log[d, :due], unspent[:due], share[d, :due])
             add_delay_slopes(by_theta, k, place, hazard, by_log, by_calendar)
             by_log[:] = 0.0
             unspent[:] = 0.0

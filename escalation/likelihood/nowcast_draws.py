@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from escalation.likelihood.nowcast import cell_terms, rate_row
+from escalation.likelihood.nowcast import cell_terms, into_logs, rate_row
 from escalation.likelihood.nowcast_paths import (
     IntArray,
     calendar_odds,
@@ -88,8 +88,9 @@ def row_log_probability(
             rate_row(total[k], row[0], row[1], psi[n, k], row[2], row[3], row[4], row[4])
             for c in range(number):
                 scratch[0, c] = own[cell[k, c] // periods, cell[k, c] % periods]
-            cell_terms(scratch[0, :number], exceed[k], psi[n, k], scratch[1, :number],
+            cell_terms(scratch[0, :number], exceed[k], 0, psi[n, k], scratch[1, :number],
                        scratch[2, :number], scratch[3, :number])  # fmt: skip
+            into_logs(scratch[2, :number], scratch[1, :number])
             for t in range(periods):
                 out[n, t, k] = same[t, k] + row[2, t]
                 if total[k, t] > 0.0:

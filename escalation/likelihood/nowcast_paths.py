@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.likelihood.count_sums import add_scaled, exponentials, lane_sum
+from escalation.likelihood.count_sums import add_scaled, dot, exponentials, lane_sum
 from escalation.parameters import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -195,17 +195,18 @@ def add_calendar_slopes(
         return
     size, memory = theta[place[PACE]], theta[place[PACE] + 1]
     root = math.sqrt(1.0 - memory * memory)
-    later = 0.0
-    for t in range(periods - 1, -1, -1):
+    first = place[PACE] + 2
+    later, by_size, by_memory = 0.0, 0.0, 0.0
+    for t in range(periods - 1, 0, -1):
         later = by_calendar[t] + memory * later
-        move = theta[place[PACE] + 2 + t]
-        if t > 0:
-            by_theta[place[PACE] + 2 + t] += later * size * root
-            by_theta[place[PACE]] += later * root * move
-            by_theta[place[PACE] + 1] += later * (pace[t - 1] - size * move * memory / root)
-        else:
-            by_theta[place[PACE] + 2] += later * size
-            by_theta[place[PACE]] += later * move
+        move = theta[first + t]
+        by_theta[first + t] += later * size * root
+        by_size += later * root * move
+        by_memory += later * (pace[t - 1] - size * move * memory / root)
+    later = by_calendar[0] + memory * later
+    by_theta[first] += later * size
+    by_theta[place[PACE]] += by_size + later * theta[first]
+    by_theta[place[PACE] + 1] += by_memory
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -214,13 +215,16 @@ def walk_moves(theta: FloatArray, place: IntArray, periods: int, streams: int) -
 
     .. math:: m_1 = z_1, \qquad m_t = \rho m_{t-1} + \sqrt{1 - \rho^2}\, z_t
     """
-    memory = theta[place[MOMENTUM]] if place[MOMENTUM] >= 0 else 0.0
-    fresh = math.sqrt(1.0 - memory * memory)
     out = np.zeros((streams, periods))
     for t in range(1, periods):
         for k in range(streams):
-            move = theta[place[MOVES] + (t - 1) * streams + k]
-            out[k, t] = move if t == 1 else memory * out[k, t - 1] + fresh * move
+            out[k, t] = theta[place[MOVES] + (t - 1) * streams + k]
+    if place[MOMENTUM] >= 0:
+        memory = theta[place[MOMENTUM]]
+        fresh = math.sqrt(1.0 - memory * memory)
+        for k in range(streams):
+            for t in range(2, periods):
+                out[k, t] = memory * out[k, t - 1] + fresh * out[k, t]
     return out
 
 
@@ -249,24 +253,27 @@ def add_walk_slopes(
 ) -> None:
     """Add the slopes by levels, moves, their scales and their momentum.
 
-    `slopes` (K, T) are those by the log-rates.
+    `slopes` (K, T) are those by the log-rates; they are overwritten.
     """
     streams, periods = slopes.shape
     memory = theta[place[MOMENTUM]] if place[MOMENTUM] >= 0 else 0.0
     fresh = math.sqrt(1.0 - memory * memory)
     for k in range(streams):
         size = theta[place[CHANGE] + k] if place[CHANGE] >= 0 else 1.0
-        later = 0.0
-        kept = 0.0
-        by_size = 0.0
         for t in range(periods - 1, 0, -1):
-            later += slopes[k, t]
-            kept = size * later + memory * kept
-            move = place[MOVES] + (t - 1) * streams + k
-            by_theta[move] += kept * (fresh if t > 1 else 1.0)
-            by_size += later * moves[k, t]
-            if place[MOMENTUM] >= 0 and t > 1:
-                by_theta[place[MOMENTUM]] += kept * (moves[k, t - 1] - theta[move] * memory / fresh)
+            slopes[k, t - 1] += slopes[k, t]
+        by_theta[place[LEVEL] + k] += slopes[k, 0]
         if place[CHANGE] >= 0:
-            by_theta[place[CHANGE] + k] += by_size
-        by_theta[place[LEVEL] + k] += later + slopes[k, 0]
+            by_theta[place[CHANGE] + k] += dot(slopes[k, 1:], moves[k, 1:])
+        for t in range(1, periods):
+            slopes[k, t] *= size
+        if place[MOMENTUM] >= 0:
+            by_memory = 0.0
+            for t in range(periods - 1, 1, -1):
+                move = theta[place[MOVES] + (t - 1) * streams + k]
+                by_memory += slopes[k, t] * (moves[k, t - 1] - move * memory / fresh)
+                slopes[k, t - 1] += memory * slopes[k, t]
+                slopes[k, t] *= fresh
+            by_theta[place[MOMENTUM]] += by_memory
+        for t in range(1, periods):
+            by_theta[place[MOVES] + (t - 1) * streams + k] += slopes[k, t]

@@ -16,8 +16,9 @@ def test_rising_factorials_are_those_of_plain_sums(rng, psi, least):
     counts = np.sort(rng.integers(1, 90, 50))[::-1]
     share = least ** rng.random(50)
     exceed = np.array([(counts > i).sum() for i in range(91)], float)
-    term, slope, product = np.empty((3, 50))
-    by_psi = cell_terms(share, exceed, psi, term, slope, product)
+    term, product, slope = np.empty((3, 50))
+    by_psi = cell_terms(share, exceed, 0, psi, term, product, slope)
+    term += np.log(product)
     steps = [np.arange(n) for n in counts]
     rising = [p + i * psi for p, i in zip(share, steps, strict=True)]
     np.testing.assert_allclose(term, [np.log(one).sum() for one in rising], rtol=1e-12)
