@@ -44,7 +44,7 @@ from escalation.dynamics import (
     count_responses,
     reproduction_parameter,
 )
-from escalation.engines import Laplace, MaximumLikelihood, Problem
+from escalation.engines import MaximumLikelihood, Problem
 from escalation.engines.base import Engine
 from escalation.fit import Fit, pick
 from escalation.forecast import Forecast, future_edges
@@ -184,12 +184,8 @@ class Latent(LaggedModel):
         the paths out and averages over these numbers, R, delay and dispersion; the sampler draws
         everything.
         """
-        from escalation.counts.random_scales import averaged, fit_by
+        from escalation.counts.random_scales import fit_by
 
-        if isinstance(engine, Laplace):
-            from escalation.counts.latent_marginal import LatentLaplace
-
-            return averaged(super().fit(series, LatentLaplace(engine.draws), rng))
         return fit_by(super().fit, self, series, engine or MaximumLikelihood(), rng)
 
     def problem(self, series: CountSeries) -> Problem:

@@ -25,6 +25,7 @@ from escalation.series import CountSeries
 if TYPE_CHECKING:
     from escalation.counts.endemic_epidemic import EndemicEpidemic
     from escalation.counts.latent import Latent
+    from escalation.engines.nested import NestedLaplace
     from escalation.fit import Fit
 
     type RandomModel = EndemicEpidemic | Latent
@@ -176,6 +177,10 @@ def fit_by(
     rng : numpy.random.Generator or None
         Seeded with 0 if not given.
     """
+    if isinstance(engine, Laplace):
+        within = nested_engine(model, engine)
+        if within is not None:
+            return averaged(plain(series, within, rng))
     if engine.name == NUTS.name or not free_scales(model):
         return plain(series, engine, rng)
     rng = np.random.default_rng(0) if rng is None else rng
@@ -191,6 +196,17 @@ def fit_given(
     given, chosen, _ = choose(model, series)
     fit = given.fit(series, engine, rng)
     return replace(fit, diagnostics={**fit.diagnostics, "random_scales": chosen})
+
+
+def nested_engine(model: RandomModel, engine: Laplace) -> NestedLaplace | None:
+    """The engine that integrates a model's paths out first; None where it has none for it."""
+    from escalation.counts.component_marginal import ComponentLaplace, integrable
+    from escalation.counts.endemic_epidemic import EndemicEpidemic
+    from escalation.counts.latent_marginal import LatentLaplace
+
+    if not isinstance(model, EndemicEpidemic):
+        return LatentLaplace(engine.draws)
+    return ComponentLaplace(engine.draws) if integrable(model) else None
 
 
 def averaged(fit: Fit) -> Fit:

@@ -30,8 +30,11 @@ SETTLED = 1e-6
 LIMITS = (-12.0, 6.0)
 #: Least information that a scale is taken to have, on the working scale: its prior has more.
 LEAST = 0.25
-#: Scales that draws are made of, and degrees of freedom of the law that proposes them.
-POINTS, FREEDOM = 200, 5.0
+#: Scales that draws are made of, and degrees of freedom of the law that proposes them. Of more
+#: than `MANY` scales: as many degrees as scales, for heavy tails lie far out in many dimensions.
+POINTS, FREEDOM, MANY = 200, 5.0, 10
+#: Weights that come down to fewer effective points are taken to a power below one.
+EFFECTIVE = 40.0
 #: Where the width of the density is measured, in standard errors.
 ASIDE = 1.5
 #: A slope of the marginal density, in standard errors of a scale, that says nothing.
@@ -288,6 +291,8 @@ class Proposed:
         Summing to one.
     shape : float
         Pareto shape of the weights.
+    power : float
+        To which the weights were taken; 1 where enough of them count.
     evidence : float
         Log of the integral of the marginal density.
     """
@@ -295,6 +300,7 @@ class Proposed:
     points: list[Peak]
     weights: FloatArray
     shape: float
+    power: float
     evidence: float
 
 
@@ -306,18 +312,49 @@ def _proposed(marginal: Marginal, best: Summit, number: int, rng: np.random.Gene
     root = vectors * np.sqrt(values)
     wide = np.array([[_reach(marginal, best, side * axis) for axis in root.T] for side in (-1, 1)])
     normal = rng.standard_normal((number, size))
-    student = normal * np.sqrt(FREEDOM / rng.chisquare(FREEDOM, (number, 1)))
+    freedom = FREEDOM if size <= MANY else float(size)
+    student = normal * np.sqrt(freedom / rng.chisquare(freedom, (number, 1)))
     points, ratios = [], np.empty(number)
     for i, y in enumerate(student):
         own = np.where(y > 0, wide[1], wide[0])
         points.append(marginal.peak(best.peak.scales + root @ (own * y), best.peak))
         # A side is taken as often as the other, however wide.
-        ratios[i] = points[-1].value + 0.5 * (FREEDOM + size) * np.log1p(y @ y / FREEDOM)
+        ratios[i] = points[-1].value + 0.5 * (freedom + size) * np.log1p(y @ y / freedom)
         ratios[i] += np.log(own).sum()
-    constant = gammaln((FREEDOM + size) / 2) - gammaln(FREEDOM / 2)
-    constant -= 0.5 * (size * np.log(FREEDOM * np.pi) + np.log(values).sum())
+    constant = gammaln((freedom + size) / 2) - gammaln(freedom / 2)
+    constant -= 0.5 * (size * np.log(freedom * np.pi) + np.log(values).sum())
     evidence = float(logsumexp(ratios) - np.log(number) - constant)
-    return Proposed(points, *importance_weights(ratios), evidence)
+    weights, shape = importance_weights(ratios)
+    weights, power = tempered(weights, min(EFFECTIVE, 0.5 * number))
+    return Proposed(points, weights, shape, power, evidence)
+
+
+def tempered(weights: FloatArray, effective: float) -> tuple[FloatArray, float]:
+    """Weights (n,) to the largest power up to one that leaves so many effective points, and it.
+
+    Between the weights, whose few points say nothing of a spread, and none, which take the law that
+    proposed the points as it is.
+
+    References
+    ----------
+    Koblents & Miguez (2015), Statistics and Computing 25, for the powers.
+    """
+    logs = np.log(np.maximum(weights, 1e-300))
+
+    def to(power: float) -> FloatArray:
+        out = np.exp(power * (logs - logs.max()))
+        return np.asarray(out / out.sum())
+
+    if 1 / np.sum(weights**2) >= effective:
+        return weights, 1.0
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        if 1 / np.sum(to(middle) ** 2) >= effective:
+            low = middle
+        else:
+            high = middle
+    return to(low), low
 
 
 def _reach(marginal: Marginal, best: Summit, axis: FloatArray) -> float:
@@ -356,6 +393,7 @@ def nested(marginal: Marginal, draws: int, rng: np.random.Generator) -> Posterio
             **best.diagnostics(marginal),
             "evidence": found.evidence,
             "pareto_shape": found.shape,
+            "weights_power": found.power,
             "intervals": "weighted scales, normal law of the paths given each",
             "parameters": len(layout.labels),
         },
