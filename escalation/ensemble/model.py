@@ -40,7 +40,8 @@ class Learning:
     horizon : int
         Periods of these forecasts.
     draws : int
-        Draws of these forecasts.
+        Draws of these forecasts; for a recalibration best as many as the ensemble's forecasts will
+        have, because their laws go on from the outermost draw.
     score : {"crps", "crps of logarithms", "log score"} or None
         What the weights are best at (`PastForecasts.weights`); None keeps them as they are.
     recalibrate : bool
@@ -50,7 +51,7 @@ class Learning:
     origins: int = 12
     every: int = 4
     horizon: int = 12
-    draws: int = 300
+    draws: int = 1000
     score: str | None = "crps of logarithms"
     recalibrate: bool = False
 

@@ -30,9 +30,9 @@ class Recalibration:
 
     which is the log score of the recalibrated past forecasts, and a pull to the identity that is
     worth :math:`\kappa` cases. It is found by self-consistency (an EM algorithm): each PIT is
-    spread over its interval as G says, G is their mean, and so on. The first round, where each is spread
-    evenly, is the non-randomised PIT of Czado et al.; where counts are large it is the last too,
-    and the isotonic regression of Kuleshov et al.
+    spread over its interval as G says, G is their mean, and so on. The first round, where each is
+    spread evenly, is the non-randomised PIT of Czado et al.; where counts are large it is the last
+    too, and the isotonic regression of Kuleshov et al.
 
     So that a forecast that was too narrow can be widened beyond its draws, its law goes on past
     the outermost draw: half of the mass of that draw, 1 / (2n), falls off exponentially, at the

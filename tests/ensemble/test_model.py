@@ -104,14 +104,15 @@ def test_an_ensemble_recalibrates_its_pool(series, rng):
     )
     known, coming = wild.split(wild.edges[260].item())
     observed = coming.counts[:100].astype(float)
-    learning = Learning(origins=30, every=4, horizon=4, draws=300, score=None, recalibrate=True)
+    learning = Learning(origins=30, every=4, horizon=4, score=None, recalibrate=True)
     shares = []
     for given in (None, learning):
         forecast = Ensemble({"level": Level(1.0)}, learning=given).fit(known).forecast(100, rng)
         shares.append(pit_share(*pit_bounds(forecast.draws, observed), 0.9).mean())
     assert shares[0] < 0.6
-    # 120 cases a stream to learn from: standard error .03, and as much of the 200 judged.
-    assert 0.8 < shares[1] < 0.97
+    # Standard errors: .03 of a map of 120 cases, .02 of the 200 judged; four of both, and the
+    # prior's pull of .02.
+    assert 0.73 < shares[1] < 1.0
 
 
 def test_weights_over_time_use_nothing_from_the_future(series):
