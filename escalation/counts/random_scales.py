@@ -201,10 +201,9 @@ def fit_given(
 def nested_engine(model: RandomModel, engine: Laplace) -> NestedLaplace | None:
     """The engine that integrates a model's paths out first; None where it has none for it."""
     from escalation.counts.component_marginal import ComponentLaplace, integrable
-    from escalation.counts.endemic_epidemic import EndemicEpidemic
     from escalation.counts.latent_marginal import LatentLaplace
 
-    if not isinstance(model, EndemicEpidemic):
+    if hasattr(model, "free_numbers"):
         return LatentLaplace(engine.draws)
     return ComponentLaplace(engine.draws) if integrable(model) else None
 
