@@ -1,7 +1,9 @@
 """A small simulated study for tests, run once a session where results are needed."""
 
+from datetime import date
 from pathlib import Path
 
+END = date(2022, 1, 3)
 SMALL = """
 title = "A small simulated study"
 seed = 7
@@ -46,6 +48,41 @@ decay = 1.0
 dispersion = [0.2, 0.2]
 imprecise = 0.1
 """
+
+
+ASKED = """
+[severity]
+memory = 700
+at_least = [5, 50]
+draws = 200
+[nowcast]
+report = "reported"
+periods = 40
+longest = 5
+pace = false
+draws = 200
+complete = true
+fits = 2
+"""
+
+
+def late_study(folder: Path) -> Path:
+    """Write the same study asking for deaths and the last periods; give its path.
+
+    Incidents are reported some days late; those that the end does not know of are in
+    ``all.csv`` alone.
+    """
+    import numpy as np
+    import polars as pl
+
+    file = small_study(folder)
+    file.write_text(SMALL + ASKED, encoding="utf-8")
+    table = pl.read_csv(folder / "incidents.csv", try_parse_dates=True)
+    delay = pl.Series(np.random.default_rng(0).geometric(0.08, table.height) - 1)
+    table = table.with_columns(reported=pl.col("date") + pl.duration(days=delay))
+    table.write_csv(folder / "all.csv")
+    table.filter(pl.col("reported") < END).write_csv(folder / "incidents.csv")
+    return file
 
 
 def small_study(folder: Path) -> Path:

@@ -1,13 +1,15 @@
 """What a study file may say, and what is told where it is at fault."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from escalation.engines import NUTS, Laplace
 from escalation.kernels import OneLag
-from escalation.study import Study, StudyError
+from escalation.study import NowcastSection, SeveritySection, Study, StudyError
 
 MINIMAL = """
 title = "A study"
@@ -80,7 +82,93 @@ def test_the_hash_counts_what_is_said_not_how(tmp_path: Path) -> None:
     assert first.hash() == same.hash() != other.hash()
 
 
+ASKED = """
+[severity]
+threshold = 17
+memory = 365
+at_least = [50]
+[nowcast]
+reports = "reports.csv"
+periods = 30
+longest = 5
+complete = true
+"""
+
+
+def test_deaths_and_the_last_periods_are_asked_for(tmp_path: Path) -> None:
+    plain = Study.from_toml(write(tmp_path, MINIMAL))
+    assert plain.severity is None and plain.nowcast is None
+    study = Study.from_toml(write(tmp_path, MINIMAL + ASKED))
+    assert study.severity is not None and study.nowcast is not None
+    assert (study.severity.threshold, study.severity.memory) == (17, 365)
+    assert (study.severity.tail, study.severity.deaths) == ("pareto", "interval")
+    assert study.nowcast.reports == "reports.csv" and study.nowcast.complete
+    assert study.hash() != plain.hash()
+    every = Study.from_toml(write(tmp_path, MINIMAL + "[severity]\n[nowcast]\n"))
+    assert every.severity == SeveritySection() and every.nowcast == NowcastSection()
+
+
+def test_sections_have_engines_of_their_own(tmp_path: Path) -> None:
+    text = MINIMAL + '[severity]\nengine = "nuts"\ndraws = 300\n[nowcast]\ndraws = 200\n'
+    text = text.replace("[model]", "[model]\ntune = 400\nchains = 2")
+    study = Study.from_toml(write(tmp_path, text))
+    assert study.engine(study.severity) == NUTS(draws=300, tune=400, chains=2)
+    assert study.quick_engine(study.severity) == Laplace(draws=300)
+    assert study.engine(study.nowcast) == Laplace(draws=200)
+    assert study.engine() == NUTS(draws=1000, tune=400, chains=2)
+
+
+RELEASES = """[nowcast]
+releases = [{ day = 2022-12-01, path = "one.csv" }, { day = 2022-12-31, path = "two.csv" }]
+"""
+
 FAULTS = {
+    "misspelt key of severity": (
+        "[model]", "[severity]\nmemry = 3\n[model]",
+        "unknown key 'severity.memry' (did you mean 'severity.memory'?)",
+    ),
+    "misspelt value of severity": (
+        "[model]", '[severity]\ndeaths = "hi"\n[model]',
+        "unknown value 'hi' for key 'severity.deaths' (did you mean 'high'?)",
+    ),
+    "partial pooling without NUTS": (
+        "[model]", '[severity]\nstreams = "partial"\n[model]',
+        "key 'severity.engine': severity.streams = 'partial' wants 'nuts', got 'laplace'",
+    ),
+    "a threshold without a tail": (
+        "[model]", '[severity]\ntail = "none"\nthreshold = 9\n[model]',
+        "key 'severity.threshold': goes with severity.tail = 'pareto'",
+    ),
+    "a threshold of zero": (
+        "[model]", "[severity]\nthreshold = 0\n[model]", "key 'severity.threshold': expected",
+    ),
+    "misspelt key of a release": (
+        "[model]", RELEASES.replace("day = 2022-12-01", "dy = 2022-12-01") + "[model]",
+        "unknown key 'nowcast.releases[1].dy' (did you mean 'nowcast.releases[1].day'?)",
+    ),
+    "one release": (
+        "[model]", '[nowcast]\nreleases = [{ day = 2022-12-01, path = "one.csv" }]\n[model]',
+        "key 'nowcast.releases': expected two or more, each of a later day",
+    ),
+    "a release after the end": (
+        "[model]", RELEASES.replace("2022-12-31", "2023-12-31") + "[model]",
+        "key 'nowcast.releases[2].day': expected a day between 2020-01-06 and 2023-01-02",
+    ),
+    "releases and reports": (
+        "[model]", RELEASES + 'reports = "x.csv"\n[model]',
+        "key 'nowcast.releases': goes without nowcast.reports",
+    ),
+    "days of the week of weeks": (
+        "[model]", "[nowcast]\nweekday = true\n[model]",
+        "key 'nowcast.weekday': goes with model.period = 'day', got 'week'",
+    ),
+    "a longest delay of all periods": (
+        "[model]", "[nowcast]\nperiods = 8\n[model]",
+        "key 'nowcast.periods': expected more than nowcast.longest (8), got 8",
+    ),
+    "fits over one series": (
+        "[model]", "[nowcast]\nfits = 1\n[model]", "key 'nowcast.fits': expected integer >= 2",
+    ),
     "misspelt section": ("[model]", "[modle]", "unknown key 'modle' (did you mean 'model'?)"),
     "misspelt key": (
         "harmonics =", "harmonic =",
@@ -154,6 +242,12 @@ def test_a_fault_is_one_line_with_file_and_key(tmp_path: Path, name: str) -> Non
     message = str(caught.value)
     assert message.startswith(f"{file}: {wanted}")
     assert "\n" not in message
+
+
+def test_a_source_without_dates_of_reports_wants_releases_or_a_table(root: Path) -> None:
+    study = Study.from_toml(root / "data" / "pakistan" / "study.toml")
+    with pytest.raises(ValueError, match=r"missing key 'nowcast\.reports' or"):
+        replace(study, nowcast=NowcastSection())
 
 
 def test_toml_that_breaks_off_names_the_last_line(tmp_path: Path) -> None:

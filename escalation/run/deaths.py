@@ -24,6 +24,23 @@ def law(section: SeveritySection) -> Severity:
     return Severity(section.tail, section.threshold, section.deaths, section.streams, section.tails)
 
 
+def death_records(
+    study: Study, section: SeveritySection, incidents: Incidents
+) -> tuple[DeathRecords, DeathRecords]:
+    """The deaths of the study's incidents: all of them, and those that the law is learned from.
+
+    Raises
+    ------
+    ValueError
+        If there are none that are known.
+    """
+    records = DeathRecords.from_incidents(incidents, study.streams, study.actors, section.longest)
+    known = known_by(records, study.window.end, section.memory)
+    if not len(known):
+        raise ValueError(_nothing(section, records))
+    return records, known
+
+
 def deaths(
     study: Study,
     section: SeveritySection,
@@ -52,10 +69,7 @@ def deaths(
     engine, refit = study.engine(section), study.quick_engine(section)
     seeds = sequence(study, "severity").spawn(3)
     rng, last_rng = (np.random.default_rng(seed) for seed in seeds[:2])
-    records = DeathRecords.from_incidents(incidents, study.streams, study.actors, section.longest)
-    known = known_by(records, study.window.end, section.memory)
-    if not len(known):
-        raise ValueError(_nothing(section, records))
+    records, known = death_records(study, section, incidents)
     model = law(section)
     quick = replace(model, streams="stream") if model.streams == "partial" else model
     fit = model.fit(known, engine, rng)

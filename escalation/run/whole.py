@@ -21,7 +21,7 @@ from escalation.incidents import Incidents
 from escalation.results import NowcastResults, Results, RunInfo
 from escalation.run.alternatives import backgrounds
 from escalation.run.cache import cache_key, run_info
-from escalation.run.deaths import deaths
+from escalation.run.deaths import death_records, deaths
 from escalation.run.late import closed, headline, last_periods, report_files
 from escalation.run.refits import origins, refit, track_record
 from escalation.run.simulation import truth
@@ -87,6 +87,8 @@ def run(
         incidents, study.streams, study.specification.period, study.actors
     )
     store = saved.with_suffix(".backtest") if saved is not None else None
+    if study.severity is not None:
+        death_records(study, study.severity, incidents)  # before the long work, not after it
     nowcast = None
     if (section := study.nowcast) is not None:
         nowcast = told(tell, "Nowcast", lambda: last_periods(

@@ -1,0 +1,288 @@
+"""Studies that ask for deaths and for what is not reported yet."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from escalation.checks import Finding
+from escalation.checks.nowcast import agreeing, missing
+from escalation.nowcast import Nowcast, ReportingTriangle
+from escalation.results import Results
+from escalation.run import run
+from escalation.run.cache import cache_key, run_info
+from escalation.run.late import headline, last_periods, report_files
+from escalation.series import CountSeries
+from escalation.severity import DeathRecords, Severity
+from escalation.sources import DataError, RowError, read
+from escalation.study import NowcastSection, Release, SeveritySection, Study
+from small import END, late_study
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return late_study(tmp_path_factory.mktemp("late")).parent
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path) -> Study:
+    return Study.from_toml(folder / "study.toml")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path, study: Study) -> Results:
+    return run(study, cache=folder / "cache")
+
+
+def finding(results: Results, name: str) -> Finding:
+    return next(one for one in results.findings if one.name == name)
+
+
+# Deaths ----------------------------------------------------------------------------------------
+
+
+def test_deaths_are_those_of_the_forecast_of_incidents(found: Results) -> None:
+    deaths = found.severity
+    assert deaths is not None
+    assert deaths.forecast.draws.shape == found.forecast.draws.shape
+    assert deaths.forecast.names == found.forecast.names
+    assert (deaths.forecast.draws[found.forecast.draws == 0] == 0).all()
+    assert deaths.last_forecast.made_on == found.last_forecast.made_on
+    assert deaths.fit.records.window.days == 700
+    np.testing.assert_array_equal(deaths.forecast.edges, found.forecast.edges)
+
+
+def test_deaths_that_came_are_those_recorded(found: Results, study: Study) -> None:
+    deaths = found.severity
+    assert deaths is not None
+    records = DeathRecords.from_incidents(found.incidents, study.streams, study.actors)
+    for row, figure in zip(deaths.last_observed, ("low", "best", "high"), strict=True):
+        np.testing.assert_array_equal(row, records.totals(deaths.last_forecast.edges, figure))
+
+
+def test_the_reading_in_use_is_the_forecast_itself(found: Results) -> None:
+    deaths = found.severity
+    assert deaths is not None
+    whole = deaths.forecast.total().blocks([4])
+    row = deaths.readings.filter(pl.col("figures") == "interval").row(0, named=True)
+    assert row["median"] == whole.quantile(0.5)[0, 0]
+    assert (row["lower"], row["upper"]) == tuple(whole.interval(0.8)[:, 0, 0])
+    recorded = deaths.readings["recorded"].to_list()
+    assert recorded[0] is None and recorded[1] <= recorded[2] <= recorded[3]
+
+
+def test_the_law_is_judged_by_incidents_after_the_first_origin(found: Results) -> None:
+    deaths = found.severity
+    assert deaths is not None
+    days = found.incidents.table["date"]
+    later = int((days >= found.backtest.table["origin"].min()).sum())
+    ninety = deaths.exceedances.filter(pl.col("share") == 0.9)
+    assert ninety["incidents"].sum() == later
+    assert {"Deaths: convergence", "Deaths: later incidents", "Deaths: mean"} <= {
+        one.name for one in found.findings
+    }
+
+
+def test_the_law_of_the_section_is_the_one_fitted(study: Study) -> None:
+    section = SeveritySection(tail="none", deaths="high", draws=100, longest=3, memory=None)
+    results = run(replace(study, severity=section, nowcast=None))
+    assert results.severity is not None
+    assert results.severity.fit.model == Severity(tail="none", deaths="high")
+    assert "of more than 3 days" in results.severity.fit.records.dropped
+    assert results.severity.fit.records.window == study.window
+    assert results.nowcast is None
+
+
+def no_work(label: str, *_: int) -> None:
+    raise AssertionError(f"{label} before the fault was told")
+
+
+@pytest.mark.parametrize(
+    ("columns", "section", "wanted"),
+    [
+        (
+            ("deaths_low", "deaths_best", "deaths_high"),
+            SeveritySection(),
+            "key 'severity': no incident of the streams has deaths that are known",
+        ),
+        ((), SeveritySection(memory=1), "key 'severity.memory': no incident of the last 1 days"),
+    ],
+)
+def test_deaths_that_nobody_knows_are_told(
+    study: Study, folder: Path, tmp_path: Path, columns: tuple[str, ...],
+    section: SeveritySection, wanted: str,
+) -> None:  # fmt: skip
+    table = pl.read_csv(folder / "incidents.csv", infer_schema=False)
+    quiet = table.filter(pl.col("date") < "2021-12-20").drop(columns)
+    quiet.write_csv(tmp_path / "quiet.csv")
+    asked = replace(study, severity=section, nowcast=None)
+    with pytest.raises(ValueError, match=wanted):
+        run(asked, incidents_path=tmp_path / "quiet.csv", progress=no_work)
+
+
+# The last periods ------------------------------------------------------------------------------
+
+
+def test_the_series_is_completed_by_what_is_not_reported(found: Results) -> None:
+    late = found.nowcast
+    assert late is not None
+    added = found.series.counts - late.recorded.counts
+    assert (added[:-5] == 0).all() and (added >= 0).all() and added.sum() > 0
+    np.testing.assert_array_equal(late.fit.triangle.reported[-5:], late.recorded.counts[-5:])
+    assert late.totals.shape == (2000, 5, 2)
+    assert (late.totals >= late.recorded.counts[-5:]).all()
+    assert found.fit.diagnostics["fits over nowcasts"] == 2
+    assert found.forecast.draws.shape == (300, 4, 2)
+    assert finding(found, "Late reports").passed
+    assert finding(found, "Reports against incidents").passed
+    assert finding(found, "Convergence").text.startswith("Of 2 fits to completed series")
+
+
+def test_past_forecasts_are_judged_by_closed_periods(found: Results) -> None:
+    assert found.last_forecast.edges[-1] == found.series.edges[-6]
+    assert found.backtest.table["date"].max() < found.series.edges[-6].item()
+
+
+def test_results_with_both_come_back_from_the_cache(
+    found: Results, folder: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a fit was asked for")
+
+    monkeypatch.setattr("escalation.fit.Model.fit", refuse)
+    again = run(study, cache=folder / "cache")
+    assert again == found
+    assert again.severity is not None and found.severity is not None
+    assert again.severity.fit.table().equals(found.severity.fit.table())
+    assert again.nowcast is not None and found.nowcast is not None
+    assert again.nowcast.fit.table().equals(found.nowcast.fit.table())
+
+
+def test_counts_as_reported_are_a_warning(found: Results, study: Study) -> None:
+    late = found.nowcast
+    assert late is not None and study.nowcast is not None
+    plain = replace(study, nowcast=replace(study.nowcast, complete=False))
+    fit, forecast, fits = headline(plain, late.recorded, late)
+    assert (fit.series, len(fits)) == (late.recorded, 1)
+    np.testing.assert_array_equal(forecast.recent[-4:], late.recorded.counts[-4:])
+    told = missing(late.fit, completed=False)
+    assert told.status == "warned" and "nowcast.complete" in told.text
+
+
+def triangle(study: Study, folder: Path, section: NowcastSection) -> ReportingTriangle:
+    """The triangle that a section makes; no rates are learned."""
+    path = folder / "incidents.csv"
+    incidents = read(path, study.window)
+    series = CountSeries.from_incidents(incidents, study.streams, "week", study.actors)
+
+    class Learned(Exception):
+        """What would have been fitted."""
+
+    def stop(_: Nowcast, given: ReportingTriangle, *__: object) -> None:
+        raise Learned(given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Nowcast, "fit", stop)
+        with pytest.raises(Learned) as caught:
+            last_periods(study, section, incidents, path, series, True)
+    given = caught.value.args[0]
+    assert isinstance(given, ReportingTriangle)
+    return given
+
+
+def test_a_column_and_a_table_of_reports_say_the_same(study: Study, folder: Path) -> None:
+    own = triangle(study, folder, NowcastSection(report="reported", longest=5))
+    rows = pl.read_csv(folder / "all.csv").select(
+        pl.col("date").alias("event"),
+        "reported",
+        pl.when(pl.col("incident_class") == "attack")
+        .then(pl.lit("attacks"))
+        .otherwise(pl.lit("strikes"))
+        .alias("stream"),
+    )
+    rows.write_csv(folder / "reports.csv")
+    section = NowcastSection(reports="reports.csv", report="reported", longest=5)
+    table = triangle(study, folder, section)
+    np.testing.assert_array_equal(own.counts, table.counts)
+    assert own.names == table.names == study.names
+    assert own.edges[-1] == np.datetime64(END)
+    assert len(own) == 52
+
+
+def test_releases_tell_when_an_incident_was_reported(study: Study, folder: Path) -> None:
+    every = pl.read_csv(folder / "all.csv", try_parse_dates=True)
+    last = END - timedelta(days=1)
+    days = [last - timedelta(days=7 * n) for n in reversed(range(12))]
+    for day in days:
+        every.filter(pl.col("reported") <= day).write_csv(folder / f"{day}.csv")
+    releases = tuple(Release(day, f"{day}.csv") for day in days)
+    found = triangle(study, folder, NowcastSection(releases=releases, longest=5))
+    own = triangle(study, folder, NowcastSection(report="reported", longest=5))
+    np.testing.assert_array_equal(found.counts, own.latest(len(found)).counts)
+    assert len(found) == 11
+    early = NowcastSection(releases=releases[:-1], longest=5)
+    with pytest.raises(ValueError, match=r"data\.end should be the day after the last release"):
+        last_periods(
+            study, early, read(folder / "incidents.csv", study.window), folder / "incidents.csv",
+            CountSeries.from_incidents(
+                read(folder / "incidents.csv", study.window), study.streams, "week", study.actors
+            ),
+            False,
+        )  # fmt: skip
+
+
+FAULTS = {
+    "no such column of the incidents": (
+        NowcastSection(report="reporte"), DataError,
+        r"incidents.csv: no column 'reporte' \(the nearest is 'reported'\).*key 'nowcast.report'",
+    ),
+    "no such table": (NowcastSection(reports="none.csv"), DataError, "none.csv: no such file"),
+    "no such column of the table": (
+        NowcastSection(reports="bad.csv", event="evnt"), DataError,
+        "bad.csv: no column 'evnt'.*key 'nowcast.event'",
+    ),
+    "no column of streams": (
+        NowcastSection(reports="bad.csv", stream="who"), DataError, "key 'nowcast.stream'",
+    ),
+    "a stream that is not there": (
+        NowcastSection(reports="bad.csv"), DataError,
+        "bad.csv: column 'stream': no stream is called 'strike' .the nearest is 'strikes'",
+    ),
+    "a report before its event": (
+        NowcastSection(reports="before.csv"), RowError,
+        "before.csv: line 3, column 'report': '2021-01-01' is before the event",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_the_reports_names_file_and_key(study: Study, folder: Path, name: str) -> None:
+    section, kind, wanted = FAULTS[name]
+    head = "event,report,stream\n2021-05-01,2021-05-03,attacks\n"
+    (folder / "bad.csv").write_text(head + "2021-05-04,2021-05-04,strike\n")
+    (folder / "before.csv").write_text(head + "2021-05-04,2021-01-01,strikes\n")
+    with pytest.raises(kind, match=wanted):
+        run(replace(study, nowcast=section), strict=True)
+
+
+def test_reports_that_miss_incidents_are_a_warning(found: Results) -> None:
+    late = found.nowcast
+    assert late is not None
+    told = agreeing(late.fit, found.series)
+    assert told.status == "warned" and "is a date of report missing" in told.text
+    assert agreeing(late.fit, late.recorded).passed
+
+
+def test_files_of_reports_are_part_of_the_key(study: Study, folder: Path) -> None:
+    (folder / "few.csv").write_text("event,report,stream\n2021-05-01,2021-05-03,attacks\n")
+    asked = replace(study, nowcast=NowcastSection(reports="few.csv"))
+    info = run_info(asked, "", None)
+    keys = [cache_key(info)]
+    for text in ("2021-05-01,2021-05-03,attacks\n", "2021-05-02,2021-05-03,attacks\n"):
+        (folder / "few.csv").write_text("event,report,stream\n" + text)
+        keys.append(cache_key(replace(info, files=report_files(asked))))
+    assert len(set(keys)) == 3
+    assert report_files(study) == {}
