@@ -156,12 +156,17 @@ class AdditiveMarginal(Marginal):
         for streams, prior in zip(self.blocks, self.priors, strict=True):
             information = np.diag(prior)
             for k in streams:
-                rows, one = held.rows[k][:, self.kept[k]], self._cells(theta, held, k)
+                rows, one = self._rows(held, k), self._cells(theta, held, k)
                 weight = -self.used * (one.second * one.own + one.first) * one.own
                 where = self.positions[k]
                 information[where[:, None], where] += rows.T @ (weight[:, None] * rows)
             out.append(definite_root(information, float(prior.min())))
         return tuple(out)
+
+    def _rows(self, held: Held, k: int) -> FloatArray:
+        """Log-rates (n, m) of a stream by each of its unknowns."""
+        rows, kept = held.rows[k], self.kept[k]
+        return rows if kept.all() else np.asarray(rows[:, kept])
 
     def _cells(self, theta: FloatArray, held: Held, k: int) -> Cells:
         logs = self.offset[k] + held.rows[k] @ theta[self.columns[k]]
@@ -206,7 +211,7 @@ class AdditiveMarginal(Marginal):
             rows, spread, pull = {}, {}, np.zeros(len(root))
             for k, one in cells.items():
                 rows[k] = np.zeros((self.used.size, len(root)))
-                rows[k][:, self.positions[k]] = held.rows[k][:, self.kept[k]]
+                rows[k][:, self.positions[k]] = self._rows(held, k)
                 spread[k] = np.einsum("tm,mt->t", rows[k], solved((root,), rows[k].T))
                 by_log = -(one.third * one.own**2 + 3 * one.second * one.own + one.first) * one.own
                 pull += rows[k].T @ (self.used * spread[k] * by_log)

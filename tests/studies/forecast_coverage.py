@@ -39,6 +39,7 @@ from escalation.scores import coverage, implied_coverage, pit_bounds, pit_share
 from escalation.series import CountSeries
 
 PERIODS, HORIZON, LEVELS = 200, 12, (0.5, 0.8, 0.9)
+SUMS = (4, HORIZON)
 SEASONAL = Background(harmonics=1)
 MODELS: dict[str, CountModel] = {
     "endemic-epidemic": EndemicEpidemic(background=SEASONAL, lags=6),
@@ -68,7 +69,7 @@ ENGINES: dict[str, Engine] = {
     "Laplace": Laplace(draws=500),
     "NUTS": NUTS(draws=400, tune=400, chains=2),
 }
-WHAT = ("step 1", "steps 1 to 12", "sum of 12 steps")
+WHAT = ("step 1", "steps 1 to 12", "sum of 4 steps", "sum of 12 steps")
 
 
 def truth(
@@ -124,12 +125,13 @@ def one_set(case: str, model: CountModel, engine: Engine, seed: int) -> dict[str
     past, coming = whole.split(whole.edges[PERIODS].item())
     forecast = model.fit(past, engine, rng).forecast(HORIZON, rng, 2000)
     seen = coming.counts.astype(float)
-    blocks = forecast.blocks((HORIZON,))
     parts = {
         WHAT[0]: (forecast.draws[:, :1], seen[:1]),
         WHAT[1]: (forecast.draws, seen),
-        WHAT[2]: (blocks.draws, seen.sum(axis=0, keepdims=True)),
     }
+    for what, steps in zip(WHAT[2:], SUMS, strict=True):
+        total = forecast.draws[:, :steps].sum(axis=1, keepdims=True)
+        parts[what] = (total, seen[:steps].sum(axis=0, keepdims=True))
     return {what: figures(draws, counts) for what, (draws, counts) in parts.items()}
 
 
@@ -159,6 +161,8 @@ def table(case: str, model: str, engine: str, sets: int, folder: Path | None) ->
                 out.write(json.dumps({w: list(v) for w, v in found[-1].items()}) + "\n")
     rows = []
     for what in WHAT:
+        if any(what not in one for one in found):
+            continue  # A store from before this was judged.
         values = np.array([one[what] for one in found])
         mean, error = values.mean(axis=0), values[:, 2].std() / np.sqrt(sets)
         cells = " | ".join(f"{100 * value:.1f}" for value in mean[:3])
