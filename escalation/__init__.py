@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from escalation.counts import Response as Response
     from escalation.counts import Signs as Signs
     from escalation.counts import UnitEstimates as UnitEstimates
+    from escalation.counts import WhatIf as WhatIf
+    from escalation.counts import what_if as what_if
     from escalation.dynamics import Dynamics as Dynamics
     from escalation.early_warning import EarlyWarning as EarlyWarning
     from escalation.early_warning import WarningRecord as WarningRecord
@@ -201,6 +203,10 @@ _HOMES = {
     "Dynamics": "escalation.dynamics",
     # What one more incident is followed by, more or fewer, period by period.
     "Response": "escalation.counts",
+    # A forecast as things are, and one with an incident more or fewer.
+    "WhatIf": "escalation.counts",
+    # Forecast with incidents added or taken away, on the same random numbers.
+    "what_if": "escalation.counts",
     # Which stream raises or lowers which, and how sure that is.
     "Signs": "escalation.counts",
     # Dated predictive draws.

@@ -19,6 +19,7 @@ from escalation.counts.phases import Phases
 from escalation.counts.regimes import Regimes
 from escalation.counts.response import Response
 from escalation.counts.signs import Signs
+from escalation.counts.what_if import WhatIf, what_if
 
 __all__ = [
     "Autoregression",
@@ -39,4 +40,6 @@ __all__ = [
     "Response",
     "Signs",
     "UnitEstimates",
+    "WhatIf",
+    "what_if",
 ]
