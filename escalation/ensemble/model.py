@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
-from escalation.backtest.tasks import Fitted, Forecaster
+from escalation.backtest.tasks import Fitted, Forecaster, Task, known_at
 from escalation.ensemble.over_time import (
     SCORES,
     PastForecasts,
@@ -143,24 +142,18 @@ class Ensemble:
             return None
         forecasts, observed = [], []
         for day in starts:
-            known, came = self._seen(series, day, learning.horizon)
+            task = Task(self.name, 0, day, learning.horizon, 0, learning.draws)
+            known = known_at(series, task)
             forecasts.append(
                 {
-                    name: model.fit(known, rng=rng).forecast(
+                    name: model.fit(known.learned, rng=rng).forecast(
                         learning.horizon, rng, draws=learning.draws
                     )
                     for name, model in self.members.items()
                 }
             )
-            observed.append(came)
+            observed.append(known.observed)
         return PastForecasts(forecasts, observed)
-
-    @staticmethod
-    def _seen(series: CountSeries, day: date, horizon: int) -> tuple[CountSeries, FloatArray]:
-        known, coming = series.split(day)
-        came = coming.counts[:horizon].astype(np.float64)
-        came[coming.scale[:horizon] < 1 - 1e-9] = np.nan
-        return known, came
 
     def _maps(
         self, past: PastForecasts, weights: FloatArray, rng: np.random.Generator

@@ -20,6 +20,7 @@ from escalation.plots.early_warning import (
     reliability,
     roc,
 )
+from escalation.plots.ensembles import ensemble_weights
 from escalation.plots.forecast import cumulative, fan
 from escalation.plots.hawkes import (
     cascade,
@@ -33,7 +34,7 @@ from escalation.plots.latent import latent_path
 from escalation.plots.panel import shrinkage
 from escalation.plots.regimes import phase_counts, phases
 from escalation.plots.reporting import nowcast, reported_within
-from escalation.plots.scores import calibration, pit, skill
+from escalation.plots.scores import calibration, pit, relative_skill, skill, wis_parts
 from escalation.plots.series import counts, timeline
 from escalation.plots.severity import deaths_quantiles, exceedance
 from escalation.plots.signed import influence, response
@@ -59,6 +60,7 @@ __all__ = [
     "deaths_quantiles",
     "decision_curve",
     "delays",
+    "ensemble_weights",
     "exceedance",
     "fan",
     "figure",
@@ -76,6 +78,7 @@ __all__ = [
     "prior_counts",
     "ranking",
     "ranks",
+    "relative_skill",
     "reliability",
     "reported_within",
     "reproduction",
@@ -95,4 +98,5 @@ __all__ = [
     "svg",
     "timeline",
     "unrecorded",
+    "wis_parts",
 ]

@@ -1,4 +1,4 @@
-"""Drawings of the track record: skill against baselines, PIT histograms, calibration."""
+"""Drawings of the track record: skill, parts of a score, PIT histograms, calibration."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from escalation.plots.style import GREY, HAIR, INK, TOTAL_COLOUR, say, tint, wrapped
+from escalation.plots.style import GREY, HAIR, INK, STREAM_COLOURS, TOTAL_COLOUR, say, tint, wrapped
 
 if TYPE_CHECKING:
     from escalation.backtest import Backtest
+    from escalation.scores import PairwiseSkill, WeightedIntervalScore
 
 BINS = 10
 
@@ -47,15 +48,70 @@ def skill(
         ax.hlines(place, row[1], row[2], color=hue, linewidth=1.0)
         ax.plot(row[:1], [place], "o", color=hue, markersize=4.5, markeredgewidth=0)
         reach = max(reach, float(np.nanmax(np.abs(row))))
-    ax.set_yticks(range(len(labels)), [wrapped(x, 30, 2) for x in labels], parse_math=False)
-    ax.set_ylim(len(labels) - 0.5, -0.5)
+    _rows(ax, labels)
     ax.set_xlim(-min(reach, 1.0) * 1.08, min(reach, 1.0) * 1.08)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.0f} %".replace("-", "−"))
     ax.locator_params(axis="x", nbins=6)
     ax.grid(axis="x", color=HAIR, linewidth=0.4)
     ax.set_axisbelow(True)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    return ax
+
+
+def relative_skill(ax: Axes, found: PairwiseSkill, labels: Sequence[str]) -> Axes:
+    """Pairwise relative skill with intervals, the best forecaster on top; left of 1 is better.
+
+    Parameters
+    ----------
+    found : PairwiseSkill
+        From `scores.pairwise_skill`.
+    labels : sequence of str
+        The forecasters, in its order.
+    """
+    order = np.argsort(found.scaled)
+    ax.axvline(1, color=INK, linewidth=0.8)
+    for place, k in enumerate(order):
+        if np.isnan(found.scaled[k]):
+            ax.text(1, place, " no comparison", va="center", color=GREY, style="italic")
+            continue
+        if found.lower[k] < found.upper[k]:
+            ax.hlines(place, found.lower[k], found.upper[k], color=TOTAL_COLOUR, linewidth=1.0)
+        ax.plot(found.scaled[[k]], [place], "o", color=TOTAL_COLOUR, markersize=4.5, mew=0)
+    _rows(ax, [labels[k] for k in order])
+    ax.locator_params(axis="x", nbins=6)
+    ax.grid(axis="x", color=HAIR, linewidth=0.4)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def wis_parts(
+    ax: Axes, scores: Mapping[str, WeightedIntervalScore], *, reference: float | None = None
+) -> Axes:
+    """Mean weighted interval score of forecasters as stacked bars of its three parts.
+
+    Parameters
+    ----------
+    scores : mapping of str to WeightedIntervalScore
+        By forecaster, from `scores.weighted_interval_score`; cells with NaN are left out.
+    reference : float, optional
+        Mean scores are divided by this, that of a baseline, say.
+    """
+    parts = {
+        "overprediction": STREAM_COLOURS[1],
+        "dispersion": tint(TOTAL_COLOUR, 0.45),
+        "underprediction": STREAM_COLOURS[0],
+    }
+    left = np.zeros(len(scores))
+    for part, hue in parts.items():
+        width = np.array([np.nanmean(getattr(score, part)) for score in scores.values()])
+        width = width / (reference or 1.0)
+        ax.barh(range(len(scores)), width, left=left, height=0.7, color=hue, label=part)
+        left += width
+    _rows(ax, list(scores))
+    ax.set_xlim(0, float(np.max(left, initial=0.0)) * 1.05 or 1.0)
+    ax.legend(
+        frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
+        handlelength=1.0, columnspacing=1.2,
+    )  # fmt: skip
     return ax
 
 
@@ -106,10 +162,15 @@ def calibration(ax: Axes, table: pl.DataFrame, *, hues: Mapping[str, str]) -> Ax
                 markeredgewidth=0,
             )  # fmt: skip
             lowest = min(lowest, row["share"] - 0.03)
-    ax.set_yticks(range(len(hues)), [wrapped(name, 30, 2) for name in hues], parse_math=False)
+    _rows(ax, list(hues))
     ax.set_xticks(levels, [f"{level * 100:.0f} %" for level in levels])
-    ax.set_ylim(len(hues) - 0.5, -0.5)
     ax.set_xlim(max(0.0, lowest), 1.02)
+    return ax
+
+
+def _rows(ax: Axes, labels: Sequence[str]) -> None:
+    """One row a label, from the top, without an axis line."""
+    ax.set_yticks(range(len(labels)), [wrapped(x, 30, 2) for x in labels], parse_math=False)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    return ax
