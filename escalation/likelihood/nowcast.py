@@ -132,6 +132,23 @@ def _factor(share: FloatArray, step: float, product: FloatArray, inverse: FloatA
     return out
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+def _two_factors(
+    share: FloatArray, i: int, psi: float, product: FloatArray, inverse: FloatArray
+) -> float:
+    """As `_factor` with i psi and with (i + 1) psi, by one division; the slope by psi."""
+    one, two = float(i), float(i + 1)
+    out = 0.0
+    for c in range(share.size):
+        first, second = share[c] + one * psi, share[c] + two * psi
+        both = first * second
+        over = 1.0 / both
+        product[c] *= both
+        inverse[c] += (first + second) * over
+        out += (one * second + two * first) * over
+    return out
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def into_logs(product: FloatArray, term: FloatArray) -> None:
     """Add the logs of products, and begin new ones."""
@@ -176,15 +193,20 @@ def cell_terms(
         return 0.0
     held, most = 1, TOGETHER if small == 0 and exceed.size * psi < 1.0 / MILD else 1
     by_psi = 0.0
-    for i in range(1, exceed.size):
+    i, step = 1, 2 if most > 1 else 1
+    while i < exceed.size and exceed[i] > before:
         more = min(int(exceed[i]) - before, share.size)
-        if more <= 0:
-            break
-        if held == most:
+        twice = 0
+        if step > 1 and i + 1 < exceed.size:
+            twice = min(max(int(exceed[i + 1]) - before, 0), share.size)
+        if held + step > most:
             into_logs(product[:more], term[:more])
             held = 0
-        by_psi += i * _factor(share[:more], i * psi, product[:more], slope[:more])
-        held += 1
+        by_psi += _two_factors(share[:twice], i, psi, product[:twice], slope[:twice])
+        rest = slice(twice, more)
+        by_psi += i * _factor(share[rest], i * psi, product[rest], slope[rest])
+        held += step
+        i += step
     for c in range(share.size):
         slope[c] = 1.0 + slope[c] * share[c]
     return by_psi
