@@ -1,0 +1,153 @@
+"""Nested Laplace approximations, on a model whose integrals are known."""
+
+from typing import override
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from escalation.engines import Laplace, Problem
+from escalation.engines.nested import (
+    EFFECTIVE,
+    Marginal,
+    NestedLaplace,
+    Peak,
+    definite_root,
+    nested,
+    summit,
+    tempered,
+)
+from escalation.parameters import Layout, Parameter
+from escalation.priors import HalfNormal, LogNormal, Normal
+
+#: Two blocks of three observations each with noise of one.
+SEEN = np.array([1.2, -0.4, 2.5, 0.3, -1.9, 0.8])
+ONES = np.ones(1)
+LAW = LogNormal(1.0, 0.5)
+
+
+def core(theta, values, seen):
+    """Observations that are normal about a scale times a path."""
+    away = seen - theta[6] * theta[:6]
+    gradient = np.concatenate([theta[6] * away, [theta[:6] @ away]])
+    return stats.norm.logpdf(away).sum(), gradient, np.zeros_like(values)
+
+
+def toy(prior=LAW, support="positive"):
+    layout = Layout((
+        Parameter("path", (2, 3), "real", Normal(0.0, 1.0), "path"),
+        Parameter("spread", (), support, prior, "scale"),
+    ))  # fmt: skip
+    return Problem(
+        layout=layout, core=core, shape=lambda theta, constants: (ONES, np.zeros((1, 0))),
+        constants=ONES, groups=np.zeros((1, 0), np.int64), data={"seen": SEEN}, structure=(),
+        rates=ONES, starts=(np.append(np.zeros(6), 0.5),), resample=lambda theta, rng: {},
+    )  # fmt: skip
+
+
+class Toy(Marginal):
+    @override
+    def held(self, theta):
+        return theta[6]
+
+    @override
+    def root(self, theta, held):
+        return tuple(definite_root((1 + held**2) * np.eye(3), 1.0) for _ in range(2))
+
+
+class ToyLaplace(NestedLaplace):
+    @override
+    def marginal(self, problem):
+        return Toy(problem)
+
+
+def density(spread, prior=LAW):
+    """Log of the joint density of the observations and their scale, the path integrated out."""
+    seen = stats.norm.logpdf(SEEN, scale=np.sqrt(1 + np.atleast_1d(spread)[:, None] ** 2))
+    return seen.sum(axis=1) + prior.log_density(np.atleast_1d(spread))
+
+
+def peak_at(marginal, spread):
+    first = Peak(np.zeros(1), marginal.problem.starts[0], (), -np.inf, False)
+    return marginal.peak(np.log([spread]), first)
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0, 2.5])
+@pytest.mark.parametrize("prior", [LAW, HalfNormal(1.0)])
+def test_the_density_of_a_scale_is_that_without_the_path(spread, prior):
+    problem = toy(prior, "positive" if prior is LAW else "nonnegative")
+    found = peak_at(Toy(problem), spread)
+    assert found.settled
+    # On the working scale, of logs: the density is multiplied by the scale.
+    np.testing.assert_allclose(found.value, density(spread, prior)[0] + np.log(spread), rtol=1e-9)
+    ends = [density(spread + step, prior)[0] for step in (1e-5, -1e-5)]
+    slope = (ends[0] - ends[1]) / 2e-5
+    np.testing.assert_allclose(Toy(problem).slopes(found), [spread * slope + 1], atol=2e-3)
+
+
+def test_draws_are_those_of_the_posterior(rng):
+    grid = np.linspace(1e-3, 8, 4000)
+    weight = np.exp(density(grid) - density(grid).max())
+    weight /= weight.sum()
+    found = nested(Toy(toy()), 4000, rng)
+    told = found.diagnostics
+    assert told["converged"] and not told["at_bound"] and not told["singular"]
+    assert told["pareto_shape"] < 0.7 and told["weights_power"] == 1.0
+    evidence = np.log(np.trapezoid(np.exp(density(grid)), grid))
+    assert abs(told["evidence"] - evidence) < 0.05
+    spread = found.draws["spread"]
+    mean = weight @ grid
+    error = np.sqrt(weight @ (grid - mean) ** 2)
+    # 200 weighted points; the draws pick from them.
+    assert abs(spread.mean() - mean) < 0.35 * error
+    assert 0.75 < spread.std() / error < 1.25
+    path = (weight * grid / (1 + grid**2)).sum() * SEEN
+    np.testing.assert_allclose(found.draws["path"].mean(axis=0).ravel(), path, atol=0.15)
+
+
+def test_an_engine_asks_for_the_density_and_keeps_its_draws(rng):
+    found = ToyLaplace(draws=30).run(toy(), rng)
+    assert isinstance(ToyLaplace(), Laplace) and found.draws["path"].shape == (30, 2, 3)
+
+
+def test_a_scale_that_runs_off_is_told(rng):
+    # All weight of the prior is below the least scale that is looked at.
+    flat = toy(LogNormal(np.exp(-40.0), 0.5))
+    best = summit(Toy(flat))
+    assert best.diagnostics(Toy(flat))["at_bound"] == ["spread"]
+
+
+def test_without_scales_the_paths_have_their_normal_law(rng):
+    given = toy()
+    layout = Layout(given.layout.parameters[:1])
+    held = Problem(**{**vars(given), "layout": layout, "starts": (np.zeros(6),), "core": alone})
+
+    class Given(Toy):
+        @override
+        def held(self, theta):
+            return 1.0
+
+    found = nested(Given(held), 2000, rng)
+    np.testing.assert_allclose(found.draws["path"].mean(axis=0).ravel(), SEEN / 2, atol=0.08)
+    exact = stats.norm.logpdf(SEEN, scale=np.sqrt(2)).sum()
+    np.testing.assert_allclose(found.diagnostics["evidence"], exact, rtol=1e-9)
+
+
+def alone(theta, values, seen):
+    value, gradient, by_values = core(np.append(theta, 1.0), values, seen)
+    return value, gradient[:6], by_values
+
+
+def test_weights_of_few_points_are_tempered(rng):
+    even = np.full(200, 1 / 200)
+    np.testing.assert_array_equal(tempered(even, EFFECTIVE)[0], even)
+    steep = np.exp(3 * rng.standard_normal(200))
+    weights, power = tempered(steep / steep.sum(), EFFECTIVE)
+    assert 0 < power < 1
+    np.testing.assert_allclose([weights.sum(), 1 / np.sum(weights**2)], [1.0, EFFECTIVE], rtol=1e-4)
+    np.testing.assert_array_equal(np.argsort(weights), np.argsort(steep))
+
+
+def test_information_that_is_none_is_raised():
+    root = definite_root(np.array([[1.0, 0.0], [0.0, -4.0]]), 0.5)
+    np.testing.assert_allclose(root @ root.T, [[1, 0], [0, 4]])
