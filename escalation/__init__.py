@@ -60,6 +60,12 @@ if TYPE_CHECKING:
     from escalation.engines import Laplace as Laplace
     from escalation.engines import MaximumLikelihood as MaximumLikelihood
     from escalation.engines import QuasiLikelihood as QuasiLikelihood
+    from escalation.ensemble import Ensemble as Ensemble
+    from escalation.ensemble import Learning as Learning
+    from escalation.ensemble import PastForecasts as PastForecasts
+    from escalation.ensemble import Recalibration as Recalibration
+    from escalation.ensemble import pool_forecasts as pool_forecasts
+    from escalation.ensemble import recalibrated_over_time as recalibrated_over_time
     from escalation.fit import Fit as Fit
     from escalation.forecast import Forecast as Forecast
     from escalation.hawkes import Hawkes as Hawkes
@@ -267,6 +273,18 @@ _HOMES = {
     "unrecorded": "escalation.checks",
     # Whether a model's posterior means what it says, by simulation.
     "calibrate": "escalation.checks",
+    # Several models as one: a weighted pool of their forecasts.
+    "Ensemble": "escalation.ensemble",
+    # How an ensemble learns its weights from the past of a series.
+    "Learning": "escalation.ensemble",
+    # Forecasts of several members from one origin after another, and what came.
+    "PastForecasts": "escalation.ensemble",
+    # A rising map of probabilities, learned from past PITs.
+    "Recalibration": "escalation.ensemble",
+    # One forecast from several of the same periods and streams.
+    "pool_forecasts": "escalation.ensemble",
+    # Forecasts, each recalibrated by what was known when it was made.
+    "recalibrated_over_time": "escalation.ensemble",
     # What the fitted rate leaves of the events, with tests.
     "residuals": "escalation.hawkes",
     # Whether a slow change of the background looks like excitation.

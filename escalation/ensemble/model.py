@@ -15,7 +15,7 @@ from escalation.ensemble.over_time import (
     recalibrated,
 )
 from escalation.ensemble.pooling import METHODS, shares
-from escalation.ensemble.recalibration import Recalibration, pit_log_odds
+from escalation.ensemble.recalibration import PRIOR, Recalibration, pit_log_odds
 from escalation.forecast import Forecast
 from escalation.series import CountSeries
 from escalation.window import FloatArray
@@ -45,6 +45,8 @@ class Learning:
         What the weights are best at (`PastForecasts.weights`); None keeps them as they are.
     recalibrate : bool
         Whether the pool is recalibrated by the PITs of the past pools, a map a stream.
+    prior : float
+        Past cases that no recalibration is worth.
     """
 
     origins: int = 12
@@ -53,6 +55,7 @@ class Learning:
     draws: int = 1000
     score: str | None = "crps of logarithms"
     recalibrate: bool = False
+    prior: float = PRIOR
 
     def __post_init__(self) -> None:
         if min(self.origins, self.every, self.horizon) < 1 or self.draws < 2:
@@ -127,7 +130,7 @@ class Ensemble:
                 if self.learning.score is not None:
                     weights = past.weights_at(series.window.end, self.learning.score)
                 if self.learning.recalibrate:
-                    maps = self._maps(past, weights, rng)
+                    maps = self._maps(past, weights, self.learning.prior, rng)
         fits = {name: model.fit(series, rng=rng) for name, model in self.members.items()}
         return FittedEnsemble(self, series, fits, weights, maps)
 
@@ -156,7 +159,7 @@ class Ensemble:
         return PastForecasts(forecasts, observed)
 
     def _maps(
-        self, past: PastForecasts, weights: FloatArray, rng: np.random.Generator
+        self, past: PastForecasts, weights: FloatArray, prior: float, rng: np.random.Generator
     ) -> tuple[Recalibration, ...]:
         same = np.tile(weights, (len(past.forecasts), 1))
         pooled = past.pooled(same, method=self.method, rng=rng)
@@ -168,7 +171,8 @@ class Ensemble:
             )
         ]
         return tuple(
-            Recalibration.learn(ends[0][:, k], ends[1][:, k]) for k in range(ends[0].shape[1])
+            Recalibration.learn(ends[0][:, k], ends[1][:, k], prior)
+            for k in range(ends[0].shape[1])
         )
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from escalation.ensemble.pooling import METHODS, linear_pool, quantile_average
-from escalation.ensemble.recalibration import Recalibration, pit_log_odds
+from escalation.ensemble.recalibration import PRIOR, Recalibration, pit_log_odds
 from escalation.ensemble.stacking import (
     crps_parts,
     stack_crps,
@@ -207,7 +207,7 @@ def recalibrated_over_time(
     forecasts: Sequence[Forecast],
     observed: Sequence[FloatArray],
     *,
-    prior: float | None = None,
+    prior: float = PRIOR,
     rng: np.random.Generator,
 ) -> tuple[Forecast, ...]:
     """Forecasts of one forecaster, each recalibrated by the PITs that were known when it was made.
@@ -220,8 +220,8 @@ def recalibrated_over_time(
         From one origin after another, of the same streams.
     observed : sequence of array, shape (H, K)
         What came; NaN where nobody watched.
-    prior : float, optional
-        Cases that the identity is worth (`Recalibration.learn`).
+    prior : float
+        Cases that the identity is worth (`PRIOR`).
     rng : numpy.random.Generator
 
     Returns
@@ -251,7 +251,7 @@ def _learned(
     known: Sequence[DateArray],
     day: np.datetime64,
     stream: int,
-    prior: float | None,
+    prior: float,
 ) -> Recalibration:
     """The map of a stream, from the cases known on a day."""
     pairs = list(zip(ends, known, strict=True))

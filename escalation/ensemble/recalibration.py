@@ -17,6 +17,10 @@ KNOTS = 300
 
 ROUNDS = 200
 
+PRIOR = 100.0
+"""What the identity is worth where cases follow each other in time: neighbours err alike, so that
+the root of their number would be too little (docs/ensembles.md)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recalibration:
@@ -70,7 +74,7 @@ class Recalibration:
             Ends of the PITs as log-odds, from `pit_log_odds`, any shape; NaN are left out.
         prior : float, optional
             Cases that the identity is worth, above 0; the root of the number of cases unless
-            given, as in `scores.smoothed_pmf`.
+            given, as in `scores.smoothed_pmf`, which is right for independent cases.
         """
         low, high = np.ravel(np.asarray(lower, float)), np.ravel(np.asarray(upper, float))
         low, high = low[~np.isnan(low)], high[~np.isnan(low)]

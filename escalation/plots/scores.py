@@ -109,8 +109,8 @@ def wis_parts(
     _rows(ax, list(scores))
     ax.set_xlim(0, float(np.max(left, initial=0.0)) * 1.05 or 1.0)
     ax.legend(
-        frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
-        handlelength=1.0, columnspacing=1.2,
+        frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2,
+        handlelength=0.8, handletextpad=0.4, columnspacing=1.0,
     )  # fmt: skip
     return ax
 

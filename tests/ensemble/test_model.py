@@ -104,7 +104,7 @@ def test_an_ensemble_recalibrates_its_pool(series, rng):
     )
     known, coming = wild.split(wild.edges[260].item())
     observed = coming.counts[:100].astype(float)
-    learning = Learning(origins=30, every=4, horizon=4, score=None, recalibrate=True)
+    learning = Learning(origins=30, every=4, horizon=4, score=None, recalibrate=True, prior=10.0)
     shares = []
     for given in (None, learning):
         forecast = Ensemble({"level": Level(1.0)}, learning=given).fit(known).forecast(100, rng)
@@ -141,7 +141,7 @@ def test_recalibration_over_time_uses_nothing_from_the_future(series):
         for f, y in zip(forecasts, whole.observed, strict=True)
     ]
     first, again = (
-        recalibrated_over_time(forecasts, y, rng=np.random.default_rng(1))
+        recalibrated_over_time(forecasts, y, prior=10.0, rng=np.random.default_rng(1))
         for y in (whole.observed, changed)
     )
     for before, after in zip(first[: at + 1], again[: at + 1], strict=True):

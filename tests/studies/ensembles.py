@@ -28,6 +28,7 @@ from escalation.baselines import (
     SeasonalGLM,
 )
 from escalation.ensemble import PastForecasts, recalibrated_over_time
+from escalation.ensemble.recalibration import PRIOR
 from escalation.forecast import Forecast
 from escalation.scores import (
     crps_draws,
@@ -94,11 +95,10 @@ def ensembles(past: PastForecasts) -> tuple[dict[str, Sequence[Forecast]], Float
     for score in ("crps", "crps of logarithms", "log score"):
         kept = past.weights(score)
         made[f"stacked by {score}"] = past.pooled(kept, rng=rng)
-    made["linear pool, recalibrated"] = recalibrated_over_time(made[EQUAL], past.observed, rng=rng)
-    stacked = made["stacked by log score"]
-    made["stacked by log score, recalibrated"] = recalibrated_over_time(
-        stacked, past.observed, rng=rng
-    )
+    for name, prior in (("recalibrated", PRIOR), ("recalibrated, prior 10", 10.0)):
+        made[f"pool {name}"] = recalibrated_over_time(
+            made[EQUAL], past.observed, prior=prior, rng=rng
+        )
     return made, kept
 
 
@@ -154,7 +154,7 @@ def pictures(
         drawn, axes = plots.figure(2.2)
         plots.ensemble_weights(axes[0, 0], past.weights_table(weights))
         drawn.savefig(folder / "ensemble_weights.png", dpi=160)
-        drawn, axes = plots.figure(3.0, 1, 2)
+        drawn, axes = plots.figure(3.6, 1, 2)
         observed = np.stack(past.observed[burn:])
         drawn_as = {n: np.stack([f.draws for f in fs[burn:]], axis=1) for n, fs in made.items()}
         crps = np.stack([crps_draws(x, observed) for x in drawn_as.values()])
