@@ -122,6 +122,22 @@ CASES = {
         files(study=STUDY + "[forecast]\nhorizon = 200\n"), REPORT,
         ("study.toml", "horizon of 200"),
     ),
+    "deaths asked of incidents without deaths": Case(
+        files(study=STUDY.replace('deaths_best = "deaths"\n', "") + "[severity]\n"), REPORT,
+        ("study.toml", "key 'severity'", "deaths_best"),
+    ),
+    "misspelt key of deaths": Case(
+        files(study=STUDY + "[severity]\nthreshhold = 9\n"), REPORT,
+        ("study.toml", "severity.threshhold", "severity.threshold"),
+    ),
+    "no dates of reports": Case(
+        files(study=STUDY + '[nowcast]\nreport = "reported"\n'), REPORT,
+        ("incidents.csv", "no column 'reported'", "nowcast.report", "study.toml"),
+    ),
+    "missing table of reports": Case(
+        files(study=STUDY + '[nowcast]\nreports = "reports.csv"\n'), REPORT,
+        ("reports.csv", "no such file"),
+    ),
     "simulate without a truth": Case(
         files(), ("simulate", "study.toml", "-o", "new.csv"), ("study.toml", "truth")
     ),

@@ -14,7 +14,7 @@ from cli_faults import CASES, INCIDENTS, STUDY, Case, run
 from escalation.cli import app
 from escalation.cli.printing import plain, write_csv
 from escalation.cli.progress import lines
-from small import small_study
+from small import late_study, small_study
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +108,35 @@ def test_fit_prints_r_with_intervals(study: Path) -> None:
 def test_forecast_and_backtest_print_tables(study: Path) -> None:
     ahead = call("forecast", study, "--quiet")
     assert "Is it building up?" in ahead.stdout
+    assert "Deaths" not in ahead.stdout and "nowcast" not in ahead.stdout
     assert "Incidents in the next 4 weeks" in ahead.stdout
     told = json.loads(call("forecast", study, "--quiet", "--json").stdout)
     assert len(told["periods"]) == 4 * 3
     scores = call("backtest", study, "--quiet")
     assert "conflictology" in scores.stdout
     assert json.loads(call("backtest", study, "--quiet", "--json").stdout)["skill"]
+
+
+def test_deaths_and_late_reports_are_printed_where_they_belong(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    late = late_study(tmp_path_factory.mktemp("late"))
+    fitted = call("fit", late, "--quiet")
+    assert fitted.exit_code == 0, fitted.output
+    for said in ("Deaths in an incident", "Incidents beyond the points", "Share reported within"):
+        assert said in fitted.stdout
+    told = json.loads(call("fit", late, "--quiet", "--json").stdout)
+    assert [row["stream"] for row in told["deaths"]["law"]] == ["attacks", "strikes"]
+    assert told["deaths"]["readings"][0]["figures"] == "interval"
+    assert len(told["delays"]) == 2 * 6
+    ahead = call("forecast", late, "--quiet")
+    for said in ("Deaths in the next 4 weeks", "at least 50", "reported so far, and the nowcast"):
+        assert said in ahead.stdout
+    assert "lull" in ahead.stdout.lower()
+    told = json.loads(call("forecast", late, "--quiet", "--json").stdout)
+    assert len(told["deaths"]["periods"]) == 4 * 3
+    assert len(told["nowcast"]) == 5 * 2
+    assert told["expected_deaths"]["lower"] <= told["expected_deaths"]["upper"]
 
 
 def test_report_ends_with_the_path(study: Path, tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def drawings(found: Results) -> dict[str, Axes]:
     skill = found.backtest.skill("climatology", [(1, HORIZON)]).filter(model="endemic-epidemic")
     share = found.backtest.calibration().filter(model="endemic-epidemic")
     hues = {name: colour(k) for k, name in enumerate(found.series.names)}
+    late = found.nowcast
+    assert late is not None
     returned = {
         "timeline": plots.timeline(ax("timeline"), found.incidents, found.study.streams),
         "counts": plots.counts(ax("counts"), found.series, 0, eras=[("$now$", date(2019, 1, 1))]),
@@ -62,6 +64,7 @@ def drawings(found: Results) -> dict[str, Axes]:
             ax("by background"), found.alternatives, [(0, 0), (1, 0)]
         ),
         "fan": plots.fan(ax("fan"), found.forecast, 0, thresholds=(2,)),
+        "reported within": plots.reported_within(ax("reported within"), late.fit, 1),
         "cumulative": plots.cumulative(ax("cumulative"), found.forecast, 0, thresholds=(9,)),
         "skill": plots.skill(ax("skill"), skill, labels=skill["stream"].to_list()),
         "pit": plots.pit(ax("pit"), found.backtest, "endemic-epidemic", "all streams"),
@@ -144,6 +147,35 @@ def test_paths_that_were_stopped_do_not_stop_the_fan(full: Results) -> None:
         ax = plots.fan(figure(2.0)[1][0, 0], replace(full.forecast, draws=draws), 0)
         svg(ax.figure)
     assert np.isfinite(ax.get_ylim()).all()
+
+
+def test_what_came_is_drawn_from_its_lowest_to_its_highest_figure(full: Results) -> None:
+    best = full.last_observed[:, 0]
+    ends = np.stack([best, best + 50])
+    with style():
+        ax = plots.fan(figure(2.0)[1][0, 0], full.last_forecast, 0, observed=best, ends=ends)
+    drawn = [line for each in ax.collections for line in each.get_segments()[: len(best)]
+             if len(line) == 2]  # fmt: skip
+    assert {tuple(line[:, 1]) for line in drawn} >= set(map(tuple, ends.T))
+    assert ax.get_ylim()[1] >= best.max() + 50
+
+
+def test_a_threshold_close_to_another_is_not_drawn(full: Results) -> None:
+    with style():
+        ax = plots.fan(
+            figure(2.0)[1][0, 0], full.forecast, 0, top=100.0, thresholds=(1, 30, 31, 80)
+        )
+    assert [t.get_text() for t in ax.texts if t.get_text().isdigit()] == ["30", "80"]
+
+
+def test_shares_reported_rise_to_all(full: Results) -> None:
+    late = full.nowcast
+    assert late is not None
+    with style():
+        ax = plots.reported_within(figure(2.0)[1][0, 0], late.fit)
+    heights = [bar.get_height() for bar in ax.patches]
+    assert heights == sorted(heights) and heights[-1] == pytest.approx(100)
+    assert len(heights) == late.fit.triangle.longest + 1
 
 
 def test_gaps_are_hatched() -> None:

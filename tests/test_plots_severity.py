@@ -31,3 +31,13 @@ def test_an_infinite_mean_is_written_on_the_drawing():
         drawn, axes = figure(3.0)
         exceedance(axes[0, 0], fit)
         assert "infinite mean: probability 1.00" in svg(drawn)
+
+
+def test_panels_share_their_reach_and_may_leave_the_remark_out():
+    deaths = np.ceil(np.random.default_rng(0).pareto(0.5, 400))
+    fit = Severity(threshold=5).fit(DeathRecords.from_deaths(deaths), Laplace())
+    with style():
+        drawn, axes = figure(3.0)
+        ax = exceedance(axes[0, 0], fit, reach=50.0, remark=False)
+        assert ax.get_xlim()[1] == 50.0
+        assert "infinite mean" not in svg(drawn)

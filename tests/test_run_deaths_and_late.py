@@ -10,11 +10,11 @@ import pytest
 
 from escalation.checks import Finding
 from escalation.checks.nowcast import agreeing, missing
-from escalation.nowcast import Nowcast, ReportingTriangle
+from escalation.nowcast import ReportingTriangle
 from escalation.results import Results
 from escalation.run import run
 from escalation.run.cache import cache_key, run_info
-from escalation.run.late import headline, last_periods, report_files
+from escalation.run.late import headline, report_files, reported
 from escalation.series import CountSeries
 from escalation.severity import DeathRecords, Severity
 from escalation.sources import DataError, RowError, read
@@ -173,24 +173,11 @@ def test_counts_as_reported_are_a_warning(found: Results, study: Study) -> None:
 
 
 def triangle(study: Study, folder: Path, section: NowcastSection) -> ReportingTriangle:
-    """The triangle that a section makes; no rates are learned."""
+    """What was reported when, by one section."""
     path = folder / "incidents.csv"
     incidents = read(path, study.window)
     series = CountSeries.from_incidents(incidents, study.streams, "week", study.actors)
-
-    class Learned(Exception):
-        """What would have been fitted."""
-
-    def stop(_: Nowcast, given: ReportingTriangle, *__: object) -> None:
-        raise Learned(given)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Nowcast, "fit", stop)
-        with pytest.raises(Learned) as caught:
-            last_periods(study, section, incidents, path, series, True)
-    given = caught.value.args[0]
-    assert isinstance(given, ReportingTriangle)
-    return given
+    return reported(study, section, incidents, path, series, strict=True)[0]
 
 
 def test_a_column_and_a_table_of_reports_say_the_same(study: Study, folder: Path) -> None:
@@ -225,13 +212,7 @@ def test_releases_tell_when_an_incident_was_reported(study: Study, folder: Path)
     assert len(found) == 11
     early = NowcastSection(releases=releases[:-1], longest=5)
     with pytest.raises(ValueError, match=r"data\.end should be the day after the last release"):
-        last_periods(
-            study, early, read(folder / "incidents.csv", study.window), folder / "incidents.csv",
-            CountSeries.from_incidents(
-                read(folder / "incidents.csv", study.window), study.streams, "week", study.actors
-            ),
-            False,
-        )  # fmt: skip
+        triangle(study, folder, early)
 
 
 FAULTS = {

@@ -40,15 +40,15 @@ def report_files(study: Study) -> dict[str, str]:
     return {path: open_sheet(study.beside(path)).sha256 for path in paths}
 
 
-def last_periods(
+def reported(
     study: Study,
     section: NowcastSection,
     incidents: Incidents,
     path: Path,
     series: CountSeries,
     strict: bool,
-) -> NowcastResults:
-    """Learn how late reports come, and what the last periods will have.
+) -> tuple[ReportingTriangle, str]:
+    """What was reported when, of the periods that the nowcast looks at; and where it is known from.
 
     Parameters
     ----------
@@ -80,13 +80,38 @@ def last_periods(
             f"{triangle.edges[-1]}, the incidents of those to {series.edges[-1]}: data.end should "
             "be the day after the last release"
         )
+    return triangle.latest(section.periods), origin
+
+
+def last_periods(
+    study: Study,
+    section: NowcastSection,
+    triangle: ReportingTriangle,
+    origin: str,
+    series: CountSeries,
+) -> NowcastResults:
+    """Learn how late reports come, and what the last periods will have.
+
+    Parameters
+    ----------
+    study, section : Study, NowcastSection
+    triangle, origin : ReportingTriangle, str
+        See `reported`.
+    series : CountSeries
+        The counts as recorded.
+
+    Raises
+    ------
+    ValueError
+        If the triangle is too small.
+    """
     model = Nowcast(
         delays=section.delays, pace=section.pace, momentum=section.momentum,
         weekday=section.weekday,
     )  # fmt: skip
     rng = generator(study, "nowcast")
     try:
-        fit = model.fit(triangle.latest(section.periods), study.engine(section), rng)
+        fit = model.fit(triangle, study.engine(section), rng)
     except ValueError as fault:
         raise ValueError(f"key 'nowcast': {fault}") from None
     totals = fit.totals(rng, DRAWS)[:, -triangle.longest :].astype(np.int64)

@@ -22,7 +22,7 @@ from escalation.results import NowcastResults, Results, RunInfo
 from escalation.run.alternatives import backgrounds
 from escalation.run.cache import cache_key, run_info
 from escalation.run.deaths import death_records, deaths
-from escalation.run.late import closed, headline, last_periods, report_files
+from escalation.run.late import closed, headline, last_periods, report_files, reported
 from escalation.run.refits import origins, refit, track_record
 from escalation.run.simulation import truth
 from escalation.run.tasks import Tell, generator, silent, told
@@ -91,9 +91,10 @@ def run(
         death_records(study, study.severity, incidents)  # before the long work, not after it
     nowcast = None
     if (section := study.nowcast) is not None:
-        nowcast = told(tell, "Nowcast", lambda: last_periods(
-            study, section, incidents, path, series, strict
-        ))  # fmt: skip
+        triangle, origin = reported(study, section, incidents, path, series, strict)
+        nowcast = told(
+            tell, "Nowcast", lambda: last_periods(study, section, triangle, origin, series)
+        )
     results = _found(study, incidents, series, nowcast, info, tell, store, executor)
     if saved is not None and store is not None:
         results.save(saved)
