@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import polars as pl
 from escalation.backtest.tasks import Task
 from escalation.backtest.vintages import Vintages
 from escalation.forecast import Forecast
+from escalation.forecast.files import write_whole
 from escalation.series import CountSeries
 
 
@@ -74,8 +73,8 @@ class Store:
             draws = forecast.draws
             whole = np.isfinite(draws).all() and draws.max(initial=0) < 2**31
             kept = draws.astype(np.int32) if whole else draws
-            write(path.with_suffix(".npz"), lambda draft: _compressed(draft, kept))
-        write(path, table.write_parquet)
+            write_whole(path.with_suffix(".npz"), lambda draft: _compressed(draft, kept))
+        write_whole(path, table.write_parquet)
 
     def draws(self, task: Task) -> np.ndarray:
         """The kept draws (n, H, K) of a task.
@@ -114,18 +113,6 @@ def fingerprint(data: CountSeries | Vintages) -> str:
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(repr((data.names, data.window, data.period)).encode())
     return digest.hexdigest()
-
-
-def write(path: Path, how: Callable[[Any], object]) -> None:
-    """Write a file whole or not at all: under a temporary name, then renamed."""
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".draft")
-    os.close(handle)
-    try:
-        how(draft)
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 def _compressed(draft: str, draws: np.ndarray) -> None:

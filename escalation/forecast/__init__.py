@@ -1,6 +1,7 @@
 """Forecast: dated predictive draws, and what is read off them."""
 
 from escalation.forecast.calendar import future_edges
-from escalation.forecast.forecast import ALL_STREAMS, LEVELS, REACH, RECENT, Forecast
+from escalation.forecast.forecast import ALL_STREAMS, LEVELS, RECENT, Forecast
+from escalation.forecast.readings import REACH
 
 __all__ = ["ALL_STREAMS", "LEVELS", "REACH", "RECENT", "Forecast", "future_edges"]

@@ -14,14 +14,8 @@ from numpy.typing import ArrayLike
 from escalation.forecast.calendar import future_edges
 from escalation.forecast.hub import QUANTILES, from_hub, to_hub, write_table
 from escalation.forecast.intervals import shortest
-from escalation.scores import (
-    coverage,
-    crps_draws,
-    log_score_draws,
-    pit_bounds,
-    quantile_draws,
-    squared_error,
-)
+from escalation.forecast.readings import building_up, percent, scores
+from escalation.scores import quantile_draws
 from escalation.series import CountSeries
 from escalation.window import DateArray, FloatArray, IntArray
 
@@ -30,9 +24,6 @@ ALL_STREAMS = "all streams"
 
 LEVELS = (0.5, 0.8, 0.95)
 """The intervals that are shown unless others are asked for."""
-
-REACH = 100
-"""The CRPS of a stream looks at counts up to this many times one more than its recent maximum."""
 
 RECENT = 104
 """How many of the last observed periods a forecast carries along."""
@@ -293,28 +284,7 @@ class Forecast:
             two means (median) with `lower` and `upper`; `expected` and `past_mean`, incidents a
             period; `ahead`, `past`; `note`. The ratio is null where the past had no incidents.
         """
-        if not 1 <= periods <= len(self.lengths):
-            raise ValueError(f"periods = {periods}, but the forecast has {len(self.lengths)}")
-        whole = self._with_total()
-        coming = whole.draws[:, :periods].sum(axis=1) / sum(self.lengths[:periods])
-        mean = whole.recent_mean(against)
-        median, lower, upper = quantile_draws(coming, [0.5, (1 - level) / 2, (1 + level) / 2])
-        defined = mean > 0
-        safe = np.where(defined, mean, 1.0)
-        known = min(against, len(self.recent))
-        columns = {
-            "stream": whole.names,
-            "probability": np.where(np.isnan(mean), np.nan, (coming > factor * mean).mean(axis=0)),
-            "ratio": np.where(defined, median / safe, np.nan),
-            "lower": np.where(defined, lower / safe, np.nan),
-            "upper": np.where(defined, upper / safe, np.nan),
-            "expected": coming.mean(axis=0),
-            "past_mean": mean,
-            "ahead": [periods] * len(mean),
-            "past": [known] * len(mean),
-            "note": [self._note(value, against) for value in mean],
-        }
-        return pl.DataFrame(columns, nan_to_null=True)
+        return building_up(self, periods, against, level, factor)
 
     def score(self, observed: ArrayLike, levels: Sequence[float] = LEVELS) -> pl.DataFrame:
         """Compare with what came: a row a period and stream, the sum of the streams included.
@@ -338,30 +308,7 @@ class Forecast:
             mean, `lo50`, `hi50`, `in50` and so on for each level, `pit_low`, `pit_high`, `capped`
             (the share of infinite draws).
         """
-        values = np.array(observed, dtype=np.float64)
-        if values.shape != self.draws.shape[1:]:
-            raise ValueError(f"observed must have shape {self.draws.shape[1:]}, got {values.shape}")
-        whole = self._with_total()
-        if len(whole.names) > len(self.names):
-            values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1)
-        low, high = pit_bounds(whole.draws, values)
-        reach = REACH * np.outer(whole.lengths, 1 + whole.recent.max(axis=0, initial=0))
-        columns = {
-            "observed": values,
-            "mean": whole.mean,
-            "median": whole.quantile(0.5),
-            "crps": crps_draws(whole.draws, values, reach),
-            "log_score": log_score_draws(whole.draws, values),
-            "squared_error": squared_error(whole.draws, values),
-        }
-        for level in levels:
-            ends = whole.interval(level)
-            name = _percent(level)
-            columns |= {f"lo{name}": ends[0], f"hi{name}": ends[1]}
-            columns[f"in{name}"] = coverage(ends[0], ends[1], values)
-        columns |= {"pit_low": low, "pit_high": high}
-        columns["capped"] = np.isinf(whole.draws).mean(axis=0)
-        return whole._long(columns).drop("end").rename({"start": "date"})
+        return scores(self, observed, levels)
 
     def table(self, levels: Sequence[float] = LEVELS, at_least: Sequence[int] = ()) -> pl.DataFrame:
         """The forecast as a table: a row a period and stream.
@@ -382,9 +329,9 @@ class Forecast:
         columns = {"mean": self.mean, "median": self.quantile(0.5)}
         for level in levels:
             ends = self.interval(level)
-            columns |= {f"lo{_percent(level)}": ends[0], f"hi{_percent(level)}": ends[1]}
+            columns |= {f"lo{percent(level)}": ends[0], f"hi{percent(level)}": ends[1]}
         columns |= {f"at_least_{n}": self.prob_at_least(n) for n in at_least}
-        return self._long(columns)
+        return self.long(columns)
 
     def to_hub(
         self,
@@ -481,7 +428,8 @@ class Forecast:
     def _repr_html_(self) -> str:
         return f"<p><b>Forecast</b>: {escape(repr(self)[9:-1])}</p>{self.table()._repr_html_()}"
 
-    def _with_total(self) -> "Forecast":
+    def with_total(self) -> "Forecast":
+        """The forecast of the streams and of their sum, which comes last."""
         if ALL_STREAMS in self.names:
             return self
         total = self.total()
@@ -500,17 +448,8 @@ class Forecast:
         total = self.recent[-past:].sum(axis=0).astype(np.float64)
         return total / watched if watched > 0 else np.full(len(total), np.nan)
 
-    def _note(self, mean: float, past: int) -> str:
-        if np.isnan(mean):
-            return f"none of the last {past} {self.period}s was watched"
-        notes = []
-        if len(self.recent) < past:
-            notes.append(f"only {len(self.recent)} of the last {past} {self.period}s are known")
-        if mean == 0:
-            notes.append(f"no incidents in the last {past} {self.period}s, so there is no ratio")
-        return "; ".join(notes)
-
-    def _long(self, columns: dict[str, Any]) -> pl.DataFrame:
+    def long(self, columns: dict[str, Any]) -> pl.DataFrame:
+        """Arrays (H, K) as columns: a row a period and stream, with `step`, `start`, `end`."""
         _, horizon, streams = self.draws.shape
         steps = np.repeat(np.arange(horizon), streams)
         head = {
@@ -521,7 +460,3 @@ class Forecast:
         }
         cells = {name: np.ravel(values) for name, values in columns.items()}
         return pl.DataFrame(head | cells, nan_to_null=True)
-
-
-def _percent(level: float) -> str:
-    return f"{100 * level:g}"

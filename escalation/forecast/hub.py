@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from escalation.forecast.files import write_whole
 from escalation.window import FloatArray
 
 if TYPE_CHECKING:
@@ -175,12 +174,5 @@ def write_table(table: pl.DataFrame, path: Path) -> Path:
     }  # fmt: skip
     if path.suffix not in writers:
         raise ValueError(f"forecasts are written as {', '.join(writers)}, not {path.name}")
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".draft")
-    os.close(handle)
-    try:
-        writers[path.suffix](draft)  # type: ignore[operator]
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    write_whole(path, writers[path.suffix])  # type: ignore[arg-type]
     return path
