@@ -67,7 +67,7 @@ def told(forecast: Forecast, observed: FloatArray, against: int, factor: float) 
             chance = np.where(meant, (one.draws > limit).mean(axis=0), np.nan)
             columns |= {f"{event}_probability": chance.ravel(), f"{event}_came": happened.ravel()}
         tables.append(pl.DataFrame(columns, nan_to_null=True))
-    return pl.concat(tables, how="vertical_relaxed").cast({"step": pl.Int64} | TOLD)
+    return pl.concat(tables, how="vertical_relaxed").cast({"step": pl.Int64, **TOLD})  # type: ignore[dict-item]
 
 
 def record(cells: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
