@@ -15,12 +15,12 @@ from escalation.backtest.warnings import EVENTS, RECORD
 from escalation.forecast import Forecast
 from escalation.scores import (
     average_precision,
+    block_interval,
     block_length,
     brier,
     brier_corp,
     moving_blocks,
     net_benefit,
-    quantile_draws,
     roc_area,
 )
 from escalation.window import FloatArray
@@ -266,9 +266,9 @@ def _figures(
             for one in index
         ])  # fmt: skip
         for j, values in enumerate(again.T):
-            values = values[~np.isnan(values)]
-            if len(values):
-                ends[:, j] = quantile_draws(values, [(1 - level) / 2, (1 + level) / 2])
+            if not np.isnan(values).all():
+                defined = values[~np.isnan(values)]
+                ends[:, j] = block_interval(defined, level, len(origins) / length)
     for name, value, lower, upper in zip(INTERVALS, once, *ends, strict=True):
         for end, one in (("", value), ("_lower", lower), ("_upper", upper)):
             row[name + end] = None if np.isnan(one) else float(one)
