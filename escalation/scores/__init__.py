@@ -11,6 +11,7 @@ from escalation.scores.calibration import pit_bounds, pit_histogram, pit_share
 from escalation.scores.comparison import (
     DieboldMariano,
     PairwiseSkill,
+    block_interval,
     block_length,
     diebold_mariano,
     moving_blocks,
@@ -78,6 +79,7 @@ __all__ = [
     "absolute_error",
     "average_precision",
     "bias_quantiles",
+    "block_interval",
     "block_length",
     "brier",
     "brier_corp",

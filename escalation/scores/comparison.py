@@ -69,14 +69,14 @@ def moving_blocks(cases: int, length: int, resamples: int, rng: np.random.Genera
 
 
 def block_length(cases: int, overlap: int = 1) -> int:
-    """Length of a moving block: the cube root of the cases, at least the cases that overlap.
+    """Length of a moving block: the cube root of the cases, at least twice those that overlap.
 
     Parameters
     ----------
     cases
         Number of cases in time order.
     overlap
-        How many neighbouring cases share periods that are forecast.
+        How many neighbouring cases share periods that are forecast; 1 where none do.
 
     Returns
     -------
@@ -89,10 +89,49 @@ def block_length(cases: int, overlap: int = 1) -> int:
 
     Examples
     --------
-    >>> block_length(100, 3), block_length(100, 12), block_length(4, 12)
-    (5, 12, 2)
+    >>> block_length(100, 1), block_length(100, 3), block_length(4, 12)
+    (5, 6, 2)
     """
-    return max(1, min(max(round(float(np.cbrt(cases))), overlap), cases // 2))
+    least = 2 * overlap if overlap > 1 else 1
+    return max(1, min(max(round(float(np.cbrt(cases))), least), cases // 2))
+
+
+def block_interval(values: ArrayLike, level: float, blocks: float) -> FloatArray:
+    r"""Expanded percentile interval of bootstrap values: wider where there are few blocks.
+
+    The tail is :math:`\Phi\{\sqrt{b/(b-1)}\, t_{b-1}(\alpha/2)\}` in place of
+    :math:`\alpha/2`, which makes the interval of a mean of b blocks that of Student.
+
+    Parameters
+    ----------
+    values
+        (R, ...) values of R resamples.
+    level
+        Probability of the interval.
+    blocks
+        How many blocks the cases hold, above 1: cases over block length.
+
+    Returns
+    -------
+    numpy.ndarray
+        (2, ...) lower and upper end.
+
+    References
+    ----------
+    Hesterberg (2015), The American Statistician 69, section 5.3.
+
+    Examples
+    --------
+    >>> block_interval(np.arange(101.0), 0.9, 1e9).round(3).tolist()
+    [5.0, 95.0]
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if blocks <= 1:
+        raise ValueError(f"an interval needs more than one block, not {blocks}")
+    tail = (1 - probability_between(level)) / 2
+    wider = ndtr(np.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, tail))
+    return np.asarray(np.quantile(np.asarray(values), [wider, 1 - wider], axis=0))
 
 
 class DieboldMariano(NamedTuple):
@@ -212,10 +251,10 @@ def pairwise_skill(
     baseline : int
         Place of the baseline B.
     overlap : int
-        Neighbouring origins whose forecasts share periods; blocks are at least that long
+        Neighbouring origins whose forecasts share periods; blocks are twice as long
         (`block_length`).
     level : float
-        Probability of the intervals; they are percentiles of the resamples.
+        Probability of the intervals (`block_interval`); NaN with fewer than two origins.
     resamples : int
     rng : numpy.random.Generator
 
@@ -241,14 +280,16 @@ def pairwise_skill(
     known = ~np.isnan(s)
     # Sum over the cases of both i and j of the score of i, by origin: (N, M, M).
     sums = np.einsum("inc,jnc->nij", np.where(known, s, 0.0), known.astype(np.float64))
-    index = moving_blocks(s.shape[1], block_length(s.shape[1], overlap), resamples, rng)
+    length = block_length(s.shape[1], overlap)
+    index = moving_blocks(s.shape[1], length, resamples, rng)
     ratios, skill = _skill(sums.sum(axis=0))
     # How often each origin was drawn; the sums of a resample are then one matrix product.
     drawn = np.zeros((resamples, s.shape[1]))
     np.add.at(drawn, (np.arange(resamples)[:, None], index), 1.0)
     again = _skill(np.tensordot(drawn, sums, axes=1))[1]
-    tail = (1 - probability_between(level)) / 2
-    ends = np.quantile(again / again[:, [baseline]], [tail, 1 - tail], axis=0)
+    ends = np.full((2, len(s)), np.nan)
+    if s.shape[1] > 1:
+        ends = block_interval(again / again[:, [baseline]], level, s.shape[1] / length)
     return PairwiseSkill(ratios, skill, skill / skill[baseline], ends[0], ends[1])
 
 

@@ -136,7 +136,7 @@ def table(name: str, found: Mapping[str, Mapping[str, FloatArray]], overlap: int
         shares = " | ".join(f"{100 * values[level].mean():.1f}" for level in ("50%", "80%", "90%"))
         print(
             f"| {label} | {skill.scaled[1]:.3f}{interval} | "
-            f"{'' if np.isnan(p) else f'{p:.2f}'} | {values['log score'].mean():.3f} | {shares} |"
+            f"{'' if np.isnan(p) else '< .01' if p < 0.01 else f'{p:.2f}'} | {values['log score'].mean():.3f} | {shares} |"
         )
 
 
