@@ -23,6 +23,7 @@ from escalation.backtest.tasks import (
 )
 from escalation.backtest.track_record import Backtest
 from escalation.backtest.vintages import Vintages
+from escalation.engines.threads import one_thread
 from escalation.forecast import Forecast
 from escalation.series import CountSeries
 
@@ -263,5 +264,7 @@ def _job(
     tasks: Sequence[Task], model: Forecaster, known: Sequence[Known], keep_draws: bool
 ) -> list[tuple[pl.DataFrame, Forecast | None]]:
     """Carry out the tasks of one fit; the draws travel back only where they are wanted."""
-    found = carry_out(tasks, model, known)
+    # Sums in another order, by another number of threads, would differ in the last bit.
+    with one_thread():
+        found = carry_out(tasks, model, known)
     return [(table, forecast if keep_draws else None) for table, forecast in found]
