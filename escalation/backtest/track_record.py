@@ -11,10 +11,11 @@ import polars as pl
 from escalation.backtest.warnings import TOLD, record
 from escalation.forecast import ALL_STREAMS
 from escalation.scores import (
+    block_interval,
+    block_length,
     moving_blocks,
     pit_histogram,
     pit_share,
-    quantile_draws,
     relative_skill,
 )
 from escalation.window import FloatArray, IntArray
@@ -213,8 +214,8 @@ class Backtest:
                     ours = means.filter(model=model, stream=stream)
                     both = ours.join(theirs, on="origin", suffix="_reference").sort("origin")
                     row = {"model": model, "stream": stream, "block": f"{block[0]}–{block[1]}"}
-                    index = self._resampled(both["origin"], resamples, seed)
-                    rows.append(row | _compare(both, index, level))
+                    resampled = self._resampled(both["origin"], resamples, seed)
+                    rows.append(row | _compare(both, resampled, level))
         return pl.DataFrame(rows, schema=SKILL)
 
     def calibration(
@@ -255,10 +256,10 @@ class Backtest:
         for model in self.models:
             for stream in self.streams:
                 own = means.filter(model=model, stream=stream).sort("origin")
-                index = self._resampled(own["origin"], resamples, seed)
+                index, blocks = self._resampled(own["origin"], resamples, seed)
                 for name, nominal in zip(names, levels, strict=True):
                     values = own[name].to_numpy()
-                    lower, upper = _interval(values[index].mean(axis=1), level)
+                    lower, upper = _interval(values[index].mean(axis=1), level, blocks)
                     rows.append(
                         {
                             "model": model,
@@ -353,16 +354,17 @@ class Backtest:
             table = table.filter(pl.col("step").is_between(*block))
         return table.group_by("model", "stream", "origin").agg(pl.col(columns).mean())
 
-    def _resampled(self, origins: pl.Series, resamples: int, seed: int) -> IntArray:
-        """Bootstrap indices of origins (R, N), the same for all tables of these origins."""
+    def _resampled(self, origins: pl.Series, resamples: int, seed: int) -> tuple[IntArray, float]:
+        """Bootstrap indices of origins (R, N), the same for all tables of these, and their blocks."""
         n = len(origins)
         if n < 4:
-            return np.empty((0, n), dtype=np.int64)
-        # Forecasts of neighbouring origins share periods: a block holds those that overlap.
-        length = max(round(n ** (1 / 3)), self._overlap(origins))
-        return moving_blocks(n, min(length, n // 2), resamples, np.random.default_rng(seed))
+            return np.empty((0, n), dtype=np.int64), np.inf
+        # Forecasts of neighbouring origins share periods.
+        length = block_length(n, self._overlap(origins))
+        return moving_blocks(n, length, resamples, np.random.default_rng(seed)), n / length
 
     def _overlap(self, origins: pl.Series) -> int:
+        """How many neighbouring origins forecast the same period."""
         spans = self.table.group_by("origin").agg(pl.col("date").max()).drop_nulls()
         reach = (spans["date"] - spans["origin"]).dt.total_days().to_numpy()
         stride = origins.diff().drop_nulls().dt.total_days().to_numpy()
@@ -373,27 +375,28 @@ def _fours(horizon: int) -> list[tuple[int, int]]:
     return [(first, min(first + 3, horizon)) for first in range(1, horizon + 1, 4)]
 
 
-def _interval(values: FloatArray, level: float) -> tuple[float | None, float | None]:
-    """Central interval of bootstrap values; (None, None) where there is none."""
+def _interval(values: FloatArray, level: float, blocks: float) -> tuple[float | None, float | None]:
+    """Interval by bootstrap values of so many blocks; (None, None) where there is none."""
     values = values[~np.isnan(values)]
     if len(values) == 0:
         return None, None
-    lower, upper = quantile_draws(values, [(1 - level) / 2, (1 + level) / 2])
+    lower, upper = block_interval(values, level, blocks)
     return float(lower), float(upper)
 
 
-def _compare(both: pl.DataFrame, index: IntArray, level: float) -> dict[str, Any]:
+def _compare(both: pl.DataFrame, resampled: tuple[IntArray, float], level: float) -> dict[str, Any]:
     """Scores of a model beside a reference's on the same origins, with bootstrap intervals."""
+    index, blocks = resampled
     names = ("crps", "crps_reference", "log_score", "log_score_reference")
     crps, crps_reference, logs, logs_reference = (both[name].to_numpy() for name in names)
     row: dict[str, Any] = {"origins": both.height, "crps": both["crps"].mean()}
     row["log_score"] = both["log_score"].mean()
     ratio = float(relative_skill(crps, crps_reference)) if both.height else np.nan
     row["relative_crps"] = None if np.isnan(ratio) else ratio
-    ends = _interval(relative_skill(crps[index], crps_reference[index]), level)
+    ends = _interval(relative_skill(crps[index], crps_reference[index]), level, blocks)
     row["relative_crps_lower"], row["relative_crps_upper"] = ends
     gap = logs - logs_reference
     row["log_score_difference"] = float(gap.mean()) if both.height else None
-    ends = _interval(gap[index].mean(axis=1), level)
+    ends = _interval(gap[index].mean(axis=1), level, blocks)
     row["log_score_difference_lower"], row["log_score_difference_upper"] = ends
     return row
