@@ -355,7 +355,7 @@ class Backtest:
         return table.group_by("model", "stream", "origin").agg(pl.col(columns).mean())
 
     def _resampled(self, origins: pl.Series, resamples: int, seed: int) -> tuple[IntArray, float]:
-        """Bootstrap indices of origins (R, N), the same for all of these tables, and their blocks."""
+        """Bootstrap indices of origins (R, N), the same for all these tables, and their blocks."""
         n = len(origins)
         if n < 4:
             return np.empty((0, n), dtype=np.int64), np.inf
