@@ -232,8 +232,26 @@ def law_table(results: Results, found: SeverityResults) -> Table:
         align="lrrrrrrr",
         source=f"Deaths in an incident, learned from {_span(results, found)}. Points: exceeded by "
         "one incident in two, ten and a hundred. The mean is infinite from a tail index of 1 on."
-        + left,
+        + left
+        + _truth(results),
     )  # fmt: skip
+
+
+def _truth(results: Results) -> str:
+    """What the deaths of a simulated study were drawn from."""
+    law = results.study.truth
+    if law is None:
+        return ""
+    points = [
+        np.ceil(law.deaths_scale * ((1 - share) ** (-1 / law.deaths_tail) - 1)) - 1
+        for share in (0.5, 0.9, 0.99)
+    ]
+    none = 1 - (1 + 1 / law.deaths_scale) ** -law.deaths_tail
+    return (
+        f" The truth of every stream: {portion(none)} without deaths, points "
+        f"{joined([count(max(point, 0.0)) for point in points])}, tail index "
+        f"{rate(1 / law.deaths_tail)}."
+    )
 
 
 def _mean(row: dict[str, float]) -> str:
