@@ -19,14 +19,16 @@ def ensemble_weights(ax: Axes, table: pl.DataFrame) -> Axes:
     reached = 0.0 * when
     for place, name in enumerate(members):
         upper = reached + table[name].to_numpy()
-        ax.fill_between(when, reached, upper, step="post", color=colour(place), linewidth=0)
-        if (upper - reached)[-1] > 0.06:
-            ax.annotate(
-                wrapped(name, 24, 1), (1.01, float(upper[-1] + reached[-1]) / 2),
-                xycoords=("axes fraction", "data"), va="center", color=colour(place),
-                parse_math=False,
-            )  # fmt: skip
+        ax.fill_between(
+            when, reached, upper, step="post", color=colour(place), linewidth=0,
+            label=wrapped(name, 24, 1),
+        )  # fmt: skip
         reached = upper
+    ax.legend(
+        frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
+        handlelength=0.8, handletextpad=0.4, columnspacing=1.5,
+    )  # fmt: skip
+    ax.set_ylabel("weight")
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1], ["0", "½", "1"])
     calendar(ax, table["origin"].min(), table["origin"].max())

@@ -132,11 +132,12 @@ def table(name: str, found: Mapping[str, Mapping[str, FloatArray]], overlap: int
         skill = pairwise_skill(both, overlap=overlap, rng=np.random.default_rng(0))
         means = [x["crps"].mean(axis=(1, 2)) for x in (values, reference)]
         p = float(diebold_mariano(means[0], means[1], overlap).p_value)
+        said = "" if np.isnan(p) else "< .01" if p < 0.01 else f"{p:.2f}"
         interval = f" ({skill.lower[1]:.3f} to {skill.upper[1]:.3f})" if label != EQUAL else ""
         shares = " | ".join(f"{100 * values[level].mean():.1f}" for level in ("50%", "80%", "90%"))
         print(
             f"| {label} | {skill.scaled[1]:.3f}{interval} | "
-            f"{'' if np.isnan(p) else '< .01' if p < 0.01 else f'{p:.2f}'} | {values['log score'].mean():.3f} | {shares} |"
+            f"{said} | {values['log score'].mean():.3f} | {shares} |"
         )
 
 
@@ -151,7 +152,7 @@ def pictures(
     from escalation import plots
 
     with plots.style():
-        drawn, axes = plots.figure(2.2)
+        drawn, axes = plots.figure(2.5)
         plots.ensemble_weights(axes[0, 0], past.weights_table(weights))
         drawn.savefig(folder / "ensemble_weights.png", dpi=160)
         drawn, axes = plots.figure(3.6, 1, 2)
