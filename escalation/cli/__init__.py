@@ -28,6 +28,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print results as JSON, for
 Strict = Annotated[bool, typer.Option("--strict", help="End at the first row that is not taken.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Fit anew, and keep nothing.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", help="Of a Dask cluster that refits, e.g. tcp://host:8786."),
+]
 
 
 def main() -> None:
@@ -174,10 +178,11 @@ def backtest(
     strict: Strict = False,
     quiet: Quiet = False,
     no_cache: NoCache = False,
+    scheduler: Scheduler = None,
 ) -> None:
     """Score a study's past forecasts beside baselines."""
     with _faults():
-        results = _results(study, incidents, strict, quiet, no_cache)
+        results = _results(study, incidents, strict, quiet, no_cache, scheduler)
         from escalation.cli.figures import headline, track_record
         from escalation.cli.printing import print_json, say, show
 
@@ -246,13 +251,20 @@ def _study(path: Path) -> "Study":
 
 
 def _results(
-    path: Path, incidents: Path | None, strict: bool, quiet: bool, no_cache: bool
+    path: Path,
+    incidents: Path | None,
+    strict: bool,
+    quiet: bool,
+    no_cache: bool,
+    scheduler: str | None = None,
 ) -> "Results":
     study = _study(path)
+    from escalation.backtest import cluster
     from escalation.cli.progress import progress
     from escalation.run import default_cache, run, workers
 
-    with _about(path), progress(quiet) as tell, workers() as executor:
+    pool = workers() if scheduler is None else cluster(scheduler)
+    with _about(path), progress(quiet) as tell, pool as executor:
         return run(
             study,
             incidents_path=incidents,

@@ -2,16 +2,14 @@
 
 import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from escalation.backtest import Backtest, run_backtest
+from escalation.backtest import Backtest, processes, run_backtest
 from escalation.backtest.tasks import Forecaster
 from escalation.baselines import Climatology, Conflictology, Persistence, SeasonalGLM
 from escalation.fit import Estimator, Fit
@@ -84,12 +82,7 @@ def pays(study: Study, series: CountSeries, n_origins: int) -> bool:
     return (time.perf_counter() - started) * n_origins > WORTH_WORKERS
 
 
-@contextmanager
-def workers() -> Iterator[Executor]:
-    """Give worker processes, started when first used: by spawn, one thread each."""
-    # They inherit the environment. Fork would hang after polars has run.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+def workers() -> AbstractContextManager[Executor]:
+    """Worker processes, as many as there are processors to use, started when first used."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ProcessPoolExecutor(usable, mp_context=get_context("spawn")) as executor:
-        yield executor
+    return processes(usable or 1)

@@ -377,3 +377,24 @@ def test_a_cluster_that_does_not_answer_is_told():
     pytest.importorskip("distributed")
     with pytest.raises(ValueError, match="no Dask scheduler"), cluster("nonsense://x"):
         pass
+
+
+@pytest.mark.slow
+def test_the_command_line_hands_its_backtest_to_a_cluster(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    from typer.testing import CliRunner
+
+    from escalation.cli import app
+    from small import small_study
+
+    file = small_study(tmp_path)
+    command = ["backtest", str(file), "--json", "--quiet", "--no-cache"]
+    run = [CliRunner().invoke(app, command)]
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as local:
+        more = ["--scheduler", local.scheduler_address]
+        run.append(CliRunner().invoke(app, [*command, *more]))
+    assert [one.exit_code for one in run] == [0, 0], run[1].output
+    assert run[0].output == run[1].output
+    wrong = CliRunner().invoke(app, [*command, "--scheduler", "nonsense://x"])
+    assert wrong.exit_code == 2
