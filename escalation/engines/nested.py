@@ -26,6 +26,8 @@ from escalation.priors import Normal
 STRIDE = 1e-2
 #: A climb of the paths ends where a Newton step would raise the density by less.
 SETTLED = 1e-6
+#: Steps with the curvature of a mode nearby, before that of the place itself is asked for.
+CHORDS = 8
 #: Farthest that a scale or memory may go on the working scale (logs and logits).
 LIMITS = (-12.0, 6.0)
 #: Least information that a scale is taken to have, on the working scale: its prior has more.
@@ -54,7 +56,8 @@ class Peak:
     theta : ndarray (p,)
         All parameters, the paths at their mode.
     root : tuple of ndarray (m, m)
-        Lower Cholesky factor of the paths' information, a block for each separate part of them.
+        Lower Cholesky factor of the paths' information, a block for each separate part of them;
+        none where it is not known.
     value : float
         Laplace's approximation of the log marginal density.
     settled : bool
@@ -133,6 +136,7 @@ class Marginal(ABC):
             theta[self.paths] = self.problem.starts[0][self.paths]
             value, slope = self._density(theta)
         settled, shrink, held = False, 1.0, self.held(theta)
+        theta, value, slope = self._approached(theta, value, slope, near.root)
         root = self.root(theta, held)
         for _ in range(60):
             step = solved(root, slope)
@@ -158,6 +162,24 @@ class Marginal(ABC):
             integral = -np.inf
         return Peak(scales, theta, root, float(integral), settled)
 
+    def _approached(
+        self, theta: FloatArray, value: float, slope: FloatArray, root: Root
+    ) -> tuple[FloatArray, float, FloatArray]:
+        """Nearer the paths' mode, by steps that cost a gradient and no curvature."""
+        left = np.inf
+        for _ in range(CHORDS if root else 0):
+            step = solved(root, slope)
+            rise = float(step @ slope)
+            if not SETTLED < rise < 0.5 * left:
+                break
+            trial = theta.copy()
+            trial[self.paths] += step
+            new, by = self._density(trial)
+            if not new > value:
+                break
+            theta, value, slope, left = trial, new, by, rise
+        return theta, value, slope
+
     def slopes(self, peak: Peak) -> FloatArray:
         """Slopes (s,) of the marginal density by the scales; by differences, unless overridden."""
         return np.array([self.difference(peak, i) for i in range(peak.scales.size)])
@@ -170,12 +192,12 @@ class Marginal(ABC):
 
     def drawn(self, peak: Peak, rng: np.random.Generator) -> FloatArray:
         """All parameters (p,), the paths from the normal law about their mode."""
-        from scipy.linalg import solve_triangular
+        from scipy.linalg.lapack import dtrtrs
 
         theta = peak.theta.copy()
         parts = _parts(peak.root, rng.standard_normal(self.paths.size))
         theta[self.paths] += np.concatenate([
-            solve_triangular(block, part, lower=True, trans="T")
+            dtrtrs(block, part, lower=1, trans=1)[0]
             for block, part in zip(peak.root, parts, strict=True)
         ])  # fmt: skip
         return theta
@@ -204,10 +226,11 @@ def _parts(root: Root, vector: FloatArray) -> list[FloatArray]:
 
 def solved(root: Root, right: FloatArray) -> FloatArray:
     """Solution (n,) of a linear system by the lower Cholesky factors of its blocks."""
-    from scipy.linalg import cho_solve
+    # Not cho_solve: of small systems its checks take most of the time.
+    from scipy.linalg.lapack import dpotrs
 
     return np.concatenate([
-        cho_solve((block, True), part, check_finite=False)
+        dpotrs(block, part, lower=1)[0]
         for block, part in zip(root, _parts(root, right), strict=True)
     ])  # fmt: skip
 
@@ -251,7 +274,7 @@ def summit(marginal: Marginal) -> Summit:
 
     theta = marginal.problem.starts[0]
     scales = marginal.start(theta)
-    first = Peak(scales, theta, (np.eye(marginal.paths.size),), -np.inf, False)
+    first = Peak(scales, theta, (), -np.inf, False)
     latest = [marginal.peak(scales, first)]
     if not scales.size:
         return Summit(latest[0], np.zeros(0), np.zeros((0, 0)))
