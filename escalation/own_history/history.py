@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from escalation.series import CountSeries, PanelSeries
-from escalation.window import FloatArray
+from escalation.window import BoolArray, FloatArray
+
+HALF_LIVES = (1.0, 3.0, 9.0, 30.0, 120.0)
+"""Of the memories of the log level and of busy periods, in periods."""
 
 LONGEST_SILENCE = 120.0
 """Periods without incidents after which a unit is as quiet as it gets."""
+
+QUIET = 0.01
+"""A unit is quiet when the busy share of its last periods (half-life 30) is below this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +51,43 @@ class History:
         return len(self.level)
 
     @property
-    def watched(self) -> np.ndarray:
-        """Which units were watched at the end: at least once in the last 12 periods, (K,)."""
-        return np.asarray((self.weight[-12:] > 0).any(axis=0))
+    def known(self) -> BoolArray:
+        """Where a unit was watched, (T, K)."""
+        return np.asarray(self.weight > 0)
+
+    @property
+    def quiet(self) -> BoolArray:
+        """Where a unit had hardly any incident in its last periods, (T, K)."""
+        return np.asarray(self.memories["busy 30"] < QUIET)
+
+    @cached_property
+    def memories(self) -> Mapping[str, FloatArray]:
+        """What was known of each unit at the end of each period, (T, K) each.
+
+        Exponentially weighted means with the half-life in the name: "log 3" of log(1 + y), "busy 9"
+        of whether y > 0, "mean 12" of y (then log(1 + .)), "jump 6" of the distance of log(1 + y)
+        from "log 3" of the period before, "flip 12" the like of "busy 3"; "most 12", the highest
+        log(1 + y) of as many periods; and "silence", the log of the periods since y > 0.
+        """
+        logs = np.log1p(self.level)
+        busy = np.where(self.known, self.level > 0, np.nan)
+        found = named("log", logs, self.weight, HALF_LIVES)
+        found |= named("busy", busy, self.weight, HALF_LIVES)
+        means = named("mean", self.level, self.weight, (3.0, 12.0, 60.0))
+        found |= {name: np.log1p(values) for name, values in means.items()}
+        jumps = np.abs(logs - before(found["log 3"]))
+        found |= named("jump", jumps, self.weight, (6.0, 30.0))
+        found |= named("flip", np.abs(busy - before(found["busy 3"])), self.weight, (12.0,))
+        found |= {f"most {w}": highest(np.nan_to_num(logs), w) for w in (12, 60)}
+        return found | {"silence": silence(self.level, self.weight)}
+
+
+def named(
+    name: str, values: FloatArray, weight: FloatArray, half_lives: Sequence[float]
+) -> dict[str, FloatArray]:
+    """Memories by their names, as in "log 3"."""
+    means = memory(values, weight, half_lives)
+    return {f"{name} {h:g}": mean for h, mean in zip(half_lives, means, strict=True)}
 
 
 def memory(values: FloatArray, weight: FloatArray, half_lives: Sequence[float]) -> FloatArray:
@@ -65,7 +106,7 @@ def memory(values: FloatArray, weight: FloatArray, half_lives: Sequence[float]) 
     Returns
     -------
     array, shape (M, T, K)
-        0 before anything was known.
+        0 before anything was known; kept while nothing more is.
     """
     decay = 0.5 ** (1 / np.asarray(half_lives, dtype=np.float64))[:, None]
     weighted = np.where(weight > 0, values, 0.0) * weight
@@ -73,10 +114,24 @@ def memory(values: FloatArray, weight: FloatArray, half_lives: Sequence[float]) 
     total = np.zeros((len(decay), weight.shape[1]))
     mass = np.zeros_like(total)
     for t in range(len(weight)):
-        total = total * decay + weighted[t]
-        mass = mass * decay + weight[t]
-        np.divide(total, mass, out=means[:, t], where=mass > 1e-9)
+        # Without new weight the mean stays, also where its mass would fade below any number.
+        fade = np.where(weight[t] > 0, decay, 1.0)
+        total = total * fade + weighted[t]
+        mass = mass * fade + weight[t]
+        np.divide(total, mass, out=means[:, t], where=mass > 0)
     return means
+
+
+def before(values: FloatArray) -> FloatArray:
+    """Values of the period before, 0 for the first."""
+    return np.vstack([np.zeros((1, values.shape[1])), values[:-1]])
+
+
+def highest(values: FloatArray, periods: int) -> FloatArray:
+    """Highest value of the last periods, shape (T, K)."""
+    padded = np.vstack([np.zeros((periods - 1, values.shape[1])), values])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, periods, axis=0)
+    return np.asarray(windows.max(axis=-1))
 
 
 def silence(level: FloatArray, weight: FloatArray) -> FloatArray:

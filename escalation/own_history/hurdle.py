@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import ClassVar
 
 import numpy as np
 
-from escalation.own_history.history import History, memory, silence
+from escalation.own_history.history import HALF_LIVES, History
 from escalation.own_history.model import OwnHistoryModel
+from escalation.own_history.origins import past_origins
 from escalation.own_history.paths import middle_levels, whole
-from escalation.window import FloatArray
+from escalation.own_history.regression import (
+    least_squares,
+    logistic,
+    sigmoid,
+    weighted_quantiles,
+)
+from escalation.window import BoolArray, FloatArray
 
-HIGHEST_LOG = 14.0
-"""No draw is above e^14, a million incidents a period."""
+LEVELS = (
+    *(f"log {h:g}" for h in HALF_LIVES),
+    *(f"busy {h:g}" for h in HALF_LIVES),
+    "mean 3",
+    "mean 12",
+    "mean 60",
+    "silence",
+)
+CHANGES = ("jump 6", "jump 30", "flip 12", "most 12", "most 60")
+FADING = ("log 1", "log 3", "log 9", "busy 1", "busy 3", "busy 9", "silence")
+"""Memories whose coefficient depends on the step ahead."""
+
+HIGHEST_LOG = 13.0
+"""No draw is above e^13, some 440,000 incidents a period."""
+
+WIDEST = 2.0
+"""The largest log scale of a size."""
+
+GUESS = {
+    "occurrence": {"one": -3.0, "busy 9": 6.0},
+    "size": {"mean 12": 1.0},
+    "spread": {"one": -1.0},
+}
+"""What the coefficients are before any data: the last year goes on."""
 
 
 @dataclass(frozen=True)
@@ -23,36 +53,31 @@ class SmoothHurdle(OwnHistoryModel):
 
     .. math::
         \mathrm{logit}\, P(y_{t+h} > 0) = x_{th}'\beta, \qquad
-        \log y_{t+h} \mid y_{t+h} > 0 = x_{th}'\mu + e^{x_{th}'\sigma} \varepsilon
+        \log y_{t+h} \mid y_{t+h} > 0 = z_{th}'\mu + e^{x_{th}'\sigma} \varepsilon
 
-    x holds exponentially weighted means (`half_lives`) of log(1 + y) and of the share of periods
-    with incidents, log means of y, the time since the last incident, the log of the step h and its
-    products with the shorter memories. The coefficients are common to all units, estimated by
-    penalised maximum likelihood and least squares over all past origins with the steps `steps`,
-    recent ones weighing more; the law of epsilon is that of the standardised residuals.
+    z holds memories of the level (`History.memories`), the log of the step h and its products with
+    the shorter ones; x also memories of how much the level jumps. The coefficients are common to
+    all units, estimated by penalised maximum likelihood (occurrence) and least squares (log size,
+    and the log of its absolute residual) over all past origins with the steps `steps`, recent ones
+    weighing more; the law of epsilon is that of the standardised residuals.
 
     Parameters
     ----------
-    half_lives : tuple of float
-        Of the memories, in periods, from short to long.
     steps : tuple of int
         Steps ahead at which the regressions are learned; others are read off log h, none beyond
         the last.
     age : float
         Half-life of an observation's weight in the estimation, in periods.
     ridge : float
-        Penalty on a standardised coefficient, in observations.
+        Weight of the prior guess of a standardised coefficient, in observations.
     """
 
     name: ClassVar[str] = "smooth hurdle"
-    half_lives: tuple[float, ...] = (1.0, 3.0, 9.0, 30.0, 120.0)
-    steps: tuple[int, ...] = (3, 5, 8, 11, 14)
+    steps: tuple[int, ...] = (3, 8, 14)
     age: float = 240.0
     ridge: float = 5.0
 
     def __post_init__(self) -> None:
-        if not self.half_lives or min(self.half_lives) <= 0:
-            raise ValueError(f"half_lives must be above 0, not {self.half_lives}")
         if not self.steps or min(self.steps) < 1:
             raise ValueError(f"steps must be at least 1, not {self.steps}")
         if self.age <= 0 or self.ridge <= 0:
@@ -61,106 +86,85 @@ class SmoothHurdle(OwnHistoryModel):
     def learn(self, history: History) -> Mapping[str, FloatArray]:
         """Estimate the coefficients of the three regressions and the law of the residuals."""
         x, y, weight = self._rows(history)
-        scale = x.std(axis=0)
-        scale[scale < 1e-9] = 1.0
-        x = x / scale
-        penalty = np.full(x.shape[1], self.ridge)
-        penalty[0] = 1e-3
-        occurrence = logistic(x, (y > 0).astype(np.float64), weight, penalty)
+        levels = _is_level(x.shape[1])
         some = y > 0
+        occurrence = _standardised(logistic, "occurrence", x, np.where(some, 1.0, 0.0), weight, self.ridge)
         x, weight, log_size = x[some], weight[some], np.log(y[some])
-        size = least_squares(x, log_size, weight, penalty)
-        residual = log_size - x @ size
-        spread = least_squares(x, np.log(np.abs(residual) + 0.1), weight, 4 * penalty)
-        shape = weighted_quantiles(residual / np.exp(x @ spread), weight, middle_levels(1000))
-        return {
-            "occurrence": occurrence / scale,
-            "size": size / scale,
-            "spread": spread / scale,
-            "shape": shape,
-        }
+        z = x[:, levels]
+        size = _standardised(least_squares, "size", z, log_size, weight, self.ridge)
+        residual = log_size - z @ size
+        log_residual = np.log(np.abs(residual) + 0.1)
+        spread = _standardised(least_squares, "spread", x, log_residual, weight, 4 * self.ridge)
+        # The scale is that of the median residual, so the prior guess has a wide unit.
+        normal = NormalDist(0.0, 1.9)
+        guess = np.array([normal.inv_cdf(p) for p in middle_levels(100).tolist()])
+        values = np.concatenate([guess, residual / np.exp(x @ spread)])
+        weight = np.concatenate([np.full(len(guess), self.ridge / len(guess)), weight])
+        shape = weighted_quantiles(values, weight, middle_levels(1000))
+        return {"occurrence": occurrence, "size": size, "spread": spread, "shape": shape}
 
     def draws(
         self, history: History, learned: Mapping[str, FloatArray], horizon: int, n: int
     ) -> FloatArray:
         """Even draws of each coming period by itself: counts, shape (n, horizon, K)."""
-        last = np.repeat(self._features(history)[-1][None], horizon, axis=0)
-        ahead = np.minimum(np.arange(1.0, horizon + 1), max(self.steps))
-        x = self._design(last, np.repeat(ahead[:, None], last.shape[1], axis=1))
+        ahead = np.minimum(np.arange(1, horizon + 1), max(self.steps))
+        at = np.full(history.level.shape[1], len(history) - 1)
+        everyone = np.arange(len(at))
+        x = np.stack([_design(history, at, everyone, int(h)) for h in ahead])
         some = sigmoid(x @ learned["occurrence"])
         level = (middle_levels(n)[:, None, None] - (1 - some)) / some
         places = middle_levels(len(learned["shape"]))
         noise = np.interp(level, places, learned["shape"])
-        log_size = x @ learned["size"] + np.exp(np.minimum(x @ learned["spread"], 3.0)) * noise
-        size = np.maximum(np.exp(np.minimum(log_size, HIGHEST_LOG)), 1.0)
+        scale = np.exp(np.minimum(x @ learned["spread"], WIDEST))
+        log_size = x[..., _is_level(x.shape[-1])] @ learned["size"] + scale * noise
+        size = np.maximum(np.exp(np.clip(log_size, 0.0, HIGHEST_LOG)), 1.0)
         return whole(np.where(level > 0, size, 0.0))
 
-    def _features(self, history: History) -> FloatArray:
-        """What is known of each unit at each period, shape (T, K, F)."""
-        level, weight = history.level, history.weight
-        logs = memory(np.log1p(level), weight, self.half_lives)
-        busy = memory((level > 0).astype(np.float64), weight, self.half_lives)
-        means = np.log1p(memory(level, weight, (3.0, 12.0, 60.0)))
-        return np.stack([*logs, *busy, *means, silence(level, weight)], axis=-1)
-
-    def _design(self, features: FloatArray, step: FloatArray) -> FloatArray:
-        """Features (..., F) and steps (...) as a row of the regressions."""
-        m = len(self.half_lives)
-        places = [*range(min(3, m)), *range(m, m + min(3, m)), -1]
-        log_step = np.log(step / 8.0)[..., None]
-        parts = [
-            np.ones_like(log_step), features, log_step, log_step * features[..., places],
-        ]  # fmt: skip
-        return np.concatenate(parts, axis=-1)
-
     def _rows(self, history: History) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Design (R, P), what came (R,) and weights (R,) of all past origins and steps."""
-        features, end = self._features(history), len(history)
-        known = history.weight > 0
-        first = min(36, end // 3)
-        found: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+        """Design (R, P), what came (R,) and weights (R,) of past origins and steps."""
+        found = []
         for step in self.steps:
-            origins = np.arange(first, end - step)
-            if len(origins) == 0:
-                continue
-            both = known[origins] & known[origins + step]
-            y, age = history.level[origins + step], end - 1 - origins - step
-            weight = 0.5 ** (age / self.age)[:, None] * history.weight[origins + step]
-            rows = self._design(features[origins][both], np.full(int(both.sum()), float(step)))
-            found.append((rows, y[both], weight[both]))
+            at, unit, weight = past_origins(history, step, self.age)
+            y = history.level[at + step, unit]
+            found.append((_design(history, at, unit, step), y, weight))
         x, y, weight = (np.concatenate(part) for part in zip(*found, strict=True))
         return x, y, weight
 
 
-def sigmoid(x: FloatArray) -> FloatArray:
-    """The logistic function, away from 0 and 1 by e^-30."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))))
+def _columns() -> list[str]:
+    """Names of the columns of the design; the part that is no change of the level first."""
+    return ["one", *LEVELS, "step", *(f"step * {name}" for name in FADING), *CHANGES]
 
 
-def logistic(x: FloatArray, y: FloatArray, weight: FloatArray, penalty: FloatArray) -> FloatArray:
-    """Coefficients of a penalised logistic regression, by Newton's method."""
-    beta = np.zeros(x.shape[1])
-    for _ in range(25):
-        p = sigmoid(x @ beta)
-        curvature = (x * (weight * np.maximum(p * (1 - p), 1e-9))[:, None]).T @ x
-        slope = x.T @ (weight * (y - p)) - penalty * beta
-        step = np.linalg.solve(curvature + np.diag(penalty), slope)
-        beta = beta + step
-        if np.abs(step).max() < 1e-6:
-            break
-    return beta
+def _is_level(columns: int) -> BoolArray:
+    return np.arange(columns) < columns - len(CHANGES)
 
 
-def least_squares(
-    x: FloatArray, y: FloatArray, weight: FloatArray, penalty: FloatArray
+def _design(history: History, at: np.ndarray, unit: np.ndarray, step: int) -> FloatArray:
+    """Rows of the regressions, (R, P), for origins `at` of units at one step ahead."""
+    known = history.memories
+    log_step = np.log(step / 8.0)
+    fading = [log_step * known[name][at, unit] for name in FADING]
+    levels = [known[name][at, unit] for name in LEVELS]
+    changes = [known[name][at, unit] for name in CHANGES]
+    one = np.ones(len(at))
+    return np.stack([one, *levels, log_step * one, *fading, *changes], axis=1)
+
+
+def _standardised(
+    regress: Callable[..., FloatArray],
+    part: str,
+    x: FloatArray,
+    y: FloatArray,
+    weight: FloatArray,
+    ridge: float,
 ) -> FloatArray:
-    """Coefficients of a penalised least-squares regression."""
-    weighted = (x * weight[:, None]).T
-    return np.asarray(np.linalg.solve(weighted @ x + np.diag(penalty), weighted @ y))
-
-
-def weighted_quantiles(values: FloatArray, weight: FloatArray, levels: FloatArray) -> FloatArray:
-    """Quantiles of weighted values, interpolated between the middles of their weights."""
-    order = np.argsort(values)
-    mass = np.cumsum(weight[order])
-    return np.interp(levels, (mass - weight[order] / 2) / mass[-1], values[order])
+    """Coefficients of a regression whose penalty looks at standardised columns."""
+    scale = x.std(axis=0) if len(x) else np.ones(x.shape[1])
+    scale[scale < 1e-9] = 1.0
+    names = _columns()[: x.shape[1]]
+    prior = np.array([GUESS[part].get(name, 0.0) for name in names]) * scale
+    penalty = np.full(len(names), ridge)
+    penalty[0] = 1e-3 if len(x) else ridge
+    found = regress(x / scale, y, weight, penalty, prior)
+    return found / scale

@@ -23,8 +23,8 @@ def as_paths(
     r"""Order the draws of each period so that a draw is a path.
 
     The draws of a period stay the same; their ranks follow a Gaussian copula with correlation
-    :math:`a + (1 - a) \phi^{|h - h'|}` between the periods h and h' of a unit. Units are drawn
-    independently of one another.
+    :math:`a \phi^{|h - h'|}` between the periods h and h' of a unit. Units are drawn independently
+    of one another.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def as_paths(
         Draws of each period and unit, in any order.
     rng : numpy.random.Generator
     persistence : float
-        phi, from 0 to below 1.
+        phi, from 0 to 1.
     lasting : float
-        a, from 0 to 1: what is common to all periods ahead.
+        a, from 0 to 1: the part of the variation of a period that fades by phi, not at once.
 
     References
     ----------
@@ -42,14 +42,14 @@ def as_paths(
     copula in place of past rank structure.
     """
     n, horizon, units = marginal.shape
-    common = rng.standard_normal((n, units)) * np.sqrt(lasting)
     state = rng.standard_normal((n, units))
     ordered = np.sort(marginal, axis=0)
     for h in range(horizon):
         if h:
             fresh = rng.standard_normal((n, units))
             state = persistence * state + np.sqrt(1 - persistence**2) * fresh
-        latent = common + np.sqrt(1 - lasting) * state
+        own = rng.standard_normal((n, units))
+        latent = np.sqrt(lasting) * state + np.sqrt(1 - lasting) * own
         ranks = np.argsort(np.argsort(latent, axis=0), axis=0)
         ordered[:, h] = np.take_along_axis(ordered[:, h], ranks, axis=0)
     return ordered

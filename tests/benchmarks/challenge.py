@@ -25,8 +25,8 @@ import polars as pl
 from scipy.signal import resample
 
 from escalation import PanelSeries
-from escalation.own_history import SmoothHurdle
-from escalation.scores import crps_draws
+from escalation.own_history import OwnHistoryPool
+from escalation.scores import crps_draws, ignorance, interval_score
 from escalation.window import Window
 
 SCORES = ("CRPS", "IGN", "MIS")
@@ -34,7 +34,6 @@ BENCHMARKS = ("conflictology, published", "conflictology, honest")
 JANUARY_1990 = 121
 LEAD = 2  # November and December lie between the last month seen and the first forecast
 DRAWS = 1000
-EDGES = np.array([0, 0.5, 2.5, 5.5, 10.5, 25.5, 50.5, 100.5, 250.5, 500.5, 1000.5])
 LARGEST = 1e12
 
 Parts = np.ndarray  # scores of the cells of a window, shape (3, 12, countries), NaN if not scored
@@ -150,21 +149,6 @@ def as_series(past: np.ndarray, first: int, labels: Sequence[str]) -> PanelSerie
     )
 
 
-def ignorance(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Score -log2((draws in the bin of what came + 1) / (n + 11)) of each cell."""
-    low = np.searchsorted(EDGES, observed, side="right") - 1
-    high = np.append(EDGES, np.inf)[low + 1]
-    inside = ((draws >= EDGES[low]) & (draws < high)).sum(axis=0)
-    return -np.log2((inside + 1) / (len(draws) + len(EDGES)))
-
-
-def interval_score(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Score of the central 90 % interval of each cell, its ends by interpolation."""
-    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    outside = np.maximum(low - observed, 0) + np.maximum(observed - high, 0)
-    return high - low + 2 / 0.1 * outside
-
-
 def scored(draws: np.ndarray, observed: np.ndarray, smooth: np.ndarray | None = None) -> Parts:
     """CRPS, IGN and MIS of draws (n, 12, K); NaN where nothing is known of what came."""
     safe = np.nan_to_num(observed)
@@ -172,7 +156,7 @@ def scored(draws: np.ndarray, observed: np.ndarray, smooth: np.ndarray | None = 
         [
             crps_draws(draws, safe),
             ignorance(draws if smooth is None else smooth, safe),
-            interval_score(draws, safe),
+            interval_score(*np.quantile(draws, [0.05, 0.95], axis=0), safe, 0.9),
         ]
     )
     return np.where(np.isnan(observed), np.nan, parts)
@@ -347,7 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         table = read(options.table)
-        found = report(table, options.windows, {"own history": SmoothHurdle()}, options.resamples)
+        found = report(table, options.windows, {"own history": OwnHistoryPool()}, options.resamples)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
