@@ -211,8 +211,9 @@ class EndemicEpidemic(LaggedModel):
         """Learn the parameters from a series.
 
         Where a random walk or random intercepts leave their scale to the data, maximum likelihood
-        takes the one with the highest marginal likelihood, and the fit's model then states it;
-        Laplace averages over scales; the sampler draws them.
+        takes the one with the highest marginal likelihood, and the fit's model then states it.
+        Laplace averages over scales, and integrates random terms of the background out beside R;
+        the sampler draws them.
         """
         from escalation.counts.random_scales import fit_by
 
