@@ -227,7 +227,8 @@ def _whole(data: Data) -> CountSeries:
 
 def _given(data: Data, task: Task, judged: str) -> Known:
     if isinstance(data, Vintages):
-        return known_at(data.as_of(task.origin), task, data.judge(judged))
+        earlier = data.as_of(task.fitted_on or task.origin)
+        return known_at(data.as_of(task.origin), task, data.judge(judged), earlier)
     return known_at(data, task)
 
 

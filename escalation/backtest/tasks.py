@@ -74,7 +74,12 @@ class Known:
     observed: FloatArray
 
 
-def known_at(series: CountSeries, task: Task, truth: CountSeries | None = None) -> Known:
+def known_at(
+    series: CountSeries,
+    task: Task,
+    truth: CountSeries | None = None,
+    earlier: CountSeries | None = None,
+) -> Known:
     """What was known on the task's origin, and what came by the series `truth`.
 
     Parameters
@@ -84,6 +89,8 @@ def known_at(series: CountSeries, task: Task, truth: CountSeries | None = None) 
     task : Task
     truth : CountSeries, optional
         What the forecast is judged by; the series itself unless given.
+    earlier : CountSeries, optional
+        As it was known on the day of the fit; the series itself unless given.
     """
     coming = (series if truth is None else truth).split(task.origin)[1]
     observed = coming.counts[: task.horizon].astype(np.float64)
@@ -91,7 +98,9 @@ def known_at(series: CountSeries, task: Task, truth: CountSeries | None = None) 
     # A copy: a view would lead to the array that holds the future.
     seen = _before(series, task.origin)
     fitted_on = task.fitted_on or task.origin
-    learned = seen if fitted_on == task.origin else _before(series, fitted_on)
+    learned = seen
+    if fitted_on != task.origin:
+        learned = _before(series if earlier is None else earlier, fitted_on)
     if task.window is not None:
         first = learned.edges[max(len(learned) - task.window, 0)].item()
         learned, seen = (one if first <= one.window.start else one.split(first)[1]

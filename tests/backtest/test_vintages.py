@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from escalation.backtest import Vintages, run_backtest
-from escalation.baselines import Conflictology, Persistence
+from escalation.baselines import Conflictology, ExponentialSmoothing, Persistence
 from escalation.nowcast import ReportingTriangle
 from escalation.series import CountSeries
 
@@ -76,6 +76,20 @@ def test_forecasts_are_judged_by_the_latest_or_by_the_first_figures(triangle):
     assert not plain.table["mean"].equals(latest.table["mean"])
     with pytest.raises(ValueError, match="latest or first"):
         run_backtest({"p": Persistence()}, vintages, [day], 4, seed=0, judged="last")
+
+
+def test_a_shared_fit_sees_the_vintage_of_its_own_day(triangle, tmp_path):
+    vintages, days = Vintages.from_triangle(triangle), [week(n) for n in (50, 54, 58, 62)]
+    models = {"smoothing": ExponentialSmoothing()}
+    settings = {"seed": 0, "draws": 50, "refit_every": 4}
+    found = run_backtest(models, vintages, days, 4, store=tmp_path, **settings)
+    first = min(tmp_path.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    first.unlink()
+    assert run_backtest(models, vintages, days, 4, store=tmp_path, **settings) == found
+    for path in tmp_path.glob("*.parquet"):
+        if path.name != first.name:
+            path.unlink()
+    assert run_backtest(models, vintages, days, 4, store=tmp_path, **settings) == found
 
 
 def test_revisions_are_shown(triangle):
