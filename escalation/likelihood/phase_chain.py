@@ -105,8 +105,11 @@ def chain_back(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
     """Solution of a small linear system, by elimination with row exchanges."""
-    size = len(right)
-    a, x = matrix.copy(), right.copy()
+    size = right.size
+    a, x = np.empty((size, size)), np.empty(size)
+    assign(x, right)
+    for i in range(size):
+        assign(a[i], matrix[i])
     for i in range(size):
         pivot = i
         for r in range(i + 1, size):
@@ -128,24 +131,29 @@ def _solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _bordered(matrix: FloatArray) -> FloatArray:
-    """I - P + 1: its transpose times the stationary law is a vector of ones."""
-    phases = len(matrix)
-    out = 1.0 - matrix
+def _bordered(matrix: FloatArray, turned: bool) -> FloatArray:
+    """I - P + 1, or its transpose, which times the stationary law is a vector of ones."""
+    phases = matrix.shape[0]
+    out = np.empty((phases, phases))
     for s in range(phases):
-        out[s, s] += 1.0
+        for q in range(phases):
+            out[s, q] = (2.0 if s == q else 1.0) - (matrix[q, s] if turned else matrix[s, q])
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def stationary(matrix: FloatArray) -> FloatArray:
     """Stationary law (S,) of a transition matrix (S, S)."""
-    out: FloatArray = _solve(_bordered(matrix).T.copy(), np.ones(len(matrix)))
+    phases = matrix.shape[0]
+    ones = np.empty(phases)
+    for s in range(phases):
+        ones[s] = 1.0
+    out: FloatArray = _solve(_bordered(matrix, True), ones)
     total = 0.0
-    for s in range(len(out)):
-        out[s] = max(out[s], 0.0)
+    for s in range(phases):
+        out[s] = out[s] if out[s] > 0.0 else 0.0
         total += out[s]
-    for s in range(len(out)):
+    for s in range(phases):
         out[s] /= total
     return out
 
@@ -283,7 +291,7 @@ def smoothed_slopes(
         first[b] = later[b, 0]
         for a in range(phases):
             by_matrix[a, b] = dot(ahead[a, : periods - 1], later[b, 1:])
-    moved = _solve(_bordered(matrix), first)
+    moved = _solve(_bordered(matrix, False), first)
     for a in range(phases):
         for b in range(phases):
             by_matrix[a, b] += begin[a] * moved[b]

@@ -21,8 +21,10 @@ def chains(
     begin = np.empty((len(theta), phases))
     matrix = np.empty((len(theta), phases, phases))
     for n in range(len(theta)):
-        matrix[n] = transitions(theta[n], stay, up, jump, phases)
-        begin[n] = stationary(matrix[n])
+        own = transitions(theta[n], stay, up, jump, phases)
+        assign(begin[n], stationary(own))
+        for s in range(phases):
+            assign(matrix[n, s], own[s])
     return begin, matrix
 
 
@@ -57,7 +59,8 @@ def passes(
             for s in range(phases):
                 seen[s, t] = np.exp(terms[n, s, t] - top)
         ahead, later, scale = both_ways(begin[n], matrix[n], seen)
-        filtered[n] = ahead
+        for s in range(phases):
+            assign(filtered[n, s], ahead[s])
         for t in range(periods):
             density[n, t] += np.log(scale[t])
             total = 0.0
