@@ -17,6 +17,7 @@ from escalation.ensemble.over_time import (
 from escalation.ensemble.pooling import METHODS, shares
 from escalation.ensemble.recalibration import PRIOR, Recalibration, pit_log_odds
 from escalation.forecast import Forecast
+from escalation.own_history import OwnHistoryPool
 from escalation.series import CountSeries
 from escalation.window import FloatArray
 
@@ -110,6 +111,15 @@ class Ensemble:
     def name(self) -> str:
         """What its forecasts say made them."""
         return f"ensemble of {', '.join(self.members)}"
+
+    @classmethod
+    def default(cls) -> Ensemble:
+        """The ensemble for many units (countries, provinces, dyads), each stream of a series one.
+
+        `own_history.OwnHistoryPool`: three own-history models of different shape with parameters
+        common to all units, fitted in seconds (docs/challenge.md).
+        """
+        return cls({"own history": OwnHistoryPool()})
 
     def fit(self, series: CountSeries, rng: np.random.Generator | None = None) -> FittedEnsemble:
         """Fit the members, and learn from the series' past what is to be learned.
