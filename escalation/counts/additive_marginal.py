@@ -15,6 +15,8 @@ from escalation.parameters import FloatArray
 
 #: Largest number that a path starts from, in units of its scale.
 FAR = 5.0
+#: Log-rates whose third powers are still numbers.
+SPAN = (-130.0, 200.0)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class AdditiveMarginal(Marginal):
 
     def _cells(self, theta: FloatArray, held: Held, k: int) -> Cells:
         logs = self.offset[k] + held.rows[k] @ theta[self.columns[k]]
-        own = self.watched * np.exp(np.minimum(logs, 700.0))
+        own = self.watched * np.exp(np.clip(logs, *SPAN))
         mean = own + self.watched * held.past[k]
         return Cells.of(self.counts[k], own, mean, float(held.dispersion[k]))
 
