@@ -79,6 +79,14 @@ def test_a_quantile_average_keeps_the_dependence(rng):
     assert np.corrcoef(pool.T)[0, 1] == pytest.approx(expected, abs=0.1)
 
 
+def test_members_may_have_draws_of_different_number(rng):
+    few, many = rng.poisson(8.0, (40, 2)), rng.poisson(8.0, (4000, 2))
+    assert quantile_average([few, many], [0.5, 0.5], rng).shape == (40, 2)
+    pool = quantile_average([many, few], [0.5, 0.5], rng)
+    expected = (few.mean(axis=0) + many.mean(axis=0)) / 2
+    np.testing.assert_allclose(pool.mean(axis=0), expected, atol=0.05)
+
+
 def test_values_are_ordered_like_their_template(rng):
     template = rng.permutation(20).astype(float)[:, None]
     values = np.arange(20.0)[:, None] * 3
