@@ -91,8 +91,15 @@ def tail_term(low: float, high: float, scale: float, index: float, out: FloatArr
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def beyond_threshold(p: FloatArray, threshold: float, out: FloatArray) -> None:
+    """Write the log of P(Y > u | Y > 0) and its slopes by level and spread into `out` (3,)."""
+    if threshold < math.inf:
+        out[0] = body_term(threshold, math.inf, p[1], p[2], out[1:])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def severity_term(
-    low: float, high: float, p: FloatArray, threshold: float, out: FloatArray
+    low: float, high: float, p: FloatArray, threshold: float, beyond: FloatArray, out: FloatArray
 ) -> float:
     r"""Log-probability of at least `low` and at most `high` deaths, with its slopes.
 
@@ -108,6 +115,8 @@ def severity_term(
         p0, mu, sigma, beta, xi; the last two are not read where the threshold is infinite.
     threshold : float
         u.
+    beyond : ndarray (3,)
+        Of `beyond_threshold`; not read where the threshold is infinite.
     out : ndarray (13,)
         The first five take the slopes by `p`; the rest is scratch.
     """
@@ -121,8 +130,8 @@ def severity_term(
             some = body_term(above, min(high, threshold), level, spread, piece)
         if high > threshold:
             start = max(above, threshold)
-            rest = body_term(threshold, math.inf, level, spread, own)
-            rest += tail_term(start - threshold, high - threshold, p[3], p[4], own)
+            own[0], own[1] = beyond[1], beyond[2]
+            rest = beyond[0] + tail_term(start - threshold, high - threshold, p[3], p[4], own)
             if some == -math.inf:
                 assign(piece, own)
                 some = rest
@@ -208,11 +217,14 @@ def severity(
         if not p[k, 2] > 0.0 or not p[k, 2] < math.inf:
             return -math.inf, by_theta, by_values
     own = np.zeros((streams, 5))
+    beyond = np.zeros((streams, 3))
+    for k in range(streams):
+        beyond_threshold(p[k], threshold[0], beyond[k])
     slope = np.zeros(13)
     value = 0.0
     for c in range(stream.size):
         k = stream[c]
-        term = severity_term(low[c], high[c], p[k], threshold[0], slope)
+        term = severity_term(low[c], high[c], p[k], threshold[0], beyond[k], slope)
         if not term > -math.inf:
             return -math.inf, np.zeros(theta.size), by_values
         value += weight[c] * term
@@ -241,10 +253,13 @@ def interval_log_probability(
     threshold: float,
 ) -> FloatArray:
     """Log-probability (n, N) of each record's interval, for draws (n, K, 5) of the parameters."""
+    streams = draws.shape[1]
     out = np.empty((draws.shape[0], stream.size))
-    slope = np.zeros(13)
+    slope, beyond = np.zeros(13), np.zeros((streams, 3))
     for n in range(draws.shape[0]):
+        for k in range(streams):
+            beyond_threshold(draws[n, k], threshold, beyond[k])
         for i in range(stream.size):
-            own = draws[n, stream[i]]
-            out[n, i] = severity_term(low[i], high[i], own, threshold, slope)
+            k = stream[i]
+            out[n, i] = severity_term(low[i], high[i], draws[n, k], threshold, beyond[k], slope)
     return out

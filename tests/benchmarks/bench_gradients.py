@@ -68,7 +68,7 @@ def ratios(title: str, calls: Calls, series: CountSeries) -> None:
     low, middle, high = np.quantile(spent[:, 1:] / spent[:, :1], [0.25, 0.5, 0.75], axis=0)
     print(f"{title}: one endemic-epidemic gradient {np.median(spent[:, 0]):.0f} us", flush=True)
     for label, a, b, c in zip(calls, low, middle, high, strict=True):
-        print(f"  {label:44} {b:5.2f}  ({a:.2f} to {c:.2f})", flush=True)
+        print(f"  {label:48} {b:5.2f}  ({a:.2f} to {c:.2f})", flush=True)
 
 
 def weekly(rng: np.random.Generator, rate: float) -> CountSeries:
@@ -128,8 +128,10 @@ def families(rng: np.random.Generator) -> None:
     }
     calls: Calls = {label: gradient(model, series) for label, model in models.items()}
     records = deaths(rng, series)
-    calls[f"severity, {len(records)} incidents"] = gradient(Severity(), records)
-    calls["severity, low to high"] = gradient(Severity(deaths="interval"), records)
+    for figures in ("best", "interval"):
+        cells = len(Severity(deaths=figures).problem(records).data["weight"])
+        label = f"severity, {figures}: {len(records)} incidents, {cells} cells"
+        calls[label] = gradient(Severity(deaths=figures), records)
     ratios("every family", calls | nowcasts(rng, series), series)
 
 

@@ -14,7 +14,7 @@ from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.fit import Fit
 from escalation.forecast import Forecast
 from escalation.hawkes import Hawkes, Marks
-from escalation.likelihood.severity import log_between, severity_term
+from escalation.likelihood.severity import beyond_threshold, log_between, severity_term
 from escalation.series import CountSeries, EventSeries
 from escalation.severity import DeathRecords, Severity
 from escalation.severity.law import deaths_at, means, survival
@@ -56,15 +56,22 @@ def drawn(law, number, threshold, seed=0):
     return deaths_at(uniform, np.broadcast_to(law, (number, 5)), threshold)
 
 
+def term(low, high, law, threshold, out):
+    """`severity_term` of one interval."""
+    beyond = np.zeros(3)
+    beyond_threshold(law, threshold, beyond)
+    return severity_term(low, high, law, threshold, beyond, out)
+
+
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("threshold", [12.0, 1.0, np.inf])
 def test_probabilities_are_those_of_scipys_laws(law, threshold):
     out = np.zeros(13)
     for low, high in INTERVALS:
         wanted = naive_survival(low - 1, law, threshold) - naive_survival(high, law, threshold)
-        got = np.exp(severity_term(low, high, law, threshold, out))
+        got = np.exp(term(low, high, law, threshold, out))
         np.testing.assert_allclose(got, wanted, rtol=1e-8, atol=1e-13)
-    everything = severity_term(0.0, np.inf, law, threshold, out)
+    everything = term(0.0, np.inf, law, threshold, out)
     np.testing.assert_allclose(everything, 0.0, atol=1e-12)
     numbers = np.array([0.0, 1.0, 5.0, 12.0, 13.0, 400.0])
     wanted = [naive_survival(y, law, threshold) for y in numbers]
@@ -77,7 +84,7 @@ def test_slopes_are_those_of_differences(law, threshold):
     out = np.zeros(13)
     inside = np.maximum(law, 1e-4)
     for low, high in [*INTERVALS, (20, np.inf)]:
-        value = severity_term(low, high, inside, threshold, out)
+        value = term(low, high, inside, threshold, out)
         if value < -600:
             continue
         slopes = out[:5].copy()
@@ -86,7 +93,7 @@ def test_slopes_are_those_of_differences(law, threshold):
             more, less = inside.copy(), inside.copy()
             more[i] += step
             less[i] -= step
-            ends = [severity_term(low, high, one, threshold, out) for one in (more, less)]
+            ends = [term(low, high, one, threshold, out) for one in (more, less)]
             np.testing.assert_allclose(
                 slopes[i], (ends[0] - ends[1]) / (2 * step), rtol=2e-4, atol=1e-4
             )
