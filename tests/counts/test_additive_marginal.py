@@ -139,3 +139,11 @@ def test_r_beside_a_walk_is_not_pulled_down():
     # The joint mode of path and R gave 0.08 and bands that held three quarters of the weeks.
     assert 0.13 < np.mean(found) < 0.27
     assert 0.8 < np.mean(inside) < 0.98
+
+
+def test_derivatives_are_numbers_where_rates_vanish_or_run_off(gappy):
+    marginal = LatentMarginal(LATENT["autoregression alone"].problem(gappy))
+    for level in (-900.0, 900.0):
+        theta = marginal.problem.starts[0].copy()
+        theta[marginal.columns[:, 0]] = level
+        assert all(np.isfinite(root).all() for root in marginal.root(theta, marginal.held(theta)))

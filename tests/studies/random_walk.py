@@ -1,6 +1,6 @@
 """How a random walk of the level and R compete, by the engine that fits them.
 
-    python tests/studies/random_walk.py [--seeds 9] [--nuts]
+    python tests/studies/random_walk.py [--seeds 9] [--nuts] [--engine Laplace]
 
 Simulates 312 weeks of one stream (walk with steps of 28 days and scale 0.3, R 0.2, Poisson) and
 prints for each seed and engine the scale, the share of weeks in which the 90 % band of the log
@@ -28,9 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=9)
     parser.add_argument("--nuts", action="store_true")
+    parser.add_argument("--engine", help="one engine alone, by its name")
     asked = parser.parse_args()
     engines: list[Engine] = [MaximumLikelihood(draws=400), Laplace(draws=400)]
     engines += [NUTS()] if asked.nuts else []
+    engines = [one for one in engines if asked.engine in (None, one.name)]
     blank = CountSeries.from_counts(np.zeros((312, 1)), date(2001, 1, 1), "week")
     walk = Component(0, walk=RandomWalk(28.0))
     model = EndemicEpidemic(OneLag(), walk, lags=1, distribution="poisson")
