@@ -212,10 +212,10 @@ def test_faults_are_named(series, rng):
 
 def test_the_default_forecasts_many_units(rng):
     units = CountSeries.from_counts(
-        rng.poisson(rng.gamma(0.3, 5.0, 30), (72, 30)), date(2015, 1, 1), "month"
+        rng.poisson(rng.gamma(0.3, 5.0, 12), (48, 12)), date(2015, 1, 1), "month"
     )
     forecast = Ensemble.default().fit(units).forecast(12, rng, draws=200)
-    assert forecast.draws.shape == (200, 12, 30)
+    assert forecast.draws.shape == (200, 12, 12)
     # Units are told apart by their own past.
     level = np.log1p(units.counts[-12:].mean(axis=0))
     assert np.corrcoef(np.log1p(forecast.mean.mean(axis=0)), level)[0, 1] > 0.9

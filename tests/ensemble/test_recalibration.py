@@ -14,7 +14,7 @@ FAULTS = {
 }
 
 
-def cases(rng, n, shift, spread, draws=400):
+def cases(rng, n, shift, spread, draws=200):
     """Counts about a level that changes, and forecasts of them with a fault."""
     level = rng.uniform(60, 140, n)
     observed = np.rint(rng.normal(level, 12.0)).clip(0)
@@ -24,10 +24,10 @@ def cases(rng, n, shift, spread, draws=400):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_forecaster_is_repaired_out_of_sample(fault, rng):
-    """Learned on 300 cases, judged on 2,000 others."""
+    """Learned on 300 cases, judged on 1,000 others."""
     shift, spread = FAULTS[fault]
     learned = Recalibration.learn(*pit_log_odds(*cases(rng, 300, shift, spread)))
-    forecast, observed = cases(rng, 2000, shift, spread)
+    forecast, observed = cases(rng, 1000, shift, spread)
     mended = learned.apply(forecast, rng)
     for level in (0.5, 0.8, 0.9):
         before, after = (
@@ -55,15 +55,15 @@ def test_small_counts_with_many_zeros_are_repaired(rng):
 
     def make(n):
         level = rng.uniform(0.5, 3.0, n)
-        return rng.poisson(level, (400, n)), rng.negative_binomial(0.5, 0.5 / (0.5 + level))
+        return rng.poisson(level, (200, n)), rng.negative_binomial(0.5, 0.5 / (0.5 + level))
 
     learned = Recalibration.learn(*pit_log_odds(*make(500)))
-    forecast, observed = make(4000)
+    forecast, observed = make(1000)
     mended = learned.apply(forecast, rng)
     before, after = (log_score_draws(x, observed).mean() for x in (forecast, mended))
     assert after < before - 0.1
     for level in (0.5, 0.8, 0.9):
-        assert abs(pit_share(*pit_bounds(mended, observed), level).mean() - level) < 0.05
+        assert abs(pit_share(*pit_bounds(mended, observed), level).mean() - level) < 0.07
 
 
 def test_a_forecaster_that_never_saw_an_incident_learns_of_one(rng):

@@ -126,7 +126,7 @@ def test_crps_stacking_is_scipys(seed):
 
 
 def test_crps_stacking_finds_the_mixture_that_made_the_data(rng):
-    low, high = rng.poisson(2.0, (400, 4000)), rng.poisson(12.0, (400, 4000))
+    low, high = rng.poisson(2.0, (100, 4000)), rng.poisson(12.0, (100, 4000))
     observed = np.where(rng.uniform(size=4000) < 0.25, low[0], high[0])
     found = stack_crps(*crps_parts([low[1:], high[1:]], observed))
     np.testing.assert_allclose(found, [0.25, 0.75], atol=0.03)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalation.scores import crps_draws, ignorance, interval_score
@@ -24,6 +24,7 @@ def counted(draws, observed, binning):
 
 
 @pytest.mark.parametrize("binning", BINNINGS)
+@settings(max_examples=40)
 @given(st.lists(numbers, min_size=1, max_size=30), numbers)
 def test_ignorance_counts_bins(binning, draws, observed):
     found = ignorance(draws, observed, binning)

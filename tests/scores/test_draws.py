@@ -168,9 +168,9 @@ def test_dawid_sebastiani_of_draws_that_are_alike_or_endless():
 
 @pytest.mark.parametrize("score", [crps_draws, log_score_draws, dawid_sebastiani_draws])
 def test_a_score_is_proper(score, rng):
-    # 4,000 cases from the truth: no shifted, narrowed or widened forecast scores better.
-    observed = rng.negative_binomial(2, 0.3, 4000)
-    truth = rng.negative_binomial(2, 0.3, (300, 4000))
+    # 2,000 cases from the truth: no shifted, narrowed or widened forecast scores better.
+    observed = rng.negative_binomial(2, 0.3, 2000)
+    truth = rng.negative_binomial(2, 0.3, (150, 2000))
     best = score(truth, observed).mean()
     for other in (
         truth + 1,

@@ -40,9 +40,9 @@ def test_pairs_estimate_the_energy_score(rng):
 
 @pytest.mark.parametrize("score", [energy_score, variogram_score])
 def test_a_wrong_dependence_costs(score, rng):
-    """400 pairs that move together, forecast together and apart."""
-    shared = rng.normal(size=(300, 400, 1)) + 0.3 * rng.normal(size=(300, 400, 2))
-    observed = rng.normal(size=(400, 1)) + 0.3 * rng.normal(size=(400, 2))
+    """200 pairs that move together, forecast together and apart."""
+    shared = rng.normal(size=(100, 200, 1)) + 0.3 * rng.normal(size=(100, 200, 2))
+    observed = rng.normal(size=(200, 1)) + 0.3 * rng.normal(size=(200, 2))
     apart = shared.copy()
     apart[:, :, 1] = rng.permuted(apart[:, :, 1], axis=0)
     assert score(shared, observed).mean() < score(apart, observed).mean()

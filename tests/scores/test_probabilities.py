@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalation.scores import brier, brier_corp, brier_murphy, isotonic_probability
@@ -21,6 +21,7 @@ probabilities = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(probabilities)
 def test_decompositions_sum_to_the_score(cases):
     p, y = np.array(cases, dtype=float).T
@@ -45,6 +46,7 @@ def test_murphys_parts_are_his(rng):
         assert found.discrimination == pytest.approx(resolution)
 
 
+@settings(max_examples=25)
 @given(probabilities)
 def test_isotonic_probabilities_are_the_best_rising_ones(cases):
     p, y = np.array(cases, dtype=float).T

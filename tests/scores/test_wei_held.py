@@ -65,6 +65,7 @@ def test_moments_are_the_sums_over_the_counts():
         assert found == pytest.approx(total / np.sqrt(3), rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", SCORES)
 def test_size_and_power(score, rng):
     """Sets of 100 cells at 5 %: four standard errors, and the skewness of the DSS, allowed."""
