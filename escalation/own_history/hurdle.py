@@ -88,7 +88,9 @@ class SmoothHurdle(OwnHistoryModel):
         x, y, weight = self._rows(history)
         levels = _is_level(x.shape[1])
         some = y > 0
-        occurrence = _standardised(logistic, "occurrence", x, np.where(some, 1.0, 0.0), weight, self.ridge)
+        occurrence = _standardised(
+            logistic, "occurrence", x, np.where(some, 1.0, 0.0), weight, self.ridge
+        )
         x, weight, log_size = x[some], weight[some], np.log(y[some])
         z = x[:, levels]
         size = _standardised(least_squares, "size", z, log_size, weight, self.ridge)

@@ -50,5 +50,5 @@ def past_origins(
     row, unit = np.nonzero(taken)
     weight = history.weight[origins + step][row, unit] * np.where(quiet[row, unit], ONE_OF, 1.0)
     weight = weight * 0.5 ** ((end - 1 - step - origins[row]) / age)
-    thin = -(-len(row) // most)
+    thin = max(1, -(-len(row) // most))
     return origins[row][::thin], unit[::thin], weight[::thin] * thin

@@ -6,7 +6,8 @@ import numpy as np
 
 from escalation.window import FloatArray
 
-NEWTON_STEPS = 25
+NEWTON_STEPS = 50
+HALVINGS = 20
 
 
 def sigmoid(x: FloatArray) -> FloatArray:
@@ -34,8 +35,15 @@ def logistic(
         curvature = (x * (weight * np.maximum(p * (1 - p), 1e-9))[:, None]).T @ x
         slope = x.T @ (weight * (y - p)) - penalty * (beta - prior)
         step = np.linalg.solve(curvature + np.diag(penalty), slope)
-        # A full step from far away may overshoot.
-        beta = beta + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
+        # A full step from far away may overshoot: it is halved until the sum, which is concave,
+        # falls no steeper at its end than half of how it rose at its start.
+        for _ in range(HALVINGS):
+            there = beta + step
+            ahead = x.T @ (weight * (y - sigmoid(x @ there))) - penalty * (there - prior)
+            if step @ ahead >= -0.5 * (step @ slope):
+                break
+            step = step / 2
+        beta = beta + step
         if np.abs(step).max() < 1e-6:
             break
     return beta

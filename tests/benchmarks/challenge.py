@@ -14,11 +14,14 @@ by `scipy.signal.resample` and clipped at 0 for IGN) and honest (1,000 draws, ev
 import argparse
 import gzip
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import polars as pl

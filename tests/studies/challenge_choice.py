@@ -1,0 +1,130 @@
+"""Which rule for the public task: candidates on the windows 2003-2017, leaving out one at a time.
+
+    python tests/studies/challenge_choice.py TABLE.csv[.gz] RESULTS.jsonl [--windows 2003 ... 2017]
+
+Each window is scored once for every candidate and kept in RESULTS, so that an interrupted run goes
+on. For each window the candidate is then chosen on all others (lowest sum of the logarithms of the
+three ratios to published conflictology), and its ratios in the window left out are what is shown.
+"""
+
+import argparse
+import json
+import os
+import sys
+from itertools import product
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import numpy as np
+from challenge import BENCHMARKS, DRAWS, Table, read, score_window
+
+from escalation.own_history import (
+    History,
+    OwnHistoryPool,
+    PooledAnalogues,
+    SmoothedResampling,
+    SmoothHurdle,
+)
+from escalation.series import CountSeries
+
+RESAMPLINGS = (SmoothedResampling(), SmoothedResampling(4.0, long_share=0.2, noise=0.4))
+WEIGHTS = (
+    (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 1, 2),
+)  # fmt: skip
+SPREADS = (1.0, 0.9, 0.8)
+
+
+class Kept:
+    """A candidate whose members' draws are made once a window."""
+
+    def __init__(self, pool: OwnHistoryPool, memo: dict) -> None:
+        self.pool, self.memo = pool, memo
+
+    def fit(self, series: CountSeries) -> "Kept":
+        self.series = series
+        return self
+
+    def forecast(self, horizon: int, rng: np.random.Generator, draws: int) -> "Kept":
+        members = tuple(Member(m, self.memo) for m in self.pool.members)
+        pool = OwnHistoryPool(members, self.pool.weights, self.pool.spread)
+        history = self.memo.setdefault("history", History.of(self.series))
+        self.draws = pool.draws(history, pool.learn(history), horizon, draws)
+        return self
+
+
+class Member:
+    """A member whose even draws are taken from 1,000 made before."""
+
+    def __init__(self, model: object, memo: dict) -> None:
+        self.model, self.memo = model, memo
+
+    def learn(self, history: History) -> dict:
+        return {}
+
+    def draws(self, history: History, learned: dict, horizon: int, n: int) -> np.ndarray:
+        if repr(self.model) not in self.memo:
+            found = self.model.draws(history, self.model.learn(history), horizon, DRAWS)
+            self.memo[repr(self.model)] = np.sort(found, axis=0)
+        return self.memo[repr(self.model)][((np.arange(n) + 0.5) / n * DRAWS).astype(int)]
+
+
+def candidates() -> dict[str, OwnHistoryPool]:
+    """All rules by a name that tells their settings."""
+    found = {}
+    for resampling, weights, spread in product(RESAMPLINGS, WEIGHTS, SPREADS):
+        if weights[2] == 0 and resampling is not RESAMPLINGS[0]:
+            continue
+        members = (SmoothHurdle(), PooledAnalogues(), resampling)
+        short = f"{resampling.half_life:g}/{resampling.long_share:g}/{resampling.noise:g}"
+        name = f"{':'.join(map(str, weights))} spread {spread:g}"
+        name += f" resampling {short}" if weights[2] else ""
+        found[name] = OwnHistoryPool(members, tuple(map(float, weights)), spread)
+    return found
+
+
+def window_ratios(table: Table, window: int) -> dict[str, list[float]]:
+    """Ratios to published conflictology of every candidate."""
+    memo: dict = {}
+    models = {name: Kept(pool, memo) for name, pool in candidates().items()}
+    cells, _ = score_window(table, window, models)
+    against = np.nanmean(cells[BENCHMARKS[0]], axis=(1, 2))
+    return {
+        name: (np.nanmean(cells[name], axis=(1, 2)) / against).round(6).tolist() for name in models
+    }
+
+
+def main() -> None:
+    """Score what is missing, then choose and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--windows", type=int, nargs="+", default=list(range(2003, 2018)))
+    options = parser.parse_args()
+    kept = {}
+    if options.results.exists():
+        for line in options.results.read_text().splitlines():
+            kept |= {int(w): r for w, r in json.loads(line).items()}
+    table = read(options.table)
+    for window in options.windows:
+        if window not in kept:
+            kept[window] = window_ratios(table, window)
+            with options.results.open("a") as file:
+                file.write(json.dumps({window: kept[window]}) + "\n")
+            print(f"window {window} scored", file=sys.stderr, flush=True)
+    names = list(candidates())
+    logs = np.log([[kept[w][n] for n in names] for w in options.windows])
+    for place in np.argsort(logs.mean(axis=0).sum(axis=1)):
+        print(f"{names[place]:45}", *np.exp(logs[:, place].mean(axis=0)).round(4))
+    left_out = []
+    for row, window in enumerate(options.windows):
+        others = np.delete(logs, row, axis=0).mean(axis=0).sum(axis=1)
+        best = int(np.argmin(others))
+        left_out.append(logs[row, best])
+        print(window, np.exp(logs[row, best]).round(3), names[best])
+    print("leave one window out:", *np.exp(np.mean(left_out, axis=0)).round(4), len(names), "rules")
+
+
+if __name__ == "__main__":
+    main()
