@@ -183,9 +183,11 @@ def test_workers_change_no_figure(
 @pytest.mark.slow
 def test_the_pakistan_study_runs(root: Path, shared: Path) -> None:
     study = Study.from_toml(root / "data" / "pakistan" / "study.toml")
+    assert study.severity is not None
     quick = replace(
         study,
         specification=replace(study.specification, engine="maximum likelihood"),
+        severity=replace(study.severity, engine="laplace"),
         backtest=replace(study.backtest, every=52),
     )
     file = shared / "data" / "ucdp_ged_pakistan_1989_2021.csv"
@@ -193,5 +195,12 @@ def test_the_pakistan_study_runs(root: Path, shared: Path) -> None:
     assert results.series.counts.sum(axis=0).tolist() == [297, 3423, 338, 75]
     assert results.incidents.provenance.rows_rejected == 0
     assert results.truth is None
+    deaths = results.severity
+    assert deaths is not None
+    assert deaths.fit.records.dropped == "3 records of more than 31 days left out"
+    # From 2012 on, as many as the counts have but for one of those records.
+    later = deaths.exceedances.filter(share=0.9)["incidents"].sum()
+    assert later == 1352
+    assert (deaths.readings["recorded"][2], len(deaths.fit.records)) == (808, 119)
     assert named(quick, results.incidents).passed
     assert results.run.command.endswith(f"--incidents {file}")

@@ -11,6 +11,7 @@ import pytest
 from escalation.checks import Finding
 from escalation.checks.nowcast import agreeing, missing
 from escalation.nowcast import ReportingTriangle
+from escalation.report import write_report
 from escalation.results import Results
 from escalation.run import run
 from escalation.run.cache import cache_key, run_info
@@ -19,6 +20,7 @@ from escalation.series import CountSeries
 from escalation.severity import DeathRecords, Severity
 from escalation.sources import DataError, RowError, read
 from escalation.study import NowcastSection, Release, SeveritySection, Study
+from report.test_sections import outside
 from small import END, late_study
 
 
@@ -267,3 +269,20 @@ def test_files_of_reports_are_part_of_the_key(study: Study, folder: Path) -> Non
         keys.append(cache_key(replace(info, files=report_files(asked))))
     assert len(set(keys)) == 3
     assert report_files(study) == {}
+
+
+@pytest.mark.slow
+def test_the_report_of_such_a_study_stays_in_its_pages(found: Results, tmp_path: Path) -> None:
+    path = write_report(found, tmp_path / "one.pdf")
+    assert outside(path) == []
+    assert path.read_bytes() == write_report(found, tmp_path / "two.pdf").read_bytes()
+
+
+@pytest.mark.slow
+def test_partial_pooling_and_nuts_are_reached_from_a_study(study: Study) -> None:
+    chosen = replace(study.specification, chains=2, tune=300)
+    section = SeveritySection(streams="partial", engine="nuts", draws=300)
+    results = run(replace(study, specification=chosen, severity=section, nowcast=None))
+    assert results.severity is not None
+    assert results.severity.fit.engine == "NUTS"
+    assert results.severity.fit.model == Severity(streams="partial")

@@ -15,6 +15,7 @@ from escalation.report import write_report
 from escalation.report.render import document
 from escalation.report.sections import SECTIONS, DeathsSection, LateReports, Section
 from escalation.report.sections.base import Figure, Note, Table, Text
+from escalation.report.sections.deaths_law import law_table
 from escalation.report.sections.late import lull, usual
 from escalation.results import Results
 from report import fakes
@@ -94,6 +95,24 @@ def test_a_section_that_is_not_asked_for_is_left_out(section: Section) -> None:
     plain = fakes.results(deaths=False, late=False)
     assert section.blocks(plain) == []
     assert document(plain, [section])["sections"] == []
+
+
+def test_a_simulated_law_has_its_truth_beside_it() -> None:
+    found = study("full").severity
+    assert found is not None
+    told = law_table(study("full"), found).source
+    # P(deaths >= x) = (1 + x / 2) ** -1.8
+    assert "52 % without deaths, points 0, 5 and 23, tail index 0.56" in told.replace("\u00a0", " ")
+    assert "truth" not in law_table(fakes.results(simulated=False), found).source
+
+
+def test_a_tail_without_a_mean_is_said() -> None:
+    found = study("full").severity
+    assert found is not None
+    draws = found.fit.draws | {"tail_index": 1.0 + found.fit.draws["tail_index"]}
+    heavy = law_table(study("full"), replace(found, fit=replace(found.fit, draws=draws)))
+    assert "the mean may not exist in any stream" in heavy.caption
+    assert {row[6] for row in heavy.rows} == {"may not exist"}
 
 
 def test_a_lull_is_judged_by_the_nowcast() -> None:

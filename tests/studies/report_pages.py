@@ -1,9 +1,9 @@
 """The pages on deaths and on late reports, as the documentation shows them.
 
-``python tests/studies/report_pages.py`` runs the study of the invented border, its incidents with
-simulated dates of reports (geometric delays, 9 % reported a day; what the end, 5 July 2021,
-does not know of is taken out), and writes ``docs/images/report_deaths.png`` and ``report_late.png``. It prints what was
-reported, nowcast and true of the last periods. ``--pages FOLDER`` writes all pages.
+``python tests/studies/report_pages.py`` runs the study of the invented border to 5 July 2021, its
+incidents with simulated dates of reports (geometric delays, 9 % reported a day; what that day does
+not know of is taken out), and writes ``docs/images/report_deaths.png`` and ``report_late.png``. It
+prints what was reported, nowcast and true of the last periods. ``--pages FOLDER`` writes all pages.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def main() -> None:
                 write_report(results, folder / f"{picture}.pdf", sections=sections)
             )[0]
             image = page.render(scale=1.6).to_pil()
-            image.quantize(64).save(ROOT / f"docs/images/{picture}.png", optimize=True)
+            image.quantize(256).save(ROOT / f"docs/images/{picture}.png", optimize=True)
         if asked.pages is not None:
             pages = pdfium.PdfDocument(write_report(results, folder / "whole.pdf"))
             for number, page in enumerate(pages):

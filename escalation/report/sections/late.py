@@ -139,8 +139,9 @@ def panels(found: NowcastResults, group: list[int]) -> Figure:
     now = int(fit.triangle.reported[-1].sum())
     low, middle, high = _points(found.totals[:, -1].sum(axis=1))
     return Figure(
-        caption=f"Of the last {period}, {some(now, 'incident')} of all streams are reported so "
-        f"far; there were probably {count(middle)} ({counts_between(low, high)}).",
+        caption=f"Of the last {period}, {some(now, 'incident')} of all streams "
+        f"{'is' if now == 1 else 'are'} reported so far; there were probably {count(middle)} "
+        f"({counts_between(low, high)}).",
         drawing=drawing,
         alternative=f"Bars of the incidents reported so far, by {period}, and the nowcast of the "
         f"last {size} as bands.",
