@@ -53,7 +53,7 @@ class Table:
 
     def rows(self, start: int, end: int) -> np.ndarray:
         """Deaths from one month_id to before another, NaN beyond the table."""
-        found = np.full((end - start, len(self.countries)), np.nan)
+        found = np.full((max(end - start, 0), len(self.countries)), np.nan)
         a, b = max(start, self.first), min(end, self.first + len(self.deaths))
         if a < b:
             found[a - start : b - start] = self.deaths[a - self.first : b - self.first]
