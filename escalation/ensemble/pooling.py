@@ -45,11 +45,12 @@ def linear_pool(
     Journal of Statistics 7: a linear pool is wider than its members are on average.
     """
     arrays, weight = _same_cells(members, weights)
-    parts = [
-        array[_some(len(array), share, rng)]
-        for array, share in zip(arrays, shares(weight, draws), strict=True)
-    ]
-    return np.asarray(rng.permutation(np.concatenate(parts, axis=0)))
+    pool, start = np.empty((draws, *arrays[0].shape[1:])), 0
+    order = rng.permutation(draws)
+    for array, share in zip(arrays, shares(weight, draws).tolist(), strict=True):
+        pool[order[start : start + share]] = array[_some(len(array), share, rng)]
+        start += share
+    return pool
 
 
 def shares(weights: ArrayLike, draws: int) -> IntArray:
