@@ -94,6 +94,10 @@ if TYPE_CHECKING:
     from escalation.nowcast import NowcastFit as NowcastFit
     from escalation.nowcast import ReportingTriangle as ReportingTriangle
     from escalation.nowcast import fit_over_nowcasts as fit_over_nowcasts
+    from escalation.own_history import OwnHistoryPool as OwnHistoryPool
+    from escalation.own_history import PooledAnalogues as PooledAnalogues
+    from escalation.own_history import SmoothedResampling as SmoothedResampling
+    from escalation.own_history import SmoothHurdle as SmoothHurdle
     from escalation.parameters import Parameter as Parameter
     from escalation.redating import fit_over_dates as fit_over_dates
     from escalation.report import write_report as write_report
@@ -233,6 +237,14 @@ _HOMES = {
     "fit_over_nowcasts": "escalation.nowcast",
     # The baseline that draws from the whole past.
     "Climatology": "escalation.baselines",
+    # Whether anything happens in a unit, and how much, as smooth functions of its past.
+    "SmoothHurdle": "escalation.own_history",
+    # What followed in all units when their past looked like this.
+    "PooledAnalogues": "escalation.own_history",
+    # A unit's own past again, recent periods weighing more, with some noise.
+    "SmoothedResampling": "escalation.own_history",
+    # Panel forecasts by three own-history models as one.
+    "OwnHistoryPool": "escalation.own_history",
     # The baseline that carries the last level on.
     "Persistence": "escalation.baselines",
     # The baseline that resamples the last year.

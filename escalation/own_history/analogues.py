@@ -18,7 +18,7 @@ from escalation.window import FloatArray, IntArray
 CLOSENESS = {
     "log 1": 0.5, "log 3": 1.0, "log 9": 0.8, "log 30": 0.4,
     "busy 1": 0.3, "busy 3": 0.7, "busy 9": 1.5, "busy 30": 1.5, "busy 120": 1.0,
-    "silence": 0.5,
+    "silence": 0.5, "jump 6": 0.5, "jump 30": 1.5,
 }  # fmt: skip
 """How much a difference in each memory counts in the distance of two pasts."""
 
@@ -53,8 +53,8 @@ class PooledAnalogues(OwnHistoryModel):
     """
 
     name: ClassVar[str] = "pooled analogues"
-    nearest: int = 400
-    bandwidth: float = 0.35
+    nearest: int = 200
+    bandwidth: float = 0.3
     age: float = 240.0
 
     def __post_init__(self) -> None:

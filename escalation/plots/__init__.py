@@ -34,6 +34,7 @@ from escalation.plots.latent import latent_path
 from escalation.plots.panel import shrinkage
 from escalation.plots.regimes import phase_counts, phases
 from escalation.plots.reporting import nowcast, reported_within
+from escalation.plots.score_ratios import score_ratios
 from escalation.plots.scores import calibration, pit, relative_skill, skill, wis_parts
 from escalation.plots.series import counts, timeline
 from escalation.plots.severity import deaths_quantiles, exceedance
@@ -90,6 +91,7 @@ __all__ = [
     "responses",
     "roc",
     "score_differences",
+    "score_ratios",
     "shares",
     "shrinkage",
     "skill",

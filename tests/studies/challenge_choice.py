@@ -29,11 +29,10 @@ from escalation.own_history import (
 )
 from escalation.series import CountSeries
 
-RESAMPLINGS = (SmoothedResampling(), SmoothedResampling(4.0, long_share=0.2, noise=0.4))
 WEIGHTS = (
     (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 1, 2),
 )  # fmt: skip
-SPREADS = (1.0, 0.9, 0.8)
+SPREADS = (1.0, 0.9)
 
 
 class Kept:
@@ -71,17 +70,17 @@ class Member:
 
 
 def candidates() -> dict[str, OwnHistoryPool]:
-    """All rules by a name that tells their settings."""
-    found = {}
-    for resampling, weights, spread in product(RESAMPLINGS, WEIGHTS, SPREADS):
-        if weights[2] == 0 and resampling is not RESAMPLINGS[0]:
-            continue
-        members = (SmoothHurdle(), PooledAnalogues(), resampling)
-        short = f"{resampling.half_life:g}/{resampling.long_share:g}/{resampling.noise:g}"
-        name = f"{':'.join(map(str, weights))} spread {spread:g}"
-        name += f" resampling {short}" if weights[2] else ""
-        found[name] = OwnHistoryPool(members, tuple(map(float, weights)), spread)
-    return found
+    """All rules by their weights (hurdle : analogues : resampling) and spread."""
+    hurdle, resampling = SmoothHurdle(), SmoothedResampling()
+    far, near = PooledAnalogues(), PooledAnalogues(nearest=100, bandwidth=0.2)
+    wanted = [(far, weights, spread) for weights, spread in product(WEIGHTS, SPREADS)]
+    wanted += [(near, (0, 1, 0), 1.0), (near, (1, 1, 1), 1.0), (near, (1, 1, 1), 0.9)]
+    return {
+        f"{':'.join(map(str, weights))} spread {spread:g} nearest {analogues.nearest}": (
+            OwnHistoryPool((hurdle, analogues, resampling), tuple(map(float, weights)), spread)
+        )
+        for analogues, weights, spread in wanted
+    }
 
 
 def window_ratios(table: Table, window: int) -> dict[str, list[float]]:
