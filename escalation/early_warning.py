@@ -12,7 +12,7 @@ import polars as pl
 
 from escalation.backtest import Backtest
 from escalation.backtest.warnings import EVENTS, RECORD
-from escalation.forecast import Forecast
+from escalation.forecast import ALL_STREAMS, Forecast
 from escalation.scores import (
     average_precision,
     block_interval,
@@ -157,8 +157,13 @@ class WarningRecord:
 
     @classmethod
     def of(cls, backtest: Backtest) -> WarningRecord:
-        """The warnings of a backtest in which sums over blocks were scored."""
-        return cls(backtest.warnings())
+        """The warnings of a backtest in which sums over blocks were scored.
+
+        The sum of several streams is no unit, and left out.
+        """
+        table = backtest.warnings()
+        units = table.filter(pl.col("stream") != ALL_STREAMS)
+        return cls(units if units.height else table)
 
     def cases(
         self, model: str, block: tuple[int, int], event: str = "escalation"

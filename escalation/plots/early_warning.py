@@ -178,8 +178,8 @@ def decision_curve(
     if cost_ratio is not None:
         ax.axvline(1 / cost_ratio, color=GREY, linewidth=0.7)
         ax.text(
-            1 / cost_ratio, top * 1.04, f" cost ratio {cost_ratio:g}", color=GREY, fontsize=8,
-            va="top",
+            1 / cost_ratio, -0.1 * top, f" cost ratio {cost_ratio:g}", color=GREY, fontsize=8,
+            va="bottom",
         )  # fmt: skip
     ax.set_ylim(-0.12 * max(top, 0.01), 1.06 * max(top, 0.01))
     ax.set_xlim(0, most)

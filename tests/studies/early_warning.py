@@ -16,7 +16,6 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-import polars as pl
 from panel_pooling import provinces
 
 from escalation import plots
@@ -95,8 +94,7 @@ def main() -> None:
         MODELS, series, origins, HORIZON, seed=0, draws=1000, blocks=BLOCKS,
         store=asked.store, progress=TimeLeft(),
     )  # fmt: skip
-    rows = backtest.warnings().filter(pl.col("stream") != "all streams")
-    record = WarningRecord(rows)
+    record = WarningRecord.of(backtest)
     print(table(record))
     if asked.images is not None:
         fitted = MODELS["own history"].fit(series, rng=np.random.default_rng(0))
