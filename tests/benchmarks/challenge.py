@@ -34,6 +34,7 @@ from escalation.window import Window
 
 SCORES = ("CRPS", "IGN", "MIS")
 BENCHMARKS = ("conflictology, published", "conflictology, honest")
+MODEL = "own history"
 JANUARY_1990 = 121
 LEAD = 2  # November and December lie between the last month seen and the first forecast
 DRAWS = 1000
@@ -324,22 +325,48 @@ def report(table: Table, windows: Sequence[int], models: Mapping, resamples: int
     }
 
 
+def finite(value: object) -> object:
+    """The same plain data with null for what is no number, as JSON wants it."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def draw(found: dict, path: Path) -> None:
+    """Draw the model's ratios to published conflictology by window, one axes a score."""
+    from escalation import plots
+
+    windows = [told["window"] for told in found["windows"]]
+    with plots.style():
+        figure, axes = plots.figure(5.4, rows=3)
+        for ax, score in zip(axes[:, 0], SCORES, strict=True):
+            ours = [row for row in found["rows"] if row["model"] == MODEL]
+            ratios = [row[BENCHMARKS[0]][score] for row in ours]
+            plots.score_ratios(ax, windows, ratios, f"{score}, ratio to published conflictology")
+        figure.savefig(path, dpi=150)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the table, forecast, score and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", type=Path)
     parser.add_argument("--windows", type=int, nargs="+", required=True, metavar="YEAR")
     parser.add_argument("--resamples", type=int, default=1000, help="of the country bootstrap")
+    parser.add_argument("--image", type=Path, help="draw the ratios by window into this file")
     parser.add_argument("--json", action="store_true", help="plain data instead of tables")
     options = parser.parse_args(arguments)
     try:
         table = read(options.table)
-        found = report(table, options.windows, {"own history": OwnHistoryPool()}, options.resamples)
+        found = report(table, options.windows, {MODEL: OwnHistoryPool()}, options.resamples)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if options.image is not None:
+        draw(found, options.image)
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(finite(found), indent=1, allow_nan=False))
         return 0
     for told in found["windows"]:
         left = f"; left out, nothing known before: {', '.join(told['left_out'])}"

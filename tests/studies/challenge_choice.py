@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import sys
-from itertools import product
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -29,10 +28,18 @@ from escalation.own_history import (
 )
 from escalation.series import CountSeries
 
-WEIGHTS = (
-    (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (1, 1, 2),
-)  # fmt: skip
-SPREADS = (1.0, 0.9)
+# Weights of hurdle, analogues and resampling; spread; nearest and bandwidth of the analogues.
+RULES = (
+    ((1, 0, 0), 1.0, 100, 0.2),
+    ((0, 1, 0), 1.0, 100, 0.2),
+    ((0, 0, 1), 1.0, 100, 0.2),
+    ((1, 1, 1), 1.0, 100, 0.2),
+    ((1, 1, 1), 0.9, 100, 0.2),
+    ((1, 2, 1), 0.9, 100, 0.2),
+    ((0, 1, 1), 0.9, 100, 0.2),
+    ((1, 1, 1), 0.9, 50, 0.15),
+    ((1, 2, 1), 0.9, 50, 0.15),
+)
 
 
 class Kept:
@@ -71,16 +78,13 @@ class Member:
 
 def candidates() -> dict[str, OwnHistoryPool]:
     """All rules by their weights (hurdle : analogues : resampling) and spread."""
-    hurdle, resampling = SmoothHurdle(), SmoothedResampling()
-    far, near = PooledAnalogues(), PooledAnalogues(nearest=100, bandwidth=0.2)
-    wanted = [(far, weights, spread) for weights, spread in product(WEIGHTS, SPREADS)]
-    wanted += [(near, (0, 1, 0), 1.0), (near, (1, 1, 1), 1.0), (near, (1, 1, 1), 0.9)]
-    return {
-        f"{':'.join(map(str, weights))} spread {spread:g} nearest {analogues.nearest}": (
-            OwnHistoryPool((hurdle, analogues, resampling), tuple(map(float, weights)), spread)
-        )
-        for analogues, weights, spread in wanted
-    }
+    found = {}
+    for weights, spread, nearest, bandwidth in RULES:
+        analogues = PooledAnalogues(nearest=nearest, bandwidth=bandwidth)
+        members = (SmoothHurdle(), analogues, SmoothedResampling())
+        name = f"{':'.join(map(str, weights))} spread {spread:g} nearest {nearest}"
+        found[name] = OwnHistoryPool(members, tuple(map(float, weights)), spread)
+    return found
 
 
 def window_ratios(table: Table, window: int) -> dict[str, list[float]]:
