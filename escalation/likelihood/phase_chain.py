@@ -159,11 +159,16 @@ def stationary(matrix: FloatArray) -> FloatArray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _both_ways(  # type: ignore[no-untyped-def]
-    begin, matrix, seen0, seen1, seen2, seen3, ahead0, ahead1, ahead2, ahead3, later0, later1,
-    later2, later3, whole, scale,
-):  # fmt: skip
-    """Fill the rows of `both_ways` for four phases: all that goes on stays in registers."""
+def _both_ways(
+    begin: FloatArray,
+    matrix: FloatArray,
+    seen: FloatArray,
+    ahead: FloatArray,
+    later: FloatArray,
+    whole: FloatArray,
+    scale: FloatArray,
+) -> None:
+    """Fill what `both_ways` gives for four phases: all that goes on stays in registers."""
     m00, m01, m02, m03 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
     m10, m11, m12, m13 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
     m20, m21, m22, m23 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
@@ -173,10 +178,10 @@ def _both_ways(  # type: ignore[no-untyped-def]
     before = 1.0
     for t in range(scale.size):
         r = scale.size - 1 - t
-        a0, a1, a2, a3 = a0 * seen0[t], a1 * seen1[t], a2 * seen2[t], a3 * seen3[t]
-        later0[r], later1[r], later2[r], later3[r] = b0, b1, b2, b3
-        b0, b1, b2, b3 = b0 * seen0[r], b1 * seen1[r], b2 * seen2[r], b3 * seen3[r]
-        ahead0[t], ahead1[t], ahead2[t], ahead3[t] = a0, a1, a2, a3
+        a0, a1, a2, a3 = a0 * seen[0, t], a1 * seen[1, t], a2 * seen[2, t], a3 * seen[3, t]
+        later[0, r], later[1, r], later[2, r], later[3, r] = b0, b1, b2, b3
+        b0, b1, b2, b3 = b0 * seen[0, r], b1 * seen[1, r], b2 * seen[2, r], b3 * seen[3, r]
+        ahead[0, t], ahead[1, t], ahead[2, t], ahead[3, t] = a0, a1, a2, a3
         total, other = (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3)
         whole[t] = total
         scale[t] = total / before
@@ -237,10 +242,7 @@ def both_ways(
         assign(there[s], seen[s])
         for q in range(phases):
             moves[s, q] = matrix[s, q]
-    _both_ways(
-        first, moves, there[0], there[1], there[2], there[3], ahead[0], ahead[1], ahead[2],
-        ahead[3], later[0], later[1], later[2], later[3], whole, scale,
-    )  # fmt: skip
+    _both_ways(first, moves, there, ahead, later, whole, scale)
     for t in range(periods):
         whole[t] = 1.0 / whole[t]
     for s in range(phases):
