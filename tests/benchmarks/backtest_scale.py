@@ -1,9 +1,10 @@
 """A backtest of 2,000 units from 24 origins, on processes and on Dask: the same bits, how fast.
 
 ``python tests/benchmarks/backtest_scale.py [--units 2000] [--origins 24] [--workers 1 2]
-[--dask 2]`` simulates monthly counts of so many units, scores an ensemble of three baselines twelve
-months ahead, and prints the throughput of each way, the seconds of processor time a unit and
-origin, and what a global grid would cost by them.
+[--dask 2] [--own-history]`` simulates monthly counts of so many units, scores an ensemble of three
+baselines (or the own-history default, `Ensemble.default()`) twelve months ahead, and prints the
+throughput of each way, the seconds of processor time a unit and origin, and what a global grid
+would cost by them.
 """
 
 from __future__ import annotations
@@ -24,25 +25,27 @@ from escalation.ensemble import Ensemble
 from escalation.series import CountSeries
 
 MONTHS, HORIZON, DRAWS, GRID = 144, 12, 200, 65_000
-CHUNK = 50
+CHUNK = 50  # units in a series; of the own-history models, which pool them, 200
 
 
-def units(number: int) -> dict[str, CountSeries]:
-    """Counts of units that are quiet, busy, or busy at times, in series of fifty."""
+def units(number: int, chunk: int) -> dict[str, CountSeries]:
+    """Counts of units that are quiet, busy, or busy at times, in series of so many."""
     rng = np.random.default_rng(0)
     level = rng.normal(-2, 1.5, number) + np.cumsum(rng.normal(0, 0.2, (MONTHS, number)), axis=0)
     counts = rng.poisson(np.exp(np.clip(level, None, 6)))
     return {
         f"units {first}": CountSeries.from_counts(
-            counts[:, first : first + CHUNK], date(2010, 1, 1), "month",
-            names=tuple(f"unit {at}" for at in range(first, min(first + CHUNK, number))),
+            counts[:, first : first + chunk], date(2010, 1, 1), "month",
+            names=tuple(f"unit {at}" for at in range(first, min(first + chunk, number))),
         )
-        for first in range(0, number, CHUNK)
+        for first in range(0, number, chunk)
     }  # fmt: skip
 
 
-def models() -> dict[str, Ensemble]:
+def models(own_history: bool) -> dict[str, Ensemble]:
     """One ensemble."""
+    if own_history:
+        return {"default": Ensemble.default()}
     members = {
         "conflictology": Conflictology(12),
         "weighted resampling": ExponentialResampling(6.0),
@@ -74,8 +77,9 @@ def main() -> None:
     parser.add_argument("--origins", type=int, default=24)
     parser.add_argument("--workers", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--dask", type=int, nargs="*", default=[2])
+    parser.add_argument("--own-history", action="store_true")
     asked = parser.parse_args()
-    series = units(asked.units)
+    series = units(asked.units, 200 if asked.own_history else CHUNK)
     first = next(iter(series.values())).edges
     origins = [first[MONTHS - HORIZON - at].item() for at in range(asked.origins)]
     forecasts = asked.units * asked.origins
@@ -96,7 +100,13 @@ def main() -> None:
                 )
                 executor = stack.enter_context(cluster(local.scheduler_address))
             found = run_backtest(
-                models(), series, origins, HORIZON, seed=1, draws=DRAWS, executor=executor
+                models(asked.own_history),
+                series,
+                origins,
+                HORIZON,
+                seed=1,
+                draws=DRAWS,
+                executor=executor,
             )
         wall, busy = time.perf_counter() - started, processor() - before
         spent.append(busy / forecasts)
