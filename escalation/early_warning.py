@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -280,7 +279,7 @@ def _figures(
     return row
 
 
-def _told(p: FloatArray, y: FloatArray, weights: FloatArray, threshold: float) -> Sequence[float]:
+def _told(p: FloatArray, y: FloatArray, weights: FloatArray, threshold: float) -> tuple[float, ...]:
     """The figures of `INTERVALS`, in their order."""
     happened = weights @ y
     if not 0 < happened < weights.sum():
@@ -289,7 +288,7 @@ def _told(p: FloatArray, y: FloatArray, weights: FloatArray, threshold: float) -
     return (
         roc_area(p, y, weights),
         average_precision(p, y, weights),
-        1 - (weights @ brier(p, y) / weights.sum()) / (rate * (1 - rate)),
+        float(1 - (weights @ brier(p, y) / weights.sum()) / (rate * (1 - rate))),
         float(net_benefit(p, y, [threshold], weights)[0]),
     )
 

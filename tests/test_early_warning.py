@@ -47,7 +47,11 @@ def test_a_warning_prints_and_escapes(forecast):
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"periods": 9}, "has 8"), ({"periods": 4, "against": 0}, "against"), ({"factor": 0.0}, "factor")],
+    [
+        ({"periods": 9}, "has 8"),
+        ({"periods": 4, "against": 0}, "against"),
+        ({"factor": 0.0}, "factor"),
+    ],
 )
 def test_impossible_warnings_are_refused(forecast, settings, said):
     with pytest.raises(ValueError, match=said):
