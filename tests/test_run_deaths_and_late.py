@@ -132,6 +132,7 @@ def test_the_series_is_completed_by_what_is_not_reported(found: Results) -> None
     late = found.nowcast
     assert late is not None
     added = found.series.counts - late.recorded.counts
+    assert found.recorded == late.recorded
     assert (added[:-5] == 0).all() and (added >= 0).all() and added.sum() > 0
     np.testing.assert_array_equal(late.fit.triangle.reported[-5:], late.recorded.counts[-5:])
     assert late.totals.shape == (2000, 5, 2)

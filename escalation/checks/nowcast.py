@@ -43,7 +43,7 @@ def agreeing(fit: NowcastFit, recorded: CountSeries) -> Finding:
     text = (
         f"In the last {triangle.longest} {triangle.period}s the reports tell of {row['reports']} "
         f"incidents of {row['stream']}, the incidents file of {row['incidents']}: is a date of "
-        "report missing, or not before data.end?"
+        f"report missing, or after the last {triangle.period}?"
     )
     return Finding("Reports against incidents", "warned", text, table)
 

@@ -77,7 +77,7 @@ def headline(results: Results) -> dict[str, Any]:
         "simulated": results.study.data.simulated,
         "streams": results.series.names,
         "periods": len(results.series),
-        "incidents": results.series.counts.sum(axis=0),
+        "incidents": results.recorded.counts.sum(axis=0),
         "unit": results.dynamics.unit,
         "branching_ratio": summary(results.dynamics.branching_ratio),
         "identified": results.identified,

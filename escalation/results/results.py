@@ -183,6 +183,11 @@ class Results:
     severity: SeverityResults | None = None
     nowcast: NowcastResults | None = None
 
+    @property
+    def recorded(self) -> CountSeries:
+        """The counts as recorded: the series itself unless a nowcast completes it."""
+        return self.series if self.nowcast is None else self.nowcast.recorded
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Results):
             return NotImplemented

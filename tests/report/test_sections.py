@@ -106,6 +106,11 @@ def test_a_simulated_law_has_its_truth_beside_it() -> None:
     assert "truth" not in law_table(fakes.results(simulated=False), found).source
 
 
+def test_a_stream_without_deaths_is_drawn_beside_the_others(tmp_path: Path) -> None:
+    quiet = fakes.results(silent=(1,))
+    assert outside(write_report(quiet, tmp_path / "one.pdf", sections=[DeathsSection()])) == []
+
+
 def test_a_tail_without_a_mean_is_said() -> None:
     found = study("full").severity
     assert found is not None

@@ -69,7 +69,8 @@ def provenance(results: Results) -> Text:
     if window.gaps:
         spans = joined([f"{short_day(a)} to {short_day(last_day(b))}" for a, b in window.gaps])
         watched += f", without {spans}, when nobody watched"
-    paragraphs = [("Source", read), ("Watched", watched + "."), ("Thin", thinnest(results.series))]
+    thin = thinnest(results.recorded)
+    paragraphs = [("Source", read), ("Watched", watched + "."), ("Thin", thin)]
     if results.series.dropped:
         paragraphs.append(("Not counted", results.series.dropped + "."))
     return Text(tuple(paragraphs))
@@ -96,7 +97,7 @@ def streams_table(results: Results, selected: dict[str, Incidents]) -> Table:
     for place, (name, incidents) in enumerate(selected.items()):
         table = incidents.table
         totals.append(len(table))
-        zero = (results.series.counts[:, place] == 0) & (results.series.exposure > 0)
+        zero = (results.recorded.counts[:, place] == 0) & (results.series.exposure > 0)
         empty = not len(table)
         rows.append(
             (

@@ -46,9 +46,9 @@ def laws(found: SeverityResults) -> list[Figure]:
             ax.set_title(wrapped(fit.records.names[stream], 24, 2), parse_math=False, fontsize=8.5)
             ax.set_xlabel("")
             ax.set_ylabel("share with as many" if n == 0 else "", fontsize=8.5)
-        bottom = min(ax.get_ylim()[0] for ax in axes[0, : len(group)])
-        for ax in axes[0, : len(group)]:
-            ax.set_ylim(bottom=bottom)
+        drawn = [ax for ax in axes[0, : len(group)] if ax.get_yscale() == "log"]
+        for ax in drawn:
+            ax.set_ylim(bottom=min(other.get_ylim()[0] for other in drawn))
         drawing.supxlabel("deaths in an incident", fontsize=8.5)
         made.append(
             Figure(

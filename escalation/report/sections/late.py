@@ -64,7 +64,7 @@ def words(results: Results, found: NowcastResults) -> Text:
         model = (
             f"The model is fitted to {some(section.fits, 'series', 'series')} that the nowcast "
             "completes, and all forecasts from them are taken together; past forecasts are judged "
-            f"by the {period}s that are complete."
+            f"by the {period}s that are complete. Grey before a forecast is the mean of the series."
         )
     else:
         model = (

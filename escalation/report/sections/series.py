@@ -33,12 +33,12 @@ class SeriesSection(Section):
         """Small multiples by four, and a table of level, bursts and season."""
         streams = range(results.series.n_streams)
         groups = [list(streams)[n : n + PER_FIGURE] for n in range(0, len(streams), PER_FIGURE)]
-        return [*(panels(results, group) for group in groups), levels(results.series)]
+        return [*(panels(results, group) for group in groups), levels(results.recorded)]
 
 
 def panels(results: Results, group: list[int]) -> Figure:
     """Up to four streams, one below the other."""
-    series = results.series
+    series = results.recorded
     peaks = series.counts[:, group].max(axis=0)
     positive = peaks[peaks > 0]
     together = len(positive) > 0 and positive.max() / positive.min() <= SHARED

@@ -151,7 +151,7 @@ def sentences(results: Results) -> tuple[tuple[str, str], ...]:
 
 def watched(results: Results) -> str:
     """What was watched, and how much was recorded."""
-    series, origin = results.series, results.incidents.provenance
+    series, origin = results.recorded, results.incidents.provenance
     total = int(series.counts.sum())
     return sentence(
         f"{some(total, 'incident')} in {some(series.n_streams, 'stream')} were counted from "
@@ -163,7 +163,7 @@ def watched(results: Results) -> str:
 
 def lately(results: Results) -> str:
     """The last periods against the last year."""
-    series, period = results.series, results.series.period
+    series, period = results.recorded, results.series.period
     recent = series.counts[-LATELY:]
     now = _mean(results, LATELY)
     before = _mean(results, PAST)
@@ -309,7 +309,7 @@ def _points(results: Results) -> list[float]:
 
 def _mean(results: Results, periods: int) -> float:
     scale = results.series.scale[-periods:].sum()
-    return float(results.series.counts[-periods:].sum() / scale) if scale > 0 else float("nan")
+    return float(results.recorded.counts[-periods:].sum() / scale) if scale > 0 else float("nan")
 
 
 def _escalation(results: Results) -> dict[str, Any]:
