@@ -53,8 +53,8 @@ class PooledAnalogues(OwnHistoryModel):
     """
 
     name: ClassVar[str] = "pooled analogues"
-    nearest: int = 200
-    bandwidth: float = 0.3
+    nearest: int = 50
+    bandwidth: float = 0.15
     age: float = 240.0
 
     def __post_init__(self) -> None:

@@ -43,7 +43,7 @@ class OwnHistoryPool(OwnHistoryModel):
     members: tuple[OwnHistoryModel, ...] = field(
         default_factory=lambda: (SmoothHurdle(), PooledAnalogues(), SmoothedResampling())
     )
-    weights: tuple[float, ...] = (1.0, 1.0, 1.0)
+    weights: tuple[float, ...] = (1.0, 2.0, 1.0)
     spread: float = 0.9
 
     def __post_init__(self) -> None:

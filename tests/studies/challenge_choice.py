@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -39,6 +40,9 @@ RULES = (
     ((0, 1, 1), 0.9, 100, 0.2),
     ((1, 1, 1), 0.9, 50, 0.15),
     ((1, 2, 1), 0.9, 50, 0.15),
+    ((1, 2, 1), 0.85, 50, 0.15),
+    ((1, 1, 1), 0.9, 25, 0.1),
+    ((1, 2, 1), 0.9, 25, 0.1),
 )
 
 
@@ -87,10 +91,10 @@ def candidates() -> dict[str, OwnHistoryPool]:
     return found
 
 
-def window_ratios(table: Table, window: int) -> dict[str, list[float]]:
-    """Ratios to published conflictology of every candidate."""
+def window_ratios(table: Table, window: int, have: Collection[str]) -> dict[str, list[float]]:
+    """Ratios to published conflictology of every candidate that was not scored before."""
     memo: dict = {}
-    models = {name: Kept(pool, memo) for name, pool in candidates().items()}
+    models = {name: Kept(pool, memo) for name, pool in candidates().items() if name not in have}
     cells, _ = score_window(table, window, models)
     against = np.nanmean(cells[BENCHMARKS[0]], axis=(1, 2))
     return {
@@ -105,16 +109,18 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--windows", type=int, nargs="+", default=list(range(2003, 2018)))
     options = parser.parse_args()
-    kept = {}
+    kept: dict[int, dict] = {}
     if options.results.exists():
         for line in options.results.read_text().splitlines():
-            kept |= {int(w): r for w, r in json.loads(line).items()}
+            for window, ratios in json.loads(line).items():
+                kept.setdefault(int(window), {}).update(ratios)
     table = read(options.table)
     for window in options.windows:
-        if window not in kept:
-            kept[window] = window_ratios(table, window)
+        if candidates().keys() - kept.get(window, {}).keys():
+            found = window_ratios(table, window, kept.get(window, {}))
+            kept.setdefault(window, {}).update(found)
             with options.results.open("a") as file:
-                file.write(json.dumps({window: kept[window]}) + "\n")
+                file.write(json.dumps({window: found}) + "\n")
             print(f"window {window} scored", file=sys.stderr, flush=True)
     names = list(candidates())
     logs = np.log([[kept[w][n] for n in names] for w in options.windows])
