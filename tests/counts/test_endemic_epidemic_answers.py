@@ -220,8 +220,8 @@ def test_a_random_walk_is_followed(rng):
     series = model.simulate(truth, like, rng)
     layout = Layout(model.parameters(like))
     path = np.log(model.additive(fit_of(model, series, layout.pack(truth))).background[0, :, 0])
-    # How wide the bands are is another matter: walk and R compete, and these two engines, which
-    # climb, give most to the walk (docs/endemic_epidemic.md).
+    # How wide the bands are is another matter: walk and R compete, and maximum likelihood, which
+    # climbs in both, gives most to the walk (docs/endemic_epidemic.md).
     for engine in (MaximumLikelihood(draws=200), Laplace(draws=200)):
         fit = model.fit(series, engine)
         chosen = fit.diagnostics["random_scales"]["walk_scale"]
