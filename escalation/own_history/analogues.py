@@ -53,8 +53,8 @@ class PooledAnalogues(OwnHistoryModel):
     """
 
     name: ClassVar[str] = "pooled analogues"
-    nearest: int = 50
-    bandwidth: float = 0.15
+    nearest: int = 25
+    bandwidth: float = 0.1
     age: float = 240.0
 
     def __post_init__(self) -> None:
