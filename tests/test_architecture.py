@@ -34,7 +34,9 @@ from escalation.study.sections import (
     Era,
     ForecastSection,
     ModelSection,
+    NowcastSection,
     ReportSection,
+    SeveritySection,
     Truth,
 )
 from escalation.window import Window
@@ -47,6 +49,8 @@ SECTIONS = {
     "`[model]`": ModelSection,
     "`[forecast]`": ForecastSection,
     "`[backtest]`": BacktestSection,
+    "`[severity]`": SeveritySection,
+    "`[nowcast]`": NowcastSection,
     "`[[eras]]`": Era,
     "`[report]`": ReportSection,
     "`[truth]`": Truth,

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from escalation.results import archive as module
 from escalation.results import Results
+from escalation.results import archive as module
 from escalation.run import run
 from escalation.study import Study
 from small import small_study

@@ -24,6 +24,8 @@ Sizes = Callable[[np.random.Generator, IntArray], FloatArray]
 INFINITE = "infinite mean"
 #: Incidents of a compound forecast that are drawn at once.
 CHUNK = 2_000_000
+#: Incidents of a period above which a path counts as one that ran away.
+MANY = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +177,8 @@ class SeverityFit(Fit):
 
         Each path of incidents takes one draw of the law, and each of its incidents deaths of its
         own: so the uncertainty of paths, parameters and single incidents is in the draws, and, with
-        ``deaths="interval"``, that of the figures which the law was learned from.
+        ``deaths="interval"``, that of the figures which the law was learned from. A path that ran
+        away, or has more than 100,000 incidents in a period, is infinite in deaths.
 
         Parameters
         ----------
@@ -198,8 +201,8 @@ class SeverityFit(Fit):
         counts = forecast.draws.reshape(-1)
         path, stream = np.divmod(np.arange(counts.size), horizon * streams)
         which = place[stream % streams]
-        out = np.where(np.isfinite(counts), 0.0, np.inf)
-        number = np.where(np.isfinite(counts), counts, 0).astype(np.int64)
+        out = np.where(counts <= MANY, 0.0, np.inf)
+        number = np.where(counts <= MANY, counts, 0).astype(np.int64)
         ends = np.searchsorted(np.cumsum(number), np.arange(CHUNK, number.sum() + CHUNK, CHUNK))
         start = 0
         for end in np.unique(np.minimum(ends + 1, counts.size)):

@@ -10,6 +10,8 @@ from scipy.stats import binomtest
 from escalation.checks import deaths_findings
 from escalation.checks.severity import exceeded
 from escalation.engines import Laplace, MaximumLikelihood
+from escalation.forecast import Forecast
+from escalation.series import CountSeries
 from escalation.severity import DeathRecords, Severity, exact_test, exceedances, known_by
 
 DAYS = [date(2000, 7, 1), date(2000, 10, 1)]
@@ -110,3 +112,12 @@ def test_findings_name_an_infinite_mean() -> None:
     assert list(found) == ["Deaths: convergence", "Deaths: later incidents", "Deaths: mean"]
     assert found["Deaths: mean"].status == "warned"
     assert "Read quantiles" in found["Deaths: mean"].text
+
+
+def test_paths_of_very_many_incidents_run_away_in_deaths() -> None:
+    fit = Severity(threshold=10).fit(records(streams=1), Laplace(draws=100))
+    weeks = CountSeries.from_counts(np.ones((4, 1), int), date(2020, 1, 6), "week", ["s0"])
+    draws = np.array([[[2.0]], [[1e6]], [[np.inf]]])
+    told = fit.compound(Forecast.after(weeks, draws, "given"), np.random.default_rng(0))
+    assert np.isfinite(told.draws[0]).all()
+    assert np.isinf(told.draws[1:]).all()
