@@ -135,8 +135,8 @@ def picture(cells: Backtest, path: Path) -> None:
         skill(axes[0, 0], pl.concat(rows), labels=names)
         shares = cells.calibration().filter(model=DEFAULT)
         calibration(axes[0, 1], shares, hues=hues)
-        axes[0, 0].set_title("CRPS below the baseline's, sum of streams", fontsize=9)
-        axes[0, 1].set_title("Outcomes in the central 50, 80 and 90 %", fontsize=9)
+        axes[0, 0].set_title("CRPS less than, sum of streams", fontsize=9)
+        axes[0, 1].set_title("Share of outcomes inside", fontsize=9)
         made.savefig(path, dpi=160)
 
 
