@@ -172,6 +172,7 @@ class TestWindowsAndSharedFits:
         run(series, {"seen": seen}, refit_every=3)
         assert [each.window.end for each in seen.fitted] == ORIGINS
 
+    @pytest.mark.slow
     def test_shared_fits_are_the_same_however_the_work_is_cut(self, series, tmp_path):
         models = {"EE": Estimator(EndemicEpidemic(lags=2), Laplace(draws=60)), **MODELS}
         found = run(series, models, refit_every=3)
@@ -263,6 +264,7 @@ class TestNothingIsLost:
         again = run(series, models | {"deadly": harmless}, ORIGINS[:2], store=tmp_path / "store")
         assert again.failures.is_empty()
 
+    @pytest.mark.slow
     def test_a_worker_of_a_given_pool_that_dies_is_a_failure_and_not_the_end(
         self, series, tmp_path
     ):
@@ -272,6 +274,7 @@ class TestNothingIsLost:
         assert found.failures.height == 2
         assert "2 of 2 forecasts failed" in found.notes[0]
 
+    @pytest.mark.slow
     def test_a_run_killed_in_the_middle_goes_on(self, series, tmp_path):
         code = (
             "import sys; sys.path[:0] = sys.argv[2:]\n"
@@ -373,6 +376,7 @@ def test_a_dask_cluster_that_loses_a_worker_loses_nothing(series, tmp_path):
     assert found == run(series, harmless, origins)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_told():
     pytest.importorskip("distributed")
     with pytest.raises(ValueError, match="no Dask scheduler"), cluster("nonsense://x"):

@@ -34,7 +34,7 @@ def fit(series):
 
 
 def test_the_mean_difference_is_the_response(fit):
-    found = what_if(fit, "A", horizon=8, draws=20_000)
+    found = what_if(fit, "A", horizon=8, draws=8000)
     expected = fit.dynamics().response("A", 56).mean(axis=0)
     total = found.difference.sum(axis=1)
     error = total.std(axis=0) / np.sqrt(len(total))
