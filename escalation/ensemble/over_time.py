@@ -16,7 +16,8 @@ from escalation.ensemble.stacking import (
     stack_log_scores,
     weights_over_time,
 )
-from escalation.forecast import REACH, Forecast
+from escalation.forecast import Forecast
+from escalation.forecast.readings import reach
 from escalation.scores import smoothed_pmf
 from escalation.window import BoolArray, DateArray, FloatArray
 
@@ -195,8 +196,7 @@ class PastForecasts:
         if score == "log score":
             return (np.stack([smoothed_pmf(x, y).ravel() for x in drawn]),)
         first = self._first(each)
-        # As in `Forecast.score`: fixed before anything came.
-        cap = REACH * np.outer(first.lengths, 1 + first.recent.max(axis=0, initial=0))
+        cap = reach(first)
         if score == "crps of logarithms":
             drawn, y, cap = [np.log1p(x) for x in drawn], np.log1p(y), np.log1p(cap)
         error, distance = crps_parts(drawn, y, cap)

@@ -28,6 +28,9 @@ COLUMNS = (
     "target", "horizon", "location", "target_end_date", "output_type", "output_type_id", "value",
 )  # fmt: skip
 
+WORDS = ("target", "location", "output_type", "output_type_id")
+"""Columns that hold text, whatever it looks like."""
+
 
 def to_hub(
     forecast: Forecast,
@@ -62,10 +65,12 @@ def _values(
         return [None], forecast.quantile([0.5])
     if name == "sample":
         return [str(at) for at in range(len(forecast.draws))], forecast.draws
-    labels: list[str | None] = [f"{level:g}" for level in levels]
     if name == "quantile":
-        return labels, forecast.quantile(list(levels))
+        return [f"{level:g}" for level in levels], forecast.quantile(list(levels))
     shares = [(forecast.draws <= level).mean(axis=0) for level in levels]
+    labels: list[str | None] = [
+        str(int(level)) if float(level).is_integer() else repr(float(level)) for level in levels
+    ]
     return labels, np.reshape(shares, (len(labels), *forecast.draws.shape[1:]))
 
 
@@ -107,6 +112,7 @@ def from_hub(table: pl.DataFrame | Path | str) -> dict[str, Any]:
     missing = [name for name in (day, *COLUMNS) if name not in rows.columns]
     if missing:
         raise ValueError(f"a table of model output lacks the columns {', '.join(missing)}")
+    rows = rows.with_columns(pl.col(*WORDS).cast(pl.String))
     rows = rows.filter(pl.col("output_type") == "sample")
     if rows.is_empty():
         raise ValueError("the table has no samples; quantiles do not say how periods depend")
@@ -152,17 +158,18 @@ def from_hub(table: pl.DataFrame | Path | str) -> dict[str, Any]:
 def _read(path: Path) -> pl.DataFrame:
     if path.suffix == ".parquet":
         return pl.read_parquet(path)
-    days = {name: pl.Date for name in (*DAYS, "target_end_date")}
+    days = dict.fromkeys((*DAYS, "target_end_date"), pl.Date)
     if path.suffix == ".json":
-        rows = pl.read_json(path)
+        # All rows are looked at: the first ones may be means, which have no output_type_id.
+        rows = pl.read_json(path, infer_schema_length=None)
         return rows.with_columns(
             pl.col(name).cast(pl.String).str.to_date() for name in days if name in rows.columns
         ).with_columns(pl.col("value").cast(pl.Float64))
     if path.suffix == ".csv":
+        kinds = {**days, **dict.fromkeys(WORDS, pl.String), "value": pl.Float64}
         header = pl.read_csv(path, n_rows=0).columns
-        kinds = {name: kind for name, kind in days.items() if name in header}
         return pl.read_csv(
-            path, schema_overrides={**kinds, "output_type_id": pl.String, "value": pl.Float64}
+            path, schema_overrides={name: kinds[name] for name in header if name in kinds}
         )
     raise ValueError(f"forecasts are read from .parquet, .csv and .json, not {path.name}")
 
@@ -174,5 +181,11 @@ def write_table(table: pl.DataFrame, path: Path) -> Path:
     }  # fmt: skip
     if path.suffix not in writers:
         raise ValueError(f"forecasts are written as {', '.join(writers)}, not {path.name}")
+    endless = int(table["value"].is_infinite().sum())
+    if path.suffix == ".json" and endless:
+        raise ValueError(
+            f"{path.name}: JSON has no infinity, and {endless} of {len(table)} values are "
+            "infinite; write .parquet or .csv"
+        )
     write_whole(path, writers[path.suffix])  # type: ignore[arg-type]
     return path

@@ -17,6 +17,7 @@ from escalation.scores import (
     quantile_draws,
     squared_error,
 )
+from escalation.window import FloatArray
 
 if TYPE_CHECKING:
     from escalation.forecast.forecast import Forecast
@@ -62,12 +63,11 @@ def scores(forecast: Forecast, observed: ArrayLike, levels: Sequence[float]) -> 
     if len(whole.names) > len(forecast.names):
         values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1)
     low, high = pit_bounds(whole.draws, values)
-    reach = REACH * np.outer(whole.lengths, 1 + whole.recent.max(axis=0, initial=0))
     columns = {
         "observed": values,
         "mean": whole.mean,
         "median": whole.quantile(0.5),
-        "crps": crps_draws(whole.draws, values, reach),
+        "crps": crps_draws(whole.draws, values, reach(whole)),
         "log_score": log_score_draws(whole.draws, values),
         "squared_error": squared_error(whole.draws, values),
     }
@@ -79,6 +79,17 @@ def scores(forecast: Forecast, observed: ArrayLike, levels: Sequence[float]) -> 
     columns |= {"pit_low": low, "pit_high": high}
     columns["capped"] = np.isinf(whole.draws).mean(axis=0)
     return whole.long(columns).drop("end").rename({"start": "date"})
+
+
+def reach(forecast: Forecast) -> FloatArray:
+    """How far the CRPS of each cell looks, (H, K): fixed before anything came.
+
+    `REACH` times (1 + the largest of the recent counts), for each period of a block; infinity
+    where no recent period is known.
+    """
+    if not np.any(np.asarray(forecast.recent_exposure) > 0):
+        return np.full(forecast.draws.shape[1:], np.inf)
+    return REACH * np.outer(forecast.lengths, 1.0 + forecast.recent.max(axis=0))
 
 
 def _note(forecast: Forecast, mean: float, past: int) -> str:

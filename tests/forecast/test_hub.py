@@ -9,6 +9,7 @@ import pytest
 
 from escalation.forecast import Forecast
 from escalation.forecast.hub import QUANTILES
+from escalation.scores import crps_draws
 from escalation.series import CountSeries
 
 MONDAY = date(2020, 1, 6)
@@ -90,6 +91,10 @@ def test_a_forecast_read_back_scores_and_sums(forecast):
     again = Forecast.from_hub(forecast.to_hub())
     observed = np.full((6, 2), 2.0)
     assert again.score(observed)["crps"].equals(forecast.score(observed)["crps"])
+    far = np.full((6, 2), 5000.0)
+    plain = crps_draws(forecast.draws, far)
+    found = again.score(far).filter(pl.col("stream") != "all streams")["crps"]
+    np.testing.assert_allclose(found, plain.ravel())
     assert again.total().draws.shape == (40, 6, 1)
     assert np.isnan(again.prob_above_recent()).all()
 
@@ -101,6 +106,47 @@ def test_stopped_paths_survive(forecast, tmp_path):
     for suffix in (".parquet", ".csv"):
         again = Forecast.from_hub(capped.write(tmp_path / f"x{suffix}"))
         np.testing.assert_array_equal(again.draws, capped.draws)
+
+
+def test_json_has_no_infinity(forecast, tmp_path):
+    draws = forecast.draws.copy()
+    draws[0, 0, 0] = np.inf
+    with pytest.raises(ValueError, match=r"1 of 480 values .* \.parquet or \.csv"):
+        replace(forecast, draws=draws).write(tmp_path / "x.json", ("sample",))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".json"])
+def test_streams_that_are_called_by_numbers_keep_their_names(forecast, tmp_path, suffix):
+    numbered = replace(forecast, names=("01", "2"))
+    again = Forecast.from_hub(numbered.write(tmp_path / f"x{suffix}"))
+    assert again.names == ("01", "2")
+    np.testing.assert_array_equal(again.draws, forecast.draws)
+    assert again.table()["stream"].dtype == pl.String
+
+
+def test_locations_that_are_numbers_become_names(forecast, tmp_path):
+    table = replace(forecast, names=("1", "2")).to_hub(("mean", "sample"))
+    table = table.with_columns(pl.col("location").cast(pl.Int64))
+    table.write_json(tmp_path / "x.json")
+    for source in (table, tmp_path / "x.json"):
+        again = Forecast.from_hub(source)
+        assert again.names == ("1", "2")
+        np.testing.assert_array_equal(again.draws, forecast.draws)
+
+
+def test_a_csv_without_a_column_says_which(forecast, tmp_path):
+    forecast.to_hub().drop("location").write_csv(tmp_path / "x.csv")
+    with pytest.raises(ValueError, match="lacks the columns location"):
+        Forecast.from_hub(tmp_path / "x.csv")
+
+
+def test_thresholds_keep_all_their_digits(forecast):
+    thresholds = (0, 2.5, 1_234_567, 1_234_568, np.float64(0.1234567), np.inf)
+    ids = forecast.to_hub(("cdf",), at_most=thresholds)["output_type_id"]
+    assert ids.unique(maintain_order=True).to_list() == [
+        "0", "2.5", "1234567", "1234568", "0.1234567", "inf",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
