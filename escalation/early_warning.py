@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from escalation.backtest import Backtest
-from escalation.backtest.warnings import EVENTS, RECORD
+from escalation.backtest.warnings import EVENTS, RECORD, overlap
 from escalation.forecast import ALL_STREAMS, Forecast
 from escalation.scores import (
     average_precision,
@@ -263,7 +263,7 @@ def _figures(
     once = _told(p, y, np.ones(len(p)), threshold)
     ends = np.full((2, len(INTERVALS)), np.nan)
     if len(origins) >= 4:
-        length = block_length(len(origins), _overlap(own, origins))
+        length = block_length(len(origins), overlap(own, origins))
         index = moving_blocks(len(origins), length, resamples, np.random.default_rng(seed))
         again = np.array([
             _told(p, y, np.bincount(one, minlength=len(origins))[place].astype(float), threshold)
@@ -291,10 +291,3 @@ def _told(p: FloatArray, y: FloatArray, weights: FloatArray, threshold: float) -
         float(1 - (weights @ brier(p, y) / weights.sum()) / (rate * (1 - rate))),
         float(net_benefit(p, y, [threshold], weights)[0]),
     )
-
-
-def _overlap(own: pl.DataFrame, origins: pl.Series) -> int:
-    """Origins whose blocks share a period."""
-    reach = (own["end"] - own["origin"]).dt.total_days().median()
-    stride = origins.diff().drop_nulls().dt.total_days().median()
-    return int(np.ceil(float(reach) / float(stride)))  # type: ignore[arg-type]

@@ -155,7 +155,7 @@ def test_a_backtest_gives_its_warnings(rng):
         past = counts[known - 6 : known, 0].mean()
         assert row["event"] == "escalation"
         assert row["outcome"] == float(came > 1.2 * past)
-        assert row["end"] == row["origin"] + timedelta(weeks=row["last"] - 1)
+        assert row["end"] == row["origin"] + timedelta(weeks=row["last"])
     assert set(table["stream"]) == {"busy", "rare"}
     assert "all streams" in set(backtest.warnings()["stream"])
     for row in table.filter(pl.col("stream") == "rare").iter_rows(named=True):

@@ -94,7 +94,7 @@ def known_at(
     """
     coming = (series if truth is None else truth).split(task.origin)[1]
     observed = coming.counts[: task.horizon].astype(np.float64)
-    observed[coming.scale[: task.horizon] < 1 - 1e-9] = np.nan
+    observed[coming.watch[: task.horizon] < 1 - 1e-9] = np.nan
     # A copy: a view would lead to the array that holds the future.
     seen = _before(series, task.origin)
     fitted_on = task.fitted_on or task.origin
@@ -164,13 +164,13 @@ def carried_on(model: Forecaster, fitted: Fitted, known: Known, rng: np.random.G
 
 def scored(task: Task, forecast: Forecast, observed: FloatArray) -> pl.DataFrame:
     """Scores of the periods, and of the sums over the blocks of the horizon, where wanted."""
-    cells = [forecast.score(observed, LEVELS).with_columns(block=pl.lit(None, pl.Int64))]
+    cells = [_with_ends(forecast, forecast.score(observed, LEVELS))]
     if task.blocks:
         starts = np.cumsum([0, *task.blocks])[:-1]
         sums = np.add.reduceat(observed[: sum(task.blocks)], starts, axis=0)
         whole = forecast.blocks(task.blocks)
         chances = told(whole, sums, task.against, task.factor)
-        scores = whole.score(sums, LEVELS).join(
+        scores = _with_ends(whole, whole.score(sums, LEVELS)).join(
             chances, on=["step", "stream"], how="left", maintain_order="left"
         )
         number = scores["step"].to_numpy() - 1
@@ -181,6 +181,12 @@ def scored(task: Task, forecast: Forecast, observed: FloatArray) -> pl.DataFrame
             )
         )
     return _complete(task, pl.concat(cells, how="diagonal_relaxed"))
+
+
+def _with_ends(forecast: Forecast, scores: pl.DataFrame) -> pl.DataFrame:
+    """Scores with the day after each period."""
+    ends = pl.Series("end", forecast.edges[scores["step"].to_numpy()])
+    return scores.with_columns(ends)
 
 
 def failed(task: Task, error: BaseException) -> pl.DataFrame:

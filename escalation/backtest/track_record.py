@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from escalation.backtest.warnings import TOLD, record
+from escalation.backtest.warnings import TOLD, overlap, record
 from escalation.forecast import ALL_STREAMS
 from escalation.scores import (
     block_interval,
@@ -28,6 +28,7 @@ SCHEMA = {
     "origin": pl.Date,
     "step": pl.Int64,
     "date": pl.Date,
+    "end": pl.Date,
     "stream": pl.String,
     **dict.fromkeys(
         ("observed", "mean", "median", "crps", "log_score", "squared_error"), pl.Float64
@@ -74,9 +75,10 @@ class Backtest:
     table : polars.DataFrame
         A row a model, origin, step and stream, the sum "all streams" included; columns as in
         `SCHEMA`: `origin` is the first day that was not known, `step` 1 the first period after it
-        and `date` that period's first day; scores and intervals as in `Forecast.score`, null where
-        the period was not watched in full. A forecast that failed is one row, with the reason in
-        `failure` and everything else null. `series` names one of several ("" where there is one).
+        and `date` that period's first day, `end` the day after it; scores and intervals as in
+        `Forecast.score`, null where the period was not watched in full. A forecast that failed is
+        one row, with the reason in `failure` and everything else null. `series` names one of
+        several ("" where there is one).
     horizon : int
         Periods of each forecast.
     seed : int
@@ -97,6 +99,7 @@ class Backtest:
     def __post_init__(self) -> None:
         later: dict[str, pl.Expr] = {"series": pl.lit(""), "block": pl.lit(None, pl.Int64)}
         later |= {name: pl.lit(None, kind) for name, kind in TOLD.items()}
+        later["end"] = pl.lit(None, pl.Date)
         more = {name: value for name, value in later.items() if name not in self.table.columns}
         object.__setattr__(self, "table", self.table.with_columns(**more))
         missing = set(SCHEMA) - set(self.table.columns)
@@ -139,7 +142,7 @@ class Backtest:
         ValueError
             Where no sums were scored.
         """
-        return record(self.table, self.of_sums().table)
+        return record(self.of_sums().table)
 
     def of_series(self, name: str) -> "Backtest":
         """The part on one of several series.
@@ -212,7 +215,9 @@ class Backtest:
                 theirs = means.filter(model=reference, stream=stream)
                 for model in self.models:
                     ours = means.filter(model=model, stream=stream)
-                    both = ours.join(theirs, on="origin", suffix="_reference").sort("origin")
+                    both = _each_origin(
+                        ours.join(theirs, on=["series", "origin"], suffix="_reference")
+                    )
                     row = {"model": model, "stream": stream, "block": f"{block[0]}–{block[1]}"}
                     resampled = self._resampled(both["origin"], resamples, seed)
                     rows.append(row | _compare(both, resampled, level))
@@ -255,7 +260,7 @@ class Backtest:
         rows = []
         for model in self.models:
             for stream in self.streams:
-                own = means.filter(model=model, stream=stream).sort("origin")
+                own = _each_origin(means.filter(model=model, stream=stream))
                 index, blocks = self._resampled(own["origin"], resamples, seed)
                 for name, nominal in zip(names, levels, strict=True):
                     values = own[name].to_numpy()
@@ -348,11 +353,11 @@ class Backtest:
     def _by_origin(
         self, columns: Sequence[str], block: tuple[int, int] | None = None
     ) -> pl.DataFrame:
-        """Means over the steps of a block: a row a model, stream and origin with any score."""
+        """Means over the steps of a block: a row a model, stream, series and origin with scores."""
         table = self.table.filter(pl.col("crps").is_not_null())
         if block is not None:
             table = table.filter(pl.col("step").is_between(*block))
-        return table.group_by("model", "stream", "origin").agg(pl.col(columns).mean())
+        return table.group_by("model", "stream", "series", "origin").agg(pl.col(columns).mean())
 
     def _resampled(self, origins: pl.Series, resamples: int, seed: int) -> tuple[IntArray, float]:
         """Bootstrap indices of origins (R, N), the same for all these tables, and their blocks."""
@@ -365,10 +370,14 @@ class Backtest:
 
     def _overlap(self, origins: pl.Series) -> int:
         """How many neighbouring origins forecast the same period."""
-        spans = self.table.group_by("origin").agg(pl.col("date").max()).drop_nulls()
-        reach = (spans["date"] - spans["origin"]).dt.total_days().to_numpy()
-        stride = origins.diff().drop_nulls().dt.total_days().to_numpy()
-        return int(np.ceil((np.median(reach) + 1) / np.median(stride)))
+        end = pl.coalesce("end", pl.col("date") + pl.duration(days=1)).max()
+        return overlap(self.table.group_by("origin").agg(end=end).drop_nulls(), origins)
+
+
+def _each_origin(means: pl.DataFrame) -> pl.DataFrame:
+    """Means over the series of each origin, in the order of time."""
+    ordered = means.sort("origin", "series")
+    return ordered.group_by("origin", maintain_order=True).agg(pl.col(pl.Float64).mean())
 
 
 def _fours(horizon: int) -> list[tuple[int, int]]:

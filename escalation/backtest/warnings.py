@@ -26,7 +26,7 @@ RECORD = {
 }
 """Columns of a record of warnings.
 
-`first` and `last` are steps, `end` is the first day of the last one, `outcome` is 0 or 1.
+`first` and `last` are steps, `end` is the day after the last one, `outcome` is 0 or 1.
 """
 
 
@@ -70,16 +70,10 @@ def told(forecast: Forecast, observed: FloatArray, against: int, factor: float) 
     return pl.concat(tables, how="vertical_relaxed").cast({"step": pl.Int64, **TOLD})  # type: ignore[dict-item]
 
 
-def record(cells: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
-    """Warnings of a backtest from its tables, one row an event: columns as in `RECORD`."""
-    own = ["model", "series", "origin", "stream"]
-    ends = cells.filter(pl.col("date").is_not_null()).select(
-        *own, pl.col("step").alias("last"), pl.col("date").alias("end")
-    )
-    rows = (
-        sums.filter(pl.col("block").is_not_null())
-        .with_columns(first=pl.col("step"), last=pl.col("step") + pl.col("block") - 1)
-        .join(ends, on=[*own, "last"], how="left", maintain_order="left")
+def record(sums: pl.DataFrame) -> pl.DataFrame:
+    """Warnings from a backtest's table of sums, one row an event: columns as in `RECORD`."""
+    rows = sums.filter(pl.col("block").is_not_null()).with_columns(
+        first=pl.col("step"), last=pl.col("step") + pl.col("block") - 1
     )
     found = [
         rows.filter(pl.col(f"{event}_probability").is_not_null()).with_columns(
@@ -90,3 +84,18 @@ def record(cells: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
         for event in EVENTS
     ]
     return pl.concat([one.select(*RECORD) for one in found]).cast(RECORD)  # type: ignore[arg-type]
+
+
+def overlap(spans: pl.DataFrame, origins: pl.Series) -> int:
+    """How many neighbouring origins forecast the same period.
+
+    Parameters
+    ----------
+    spans : polars.DataFrame
+        `origin`, and `end`, the day after the last period that was forecast from it.
+    origins : polars.Series of dates
+        In the order of time, two or more.
+    """
+    reach = (spans["end"] - spans["origin"]).dt.total_days().to_numpy()
+    stride = origins.diff().drop_nulls().dt.total_days().to_numpy()
+    return int(np.ceil(np.median(reach) / np.median(stride)))

@@ -29,8 +29,13 @@ class Baseline(ABC):
         Raises
         ------
         ValueError
-            When no period of the series was watched.
+            When no period of the series was watched, or some streams were watched less than others.
         """
+        if series.uneven:
+            raise ValueError(
+                f"{self.name}: some units were watched less than others; give each a series of its "
+                "own, or take a model that knows their watch, such as OwnHistoryPool"
+            )
         if not (series.exposure > 0).any():
             raise ValueError(f"{self.name}: no {series.period} of the series was watched")
         return FittedBaseline(self, series, self.learn(series))

@@ -53,8 +53,8 @@ class Forecast:
         Counts of the last m periods that were known.
     recent_edges : array of datetime64[D], shape (m + 1,)
         Their edges.
-    recent_exposure : array of float64, shape (m,), optional
-        The share of each that was watched; all of it unless given.
+    recent_exposure : array of float64, shape (m, K) or (m,), optional
+        The share of each that was watched; all of it unless given. Kept as (m, K).
     lengths : tuple of int, optional
         How many periods of `recent` each of the H entries is long; one each unless given.
     period : str
@@ -86,8 +86,10 @@ class Forecast:
             raise ValueError("draws must be counts: whole numbers, not negative and not NaN")
         horizon, streams = draws.shape[1:]
         recent = np.array(self.recent, dtype=np.int64)
-        exposure = np.ones(len(recent)) if self.recent_exposure is None else self.recent_exposure
-        exposure = np.array(exposure, dtype=np.float64)
+        given = np.ones(1) if self.recent_exposure is None else self.recent_exposure
+        exposure = np.array(given, dtype=np.float64)
+        if exposure.ndim == 1 and len(exposure) in (1, len(recent)):
+            exposure = np.repeat(np.resize(exposure, len(recent))[:, None], streams, axis=1)
         arrays = {
             "draws": draws,
             "edges": np.array(self.edges, dtype="datetime64[D]"),
@@ -105,7 +107,7 @@ class Forecast:
             "names": ((len(self.names),), (streams,)),
             "lengths": ((len(self.lengths),), (horizon,)),
             "recent": (recent.shape, (len(self.recent_edges) - 1, streams)),
-            "recent_exposure": (exposure.shape, (len(self.recent_edges) - 1,)),
+            "recent_exposure": (exposure.shape, (len(self.recent_edges) - 1, streams)),
         }
         for name, (came, want) in wanted.items():
             if came != want:
@@ -140,7 +142,7 @@ class Forecast:
             model,
             series.counts[-RECENT:],
             series.edges[-RECENT - 1 :],
-            series.scale[-RECENT:],
+            series.watch[-RECENT:],
             period=series.period,
         )
 
@@ -204,16 +206,17 @@ class Forecast:
         return np.where(self.recent_mean(against) == 0, begun, np.nan)
 
     def total(self) -> "Forecast":
-        """The forecast of the sum of the streams, one stream called "all streams"."""
-        return replace(
-            self,
-            draws=self.draws.sum(axis=2, keepdims=True),
-            recent=self.recent.sum(axis=1, keepdims=True),
-            names=(ALL_STREAMS,),
-        )
+        """The forecast of the sum of the streams, one stream called "all streams".
+
+        A past period in which one stream was watched less than another is not known of the sum.
+        """
+        return self.sums({ALL_STREAMS: self.names})
 
     def sums(self, groups: Mapping[str, Sequence[str]]) -> "Forecast":
         """The forecast of sums over groups of streams; their dependence is kept.
+
+        A past period in which one stream of a group was watched less than another is not known of
+        the sum.
 
         Parameters
         ----------
@@ -232,10 +235,18 @@ class Forecast:
             )
         member = np.array([[name in group for group in groups.values()] for name in self.names])
         parts = [np.flatnonzero(column) for column in member.T]
+        watch = cast(FloatArray, self.recent_exposure)
+        even = [(at, np.ptp(watch[:, at], axis=1) < 1e-9) for at in parts]
         return replace(
             self,
             draws=np.stack([self.draws[:, :, at].sum(axis=2) for at in parts], axis=2),
-            recent=np.stack([self.recent[:, at].sum(axis=1) for at in parts], axis=1),
+            recent=np.stack(
+                [np.where(known, self.recent[:, at].sum(axis=1), 0) for at, known in even],
+                axis=1,
+            ),
+            recent_exposure=np.stack(
+                [np.where(known, watch[:, at[0]], 0.0) for at, known in even], axis=1
+            ),
             names=tuple(groups),
         )
 
@@ -437,6 +448,9 @@ class Forecast:
             self,
             draws=np.concatenate([self.draws, total.draws], axis=2),
             recent=np.concatenate([self.recent, total.recent], axis=1),
+            recent_exposure=np.concatenate(
+                [cast(FloatArray, one.recent_exposure) for one in (self, total)], axis=1
+            ),
             names=(*self.names, ALL_STREAMS),
         )
 
@@ -444,9 +458,10 @@ class Forecast:
         """Mean of the last `past` known periods, shape (K,); NaN where none was watched."""
         if past < 1:
             raise ValueError(f"against must be at least one period, not {past}")
-        watched = cast(FloatArray, self.recent_exposure)[-past:].sum()
+        watched = cast(FloatArray, self.recent_exposure)[-past:].sum(axis=0)
         total = self.recent[-past:].sum(axis=0).astype(np.float64)
-        return total / watched if watched > 0 else np.full(len(total), np.nan)
+        out = np.full(len(total), np.nan)
+        return np.asarray(np.divide(total, watched, out=out, where=watched > 0))
 
     def long(self, columns: dict[str, Any]) -> pl.DataFrame:
         """Arrays (H, K) as columns: a row a period and stream, with `step`, `start`, `end`."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from escalation.series import CountSeries, PanelSeries
+from escalation.series import CountSeries
 from escalation.window import BoolArray, FloatArray
 
 HALF_LIVES = (1.0, 3.0, 9.0, 30.0, 120.0)
@@ -39,9 +39,7 @@ class History:
     @classmethod
     def of(cls, series: CountSeries) -> History:
         """Read a series: every stream is a unit, and those of a panel have a watch of their own."""
-        weight = np.repeat(series.scale[:, None], series.n_streams, axis=1)
-        if isinstance(series, PanelSeries):
-            weight = weight * np.repeat(series.shares, len(series.kinds), axis=1)
+        weight = series.watch
         level = np.full(weight.shape, np.nan)
         np.divide(series.counts, weight, out=level, where=weight > 0)
         return cls(level, weight)

@@ -183,6 +183,11 @@ class CountSeries:
             return self.exposure / np.diff(self.edges).astype(np.int64)
         return self.exposure / PERIOD_DAYS[self.period]
 
+    @property
+    def watch(self) -> FloatArray:
+        """The share of each period in which each stream was watched, shape ``(T, K)``."""
+        return np.repeat(self.scale[:, None], self.n_streams, axis=1)
+
     def split(self, day: date) -> tuple["CountSeries", "CountSeries"]:
         """The periods before the day and those from it on; the day must start a period.
 

@@ -132,6 +132,13 @@ class PanelSeries(CountSeries):
         """Whether some unit was watched less than another."""
         return bool((self.shares[self.exposure > 0] < 1 - 1e-9).any())
 
+    @property
+    @override
+    def watch(self) -> FloatArray:
+        """The share of each period in which each stream's unit was watched, shape ``(T, K)``."""
+        own = np.repeat(self.shares, len(self.kinds), axis=1)
+        return np.asarray(super().watch * own)
+
     def unit(self, name: str) -> CountSeries:
         """The series of one unit, from its first to its last watched period."""
         if name not in self.units:

@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 
 from escalation.backtest import Backtest, run_backtest
+from escalation.backtest.tasks import Task, known_at
 from escalation.backtest.track_record import SCHEMA
-from escalation.baselines import Climatology, Conflictology, Persistence
+from escalation.baselines import Climatology, Conflictology, Persistence, Zero
 from escalation.forecast import ALL_STREAMS, Forecast
 from escalation.scores import crps_draws, pit_bounds
-from escalation.series import CountSeries
+from escalation.series import CountSeries, PanelSeries
 
 MONDAY = date(2018, 1, 1)
 MODELS = {"climatology": Climatology(), "persistence": Persistence()}
@@ -477,3 +478,74 @@ def test_names_from_data_are_not_html(series):
     renamed = replace(series, names=("<b>A", "B"))
     page = run_backtest(MODELS, renamed, ORIGINS[:1], 12, seed=1, draws=5)._repr_html_()
     assert "<b>A" not in page
+
+
+@dataclass(frozen=True)
+class Fails:
+    """Persistence that fails on busy series."""
+
+    def fit(self, series, rng=None):
+        if series.counts.mean() > 50:
+            raise RuntimeError("too busy")
+        return Persistence().fit(series)
+
+
+def test_a_model_gains_nothing_by_failing_on_the_hard_series():
+    """Skill is over the origins and series that both have scores of."""
+    data = {
+        name: CountSeries.from_counts(
+            np.random.default_rng(0).poisson(mean, (80, 1)), date(2020, 1, 6), "week", ["a"]
+        )
+        for name, mean in (("low", 3.0), ("high", 200.0))
+    }
+    origins = [data["low"].edges[n].item() for n in range(40, 60, 2)]
+    models = {"persistence": Persistence(), "fails": Fails()}
+    backtest = run_backtest(models, data, origins, 4, seed=0, draws=300)
+    rows = backtest.skill("persistence").filter(pl.col("model") == "fails")
+    assert rows["relative_crps"].is_between(0.9, 1.1).all()
+    alone = backtest.of_series("low").skill("persistence").filter(pl.col("model") == "fails")
+    assert rows["crps"].to_list() == pytest.approx(alone["crps"].to_list())
+
+
+@pytest.mark.parametrize(
+    ("blocks", "weeks", "wanted"), [((), 1, 12), ((12,), 1, 12), ((4, 4, 4), 1, 12), ((), 4, 3)]
+)
+def test_origins_whose_periods_overlap_are_counted(blocks, weeks, wanted):
+    counts = np.random.default_rng(0).poisson(3.0, (80, 1))
+    series = CountSeries.from_counts(counts, date(2020, 1, 6), "week", ["a"])
+    origins = [series.edges[n].item() for n in range(30, 60, weeks)]
+    backtest = run_backtest({"z": Zero()}, series, origins, 12, seed=0, draws=2, blocks=blocks)
+    judged = backtest.of_sums() if blocks else backtest
+    assert judged._overlap(pl.Series(origins)) == wanted
+    if blocks:
+        table = backtest.warnings().filter(pl.col("first") == 1)
+        last = table["last"].max()
+        assert (table["end"] - table["origin"]).dt.total_days().unique().to_list() == [7 * last]
+
+
+def test_what_a_unit_of_a_panel_was_not_watched_for_is_no_zero():
+    """Neither scored, nor part of the past mean, nor an onset."""
+    begin = date(2020, 1, 6)
+    counts = np.random.default_rng(0).poisson(5.0, (80, 1))
+    late = begin + timedelta(weeks=70)
+    panel = PanelSeries.from_series(
+        {
+            "whole": CountSeries.from_counts(counts, begin, "week", ["a"]),
+            "late": CountSeries.from_counts(counts[70:], late, "week", ["a"]),
+            "ended": CountSeries.from_counts(counts[:74], begin, "week", ["a"]),
+        }
+    )
+    origin = begin + timedelta(weeks=72)
+    known = known_at(panel, Task("m", 0, origin, 6, 0, 10))
+    ended = list(panel.units).index("ended")
+    assert np.isnan(known.observed[2:, ended]).all()
+    assert np.isfinite(known.observed[:2]).all()
+    forecast = Forecast.after(panel.split(origin)[0], np.zeros((5, 6, 3)), "nothing")
+    fresh = list(panel.units).index("late")
+    assert forecast.recent_mean(12)[fresh] == counts[70:72].mean()
+    never = Forecast.after(panel.split(late)[0], np.zeros((5, 6, 3)), "nothing")
+    assert np.isnan(never.onset()[0, fresh])
+    # Of the sum only what was watched of all is known.
+    assert forecast.total().recent_mean(12)[0] == pytest.approx(3 * counts[70:72].mean())
+    with pytest.raises(ValueError, match="watched less than others"):
+        Persistence().fit(panel)
