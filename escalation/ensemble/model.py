@@ -74,7 +74,8 @@ class Ensemble:
     members : mapping of str to model
         Models, baselines or ensembles, by name.
     weights : tuple of float, optional
-        At least 0, summing to 1; equal unless given or learned.
+        At least 0, summing to 1; equal unless given. Learned ones take their place where the past
+        holds a case with an outcome.
     method : {"linear pool", "quantile average"}
         Whether probabilities or quantiles are averaged.
     learning : Learning, optional
@@ -137,10 +138,11 @@ class Ensemble:
         if self.learning is not None:
             past = self._past(series, self.learning, rng)
             if past is not None:
-                if self.learning.score is not None:
+                came = any(not np.isnan(each).all() for each in past.observed)
+                if self.learning.score is not None and came:
                     weights = past.weights_at(series.window.end, self.learning.score)
                 if self.learning.recalibrate:
-                    maps = self._maps(past, weights, self.learning.prior, rng)
+                    maps = self._maps(past, weights, self.learning, rng)
         fits = {name: model.fit(series, rng=rng) for name, model in self.members.items()}
         return FittedEnsemble(self, series, fits, weights, maps)
 
@@ -169,10 +171,10 @@ class Ensemble:
         return PastForecasts(forecasts, observed)
 
     def _maps(
-        self, past: PastForecasts, weights: FloatArray, prior: float, rng: np.random.Generator
+        self, past: PastForecasts, weights: FloatArray, learning: Learning, rng: np.random.Generator
     ) -> tuple[Recalibration, ...]:
         same = np.tile(weights, (len(past.forecasts), 1))
-        pooled = past.pooled(same, method=self.method, rng=rng)
+        pooled = past.pooled(same, method=self.method, draws=learning.draws, rng=rng)
         ends = [
             np.concatenate(side)
             for side in zip(
@@ -181,7 +183,7 @@ class Ensemble:
             )
         ]
         return tuple(
-            Recalibration.learn(ends[0][:, k], ends[1][:, k], prior)
+            Recalibration.learn(ends[0][:, k], ends[1][:, k], learning.prior)
             for k in range(ends[0].shape[1])
         )
 

@@ -43,7 +43,7 @@ def pool_forecasts(
         Equal ones unless given.
     method : {"linear pool", "quantile average"}
     draws : int, optional
-        Draws of the linear pool; those of the first member unless given.
+        Draws of the forecast; as many as the first member has unless given.
     rng : numpy.random.Generator
     name : str
         What the forecast says made it.
@@ -69,7 +69,7 @@ def pool_forecasts(
     if method == "linear pool":
         pooled = linear_pool(arrays, share, draws or len(first.draws), rng)
     else:
-        pooled = quantile_average(arrays, share, rng)
+        pooled = quantile_average(arrays, share, rng, draws)
     return replace(first, draws=pooled, model=name)
 
 

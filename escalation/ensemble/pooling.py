@@ -70,7 +70,10 @@ def shares(weights: ArrayLike, draws: int) -> IntArray:
 
 
 def quantile_average(
-    members: Sequence[ArrayLike], weights: ArrayLike, rng: np.random.Generator
+    members: Sequence[ArrayLike],
+    weights: ArrayLike,
+    rng: np.random.Generator,
+    draws: int | None = None,
 ) -> FloatArray:
     """Draws whose quantiles are the weighted means of the members' quantiles, in each cell.
 
@@ -83,16 +86,17 @@ def quantile_average(
     Parameters
     ----------
     members : sequence of array_like
-        (n, ...) counts as draws of each of M members, of the same cells; n may differ, and that
-        of the first is returned.
+        (n_m, ...) counts as draws of each of M members, of the same cells.
     weights : array_like, shape (M,)
         At least 0, summing to 1.
     rng : numpy.random.Generator
+    draws : int, optional
+        Draws wanted; as many as the first member has unless given.
 
     Returns
     -------
     numpy.ndarray
-        (n, ...) whole numbers.
+        (draws, ...) whole numbers.
 
     References
     ----------
@@ -101,10 +105,10 @@ def quantile_average(
     Gneiting (2013), Statistical Science 28, for the copula.
     """
     arrays, weight = _same_cells(members, weights)
-    n = len(arrays[0])
+    n = draws or len(arrays[0])
     # The middle of each of n equal parts of [0, 1].
     levels = (np.arange(n) + 0.5) / n
-    mean = np.zeros(arrays[0].shape)
+    mean = np.zeros((n, *arrays[0].shape[1:]))
     for array, share in zip(arrays, weight, strict=True):
         if share > 0:
             place = np.minimum((levels * len(array)).astype(np.int64), len(array) - 1)

@@ -187,6 +187,48 @@ def test_unobserved_periods_and_endless_draws_are_borne(series):
         assert np.isfinite(holed.weights(score)).all()
 
 
+def test_weights_look_at_all_counts_where_no_past_is_known(rng):
+    """Both members lie above a hundred, and one of them is right."""
+    known = CountSeries.from_counts(rng.poisson(5000.0, (60, 2)), date(2018, 1, 1), "week")
+    forecasts = [
+        {
+            name: replace(
+                Level(factor, 5000.0).fit(known).forecast(4, rng, draws=100),
+                recent=np.empty((0, 2)),
+                recent_edges=known.edges[:1],
+                recent_exposure=None,
+            )
+            for name, factor in (("low", 0.5), ("truth", 1.0))
+        }
+    ]
+    past = PastForecasts(forecasts, [rng.poisson(5000.0, (4, 2)).astype(float)])
+    for score in ("crps", "crps of logarithms"):
+        assert past.weights_at(date(2030, 1, 1), score)[1] > 0.9
+
+
+def test_given_weights_stay_where_nothing_came_to_learn_from(series):
+    exposure, counts = series.exposure.copy(), series.counts.copy()
+    exposure[60:], counts[60:] = 0, 0
+    unwatched = replace(series, exposure=exposure, counts=counts)
+    given = (0.7, 0.2, 0.1)
+    for score in ("crps", "crps of logarithms", "log score"):
+        learning = replace(SHORT, score=score, recalibrate=True)
+        fit = Ensemble(MEMBERS, given, learning=learning).fit(unwatched)
+        assert fit.weights.tolist() == list(given)
+    assert Ensemble(MEMBERS, given, learning=SHORT).fit(series).weights[0] > 0.9
+
+
+@pytest.mark.parametrize("method", ["linear pool", "quantile average"])
+def test_an_ensemble_makes_the_draws_asked_for(series, rng, method):
+    members = {"exact": Conflictology(12, exact=True), "persistence": Persistence()}
+    learning = replace(SHORT, recalibrate=True)
+    for names in (tuple(members), tuple(members)[::-1]):
+        ordered = {name: members[name] for name in names}
+        for given in (None, learning):
+            fit = Ensemble(ordered, method=method, learning=given).fit(series)
+            assert fit.forecast(4, rng, draws=500).draws.shape == (500, 4, 2)
+
+
 def test_faults_are_named(series, rng):
     with pytest.raises(ValueError, match="needs members"):
         Ensemble({})

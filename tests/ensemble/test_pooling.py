@@ -52,6 +52,15 @@ def test_pools_refuse_what_does_not_fit(rng):
             linear_pool([np.ones((3, 2)), np.ones((3, 2))], weights, 4, rng)
 
 
+def test_a_quantile_average_makes_the_draws_asked_for(rng):
+    few, many = np.arange(12.0)[:, None], rng.poisson(50.0, (1000, 1))
+    pool = quantile_average([few, many], [0.5, 0.5], rng, 600)
+    assert pool.shape == (600, 1)
+    both = np.repeat(few, 50, axis=0).mean() / 2 + many.mean() / 2
+    assert pool.mean() == pytest.approx(both, abs=0.2)
+    assert len(quantile_average([few, many], [0.5, 0.5], rng)) == 12
+
+
 def test_a_quantile_average_averages_quantiles(rng):
     first, second = rng.poisson(5.0, (1000, 2)), rng.poisson(50.0, (1000, 2))
     pool = quantile_average([first, second], [0.5, 0.5], rng)
