@@ -254,7 +254,9 @@ def pairwise_skill(
         Neighbouring origins whose forecasts share periods; blocks are twice as long
         (`block_length`).
     level : float
-        Probability of the intervals (`block_interval`); NaN with fewer than two origins.
+        Probability of the intervals (`block_interval`); NaN with fewer than two origins. Resamples
+        in which a forecaster's scaled skill is undefined, because a pair shares no case there,
+        are left out of its interval, which then holds given that there are such cases.
     resamples : int
     rng : numpy.random.Generator
 
@@ -289,7 +291,11 @@ def pairwise_skill(
     again = _skill(np.tensordot(drawn, sums, axes=1))[1]
     ends = np.full((2, len(s)), np.nan)
     if s.shape[1] > 1:
-        ends = block_interval(again / again[:, [baseline]], level, s.shape[1] / length)
+        scaled = again / again[:, [baseline]]
+        for place, column in enumerate(scaled.T):
+            defined = column[~np.isnan(column)]
+            if len(defined):
+                ends[:, place] = block_interval(defined, level, s.shape[1] / length)
     return PairwiseSkill(ratios, skill, skill / skill[baseline], ends[0], ends[1])
 
 

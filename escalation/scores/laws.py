@@ -190,6 +190,11 @@ def log_score_pmf(pmf: ArrayLike, observed: ArrayLike) -> FloatArray:
     numpy.ndarray
         (...) scores; infinite where the probability is zero or the count beyond S - 1.
 
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, or an observation that is no count.
+
     Examples
     --------
     >>> log_score_pmf([[0.5], [0.5]], [2]).tolist()
@@ -217,6 +222,11 @@ def rps_pmf(pmf: ArrayLike, observed: ArrayLike) -> FloatArray:
     -------
     numpy.ndarray
         (...) sums over 0 to S - 1 of the squared differences of the distribution functions.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, or an observation that is no count or beyond S - 1.
 
     References
     ----------
@@ -246,4 +256,7 @@ def _probabilities(pmf: ArrayLike, observed: ArrayLike) -> tuple[FloatArray, Flo
     p, y = np.asarray(pmf, dtype=np.float64), np.asarray(observed, dtype=np.float64)
     if p.shape[1:] != y.shape:
         raise ValueError(f"a pmf of shape {p.shape} needs counts of shape {p.shape[1:]}")
+    wrong = (y < 0) | (y != np.floor(y)) & ~np.isnan(y)
+    if wrong.any():
+        raise ValueError(f"counts must be whole numbers from 0 on, not {y[wrong][0]:g}")
     return p, y

@@ -68,7 +68,8 @@ def brier_murphy(
     probability, outcome
         (...) probabilities in [0, 1] and outcomes, 0 or 1; cells with NaN in either are left out.
     bins : int or None
-        Equal bins of [0, 1]; None makes each value of the probability a bin.
+        Equal bins of [0, 1], each with its lower edge (the last with both); None makes each value
+        of the probability a bin.
 
     Returns
     -------
@@ -91,7 +92,8 @@ def brier_murphy(
     [0.19, 0.065, 0.0625, 0.1875]
     """
     p, y = _events(probability, outcome)
-    key = p if bins is None else np.minimum((p * bins).astype(np.int64), bins - 1)
+    # A hair is added so that 0.29 * 100 = 28.999999999999996 lies in the bin of 29.
+    key = p if bins is None else np.minimum(np.floor(p * bins + 1e-9), bins - 1)
     _, group, size = np.unique(key, return_inverse=True, return_counts=True)
     forecast, rate = (np.bincount(group, v) / size for v in (p, y))
     reliability = float((size * (forecast - rate) ** 2).sum() / len(y))

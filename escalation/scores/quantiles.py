@@ -129,7 +129,8 @@ def interval_score(
     Returns
     -------
     numpy.ndarray
-        (...) scores.
+        (...) scores. Infinity counts as larger than every number: between two infinite ends there
+        is no width, and a finite observation lies infinitely far below them.
 
     References
     ----------
@@ -141,8 +142,20 @@ def interval_score(
     7.0
     """
     low, high, y = (np.asarray(a, dtype=np.float64) for a in (lower, upper, observed))
-    outside = np.clip(low - y, 0, None) + np.clip(y - high, 0, None)
-    return np.asarray(high - low + 2 / (1 - probability_between(level)) * outside)
+    outside = _excess(low, y) + _excess(y, high)
+    return _width(low, high) + 2 / (1 - probability_between(level)) * outside
+
+
+def _excess(value: FloatArray, bound: FloatArray) -> FloatArray:
+    """By how much a value lies above a bound, 0 where it does not; infinity is not above itself."""
+    value, bound = np.broadcast_arrays(value, bound)
+    return np.subtract(value, bound, out=np.zeros(value.shape), where=~(value <= bound))
+
+
+def _width(low: FloatArray, high: FloatArray) -> FloatArray:
+    """Width of intervals; one between two infinite ends has none."""
+    low, high = np.broadcast_arrays(low, high)
+    return np.subtract(high, low, out=np.zeros(low.shape), where=high != low)
 
 
 class WeightedIntervalScore(NamedTuple):
@@ -202,13 +215,11 @@ def weighted_interval_score(
         raise ValueError(f"quantiles must have shape {tau.shape + y.shape}, not {q.shape}")
     middle = len(tau) // 2
     low, high = q[:middle], q[:middle:-1]
-    # An interval between two infinite ends has no width.
-    width = np.subtract(high, low, out=np.zeros_like(low), where=high != low)
     alpha = 2 * tau[:middle].reshape(-1, *(1,) * y.ndim)
     unknown = np.where(np.isnan(y), np.nan, 0.0)
-    over = np.clip(low - y, 0, None).sum(axis=0) + np.clip(q[middle] - y, 0, None) / 2
-    under = np.clip(y - high, 0, None).sum(axis=0) + np.clip(y - q[middle], 0, None) / 2
-    parts = [(alpha / 2 * width).sum(axis=0) + unknown, over, under]
+    over = _excess(low, y).sum(axis=0) + _excess(q[middle], y) / 2
+    under = _excess(y, high).sum(axis=0) + _excess(y, q[middle]) / 2
+    parts = [(alpha / 2 * _width(low, high)).sum(axis=0) + unknown, over, under]
     parts = [np.asarray(part / (middle + 0.5)) for part in parts]
     return WeightedIntervalScore(np.asarray(sum(parts)), *parts)
 

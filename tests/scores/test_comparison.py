@@ -146,10 +146,32 @@ def test_intervals_of_pairwise_skill_hold_what_they_say(rng):
     assert 0.77 < hits / 300 <= 0.97
 
 
+def test_intervals_of_pairwise_skill_bear_a_forecaster_with_few_cases(rng):
+    """The third has one case of 20: a third of the resamples do without, and are left out."""
+    scores = rng.uniform(1.0, 2.0, (3, 20)) + np.array([[0.0], [1.0], [0.5]])
+    scores[2] = np.where(np.arange(20) == 3, scores[2], np.nan)
+    found = pairwise_skill(scores, rng=np.random.default_rng(0))
+    assert np.isfinite([found.lower, found.upper]).all()
+    assert found.lower[0] == found.upper[0] == 1.0
+    assert found.lower[1] < found.scaled[1] < found.upper[1]
+    # By hand: the same resamples, those with the third's case.
+    length = block_length(20)
+    index = moving_blocks(20, length, 1000, np.random.default_rng(0))
+    scaled = []
+    for rows in index[(index == 3).any(axis=1)]:
+        means = scores[:, rows]
+        both = means[:, rows == 3].mean(axis=1)
+        ratio = means[:2].mean(axis=1)
+        first, second = (np.cbrt(ratio[i] / ratio[1 - i] * both[i] / both[2]) for i in (0, 1))
+        scaled.append(second / first)
+    expected = block_interval(scaled, 0.9, 20 / length)
+    np.testing.assert_allclose([found.lower[1], found.upper[1]], expected)
+
+
 def test_pairwise_skill_says_what_it_cannot_know(rng):
     scores = np.array([[1.0, 2.0, np.nan, np.nan], [np.nan, np.nan, 1.0, 1.0]])
     found = pairwise_skill(scores, rng=rng)
     assert np.isnan(found.ratios[0, 1])
-    assert np.isnan(found.skill).all()
+    assert np.isnan([found.skill, found.lower, found.upper]).all()
     with pytest.raises(ValueError, match="baseline"):
         pairwise_skill(scores, 2, rng=rng)

@@ -114,3 +114,10 @@ def test_scores_of_probabilities():
         rps_pmf(pmf, [3, 0])
     with pytest.raises(ValueError, match="counts of shape"):
         log_score_pmf(pmf, 1)
+
+
+@pytest.mark.parametrize("score", [log_score_pmf, rps_pmf])
+def test_scores_of_probabilities_refuse_what_is_no_count(score):
+    for wrong in (-1, 0.5):
+        with pytest.raises(ValueError, match=f"counts .* not {wrong}"):
+            score([[0.2, 0.2], [0.8, 0.8]], [0, wrong])

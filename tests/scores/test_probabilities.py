@@ -46,6 +46,19 @@ def test_murphys_parts_are_his(rng):
         assert found.discrimination == pytest.approx(resolution)
 
 
+@pytest.mark.parametrize("bins", [3, 10, 49, 100])
+def test_a_probability_on_an_edge_lies_in_the_bin_above(bins):
+    """Also where floating-point numbers fall short of it: 0.29 * 100 is 28.999999999999996."""
+    edges = np.arange(bins) / bins
+    # An outcome in every second bin: with an edge in the bin below, the parts would differ.
+    inside = edges + 0.4 / bins
+    p = np.concatenate([edges, 1 - (bins - np.arange(bins)) / bins, inside])
+    y = np.tile(np.arange(bins) % 2, 3).astype(float)
+    found = brier_murphy(p, y, bins)
+    means = p.reshape(3, bins).mean(axis=0)
+    assert found.miscalibration == pytest.approx(((means - y[:bins]) ** 2).mean(), rel=1e-12)
+
+
 @settings(max_examples=25)
 @given(probabilities)
 def test_isotonic_probabilities_are_the_best_rising_ones(cases):

@@ -54,6 +54,16 @@ def test_implied_coverage_is_at_least_the_level(rng):
     assert implied.mean() > 0.85
 
 
+def test_an_interval_score_bears_infinite_ends():
+    inf, nan = np.inf, np.nan
+    assert interval_score(inf, inf, 3, 0.9) == inf
+    assert interval_score([2, 2, inf, 1], [inf, inf, inf, 3], [3, inf, inf, inf], 0.5).tolist() == [
+        inf, inf, 0, inf,
+    ]  # fmt: skip
+    assert np.isnan(interval_score([inf, 1, nan], [inf, 2, 2], [nan, nan, 1], 0.9)).all()
+    assert interval_score(np.full((2, 1), 1.0), 3.0, [0.0, 2.0], 0.5).tolist() == [[6, 2], [6, 2]]
+
+
 def test_coverage_is_of_the_closed_interval():
     assert coverage([1, 1, 1], [2, 2, 2], [1, 2, 3]).tolist() == [1, 1, 0]
 
