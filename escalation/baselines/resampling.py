@@ -24,8 +24,9 @@ class Climatology(Baseline):
     """What followed at this time of the year in earlier years.
 
     Each draw is a stretch of the past, as long as the horizon and of all streams together, that
-    begins within `half_width` days of the same season: five weeks a year with 17.5 days, one
-    month a year. Only stretches that were watched throughout serve. With less than two years of
+    begins within `half_width` days of the same season in an earlier year: five weeks a year with
+    17.5 days, one month a year. The last weeks of the series are not among them, however short the
+    horizon. Only stretches that were watched throughout serve. With less than two years of
     past, or no such stretch, every period is drawn by itself from all that were watched in full.
 
     Parameters
@@ -58,8 +59,9 @@ class Climatology(Baseline):
         if series.window.days < 2 * YEAR or len(places) == 0:
             return places[:0]
         whole = whole_stretches(series, horizon)
-        ago = days_between(series.edges[places], series.edges[-1]) % YEAR
-        return np.asarray(places[whole & (np.minimum(ago, YEAR - ago) <= self.half_width)])
+        ago = days_between(series.edges[places], series.edges[-1])
+        apart = np.minimum(ago % YEAR, YEAR - ago % YEAR)
+        return np.asarray(places[whole & (apart <= self.half_width) & (ago > self.half_width)])
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,17 @@ def test_climatology_draws_whole_stretches_of_the_same_season(rng):
     assert set(np.round(weeks_ago)) == {1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("horizon", [1, 2, 3])
+@pytest.mark.parametrize("half_width", [5.0, 17.5, 60.0])
+def test_climatology_draws_from_earlier_years_only(rng, horizon, half_width):
+    series = weekly(np.arange(4 * 52 + 10))
+    model = Climatology(half_width=half_width)
+    draws = model.fit(series).forecast(horizon, rng, draws=2000).draws[:, 0, 0]
+    days_ago = (len(series) - np.unique(draws)) * 7
+    assert days_ago.min() >= 365.25 - half_width
+    assert days_ago.min() < 365.25 - half_width + 7
+
+
 def test_climatology_takes_a_month_a_year(rng):
     series = CountSeries.from_counts(np.arange(61), date(2015, 1, 1), "month")
     draws = Climatology().fit(series).forecast(2, rng, draws=300).draws[:, 0, 0]

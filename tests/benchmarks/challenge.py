@@ -358,6 +358,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="plain data instead of tables")
     options = parser.parse_args(arguments)
     try:
+        if options.resamples < 1:
+            raise ValueError(f"--resamples must be at least 1, not {options.resamples}")
         table = read(options.table)
         found = report(table, options.windows, {MODEL: OwnHistoryPool()}, options.resamples)
     except ValueError as error:

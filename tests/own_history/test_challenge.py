@@ -230,3 +230,12 @@ def test_the_interval_of_a_ratio(challenge: ModuleType) -> None:
     np.testing.assert_allclose(one, halved.mean(axis=(1, 2)) / parts.mean(axis=(1, 2)))
     # In a share (1 - 1/40)^40 of the resamples it does not take part.
     assert (np.abs(many - 1) < 1e-9).mean() == pytest.approx(0.975**40, abs=0.03)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-3"])
+def test_resamples_are_one_or_more(
+    challenge: ModuleType, deaths: np.ndarray, tmp_path: Path, capsys, wrong: str
+) -> None:
+    table = written(tmp_path / "t.csv", rows(deaths))
+    assert challenge.main([str(table), "--windows", "1995", "--resamples", wrong]) == 2
+    assert f"error: --resamples must be at least 1, not {wrong}" in capsys.readouterr().err
