@@ -12,13 +12,14 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import get_context
 from typing import Any
 
 #: Jobs that are handed out at a time: enough for any cluster, few enough to hold in memory.
 IN_FLIGHT = 512
-#: How often dead processes are replaced before the run gives up on what is left.
+#: Rounds in a row that may finish nothing before it is asked whether processes start at all.
 REVIVALS = 5
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -96,6 +97,7 @@ def completed(
         Each gives the arguments of its job when it is handed out, so that few are held at a time.
     executor : Executor, int or None
         An executor; so many processes of this machine, replaced when one dies; or this process.
+        Of jobs that kill such a process each is a failure of its own, and the others are done.
 
     Yields
     ------
@@ -114,35 +116,69 @@ def completed(
 def _revived(
     function: Callable[..., Any], jobs: Mapping[int, Callable[[], Job]], workers: int
 ) -> Iterator[Result]:
-    """Carry out jobs on processes; when one dies, those not yet done go to new processes."""
-    left = dict(jobs)
-    for revival in range(REVIVALS + 1):
-        # Whoever kills its worker every time must not take the others with it.
-        opened: AbstractContextManager[Executor] = processes(workers if revival < REVIVALS else 1)
-        with opened as pool:
+    """Carry out jobs on processes; whichever kills its process is found, and it alone fails."""
+    left, idle = dict(jobs), 0
+    while left and idle <= REVIVALS:
+        finished, broken = 0, None
+        with processes(workers) as pool:
             for place, value, error in _handed_out(function, left.copy(), pool):
-                if isinstance(error, BrokenExecutor) and revival < REVIVALS:
+                if isinstance(error, BrokenExecutor):
+                    broken = error
                     continue
-                left.pop(place)
+                finished += 1
+                del left[place]
                 yield place, value, error
-        if not left:
-            return
+        # Jobs start in order: no more than these run, or wait for a process, at any time.
+        suspects = dict(islice(left.items(), 2 * workers + 1))
+        for place, value, error in _one_by_one(function, suspects):
+            finished += not isinstance(error, BrokenExecutor)
+            del left[place]
+            yield place, value, error
+        idle = 0 if finished else idle + 1
+        if idle > REVIVALS and _can_start():
+            idle = 0
+    yield from ((place, None, broken) for place in left)
+
+
+def _can_start() -> bool:
+    """Whether a process can be started at all, and does what is harmless."""
+    with processes(1) as pool:
+        return all(error is None for _, _, error in _handed_out(int, {0: tuple}, pool))
+
+
+def _one_by_one(
+    function: Callable[..., Any], jobs: Mapping[int, Callable[[], Job]]
+) -> Iterator[Result]:
+    """Carry out jobs on one process, each when the last is done, up to the one that kills it."""
+    if not jobs:
+        return
+    with processes(1) as pool:
+        for place, value, error in _handed_out(function, jobs, pool, in_flight=1):
+            yield place, value, error
+            if isinstance(error, BrokenExecutor):
+                return
 
 
 def _handed_out(
-    function: Callable[..., Any], jobs: Mapping[int, Callable[[], Job]], executor: Executor
+    function: Callable[..., Any],
+    jobs: Mapping[int, Callable[[], Job]],
+    executor: Executor,
+    in_flight: int = IN_FLIGHT,
 ) -> Iterator[Result]:
     waiting: dict[Future[Any], int] = {}
     todo = iter(jobs.items())
+    broken: BrokenExecutor | None = None
     try:
         while True:
-            while len(waiting) < IN_FLIGHT and (entry := next(todo, None)) is not None:
+            while not broken and len(waiting) < in_flight and (entry := next(todo, None)):
                 place, job = entry
                 try:
                     waiting[executor.submit(function, *job())] = place
-                except BrokenExecutor as broken:
+                except BrokenExecutor as refusal:
+                    broken = refusal
                     yield place, None, broken
             if not waiting:
+                yield from ((place, None, broken) for place, _ in todo)
                 return
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 place = waiting.pop(future)
