@@ -64,7 +64,8 @@ def run_backtest(
         What was observed, to its end; of vintages a model sees what was known on the origin.
     origins : sequence of date
         First days that are not known; each starts a period. One whose horizon reaches beyond the
-        series, or that leaves no past, is left out, and `Backtest.notes` says so.
+        series, or that leaves no past, or on which no vintage ends, is left out, and
+        `Backtest.notes` says so.
     horizon : int
         Periods of each forecast.
     seed : int
@@ -85,13 +86,15 @@ def run_backtest(
         Of vintages: by the last one, or each period by the first one that holds it.
     executor : concurrent.futures.Executor or int, optional
         Where the forecasts are made; in this process, one after another, unless given. A number
-        starts so many processes and replaces those that die. An executor of processes must start
-        them by `spawn`; it is not shut down, and a forecast whose worker died is a failure.
+        starts so many processes and replaces those that die; the forecasts of a fit that kills its
+        process even when it runs alone are failures, and all others are made. An executor of
+        processes must start them by `spawn`; it is not shut down, and each forecast that was lost
+        with a worker is a failure.
     store : path, optional
         Folder in which each finished forecast is kept at once, so that a run that was interrupted
         goes on where it stopped. Failures are not kept: they are tried again.
     keep_draws : bool
-        Whether the store keeps the draws too, for `Store.forecast`.
+        Whether the store keeps the draws too, for `Store.draws`.
     progress : callable, optional
         Called with a label, the number of forecasts done and their total, after each; `TimeLeft`
         writes them with the time left.
@@ -170,7 +173,7 @@ def _plan(
         raise ValueError(f"blocks of {list(settings.blocks)} do not fit a horizon of {horizon}")
     tasks, notes = [], []
     for place, (name, one) in enumerate(data.items()):
-        kept, left_out = _origins(_whole(one), origins, horizon)
+        kept, left_out = _origins(one, origins, horizon)
         notes += [f"{name}: {note}" if name else note for note in left_out]
         for at, day in enumerate(kept):
             fitted_on = kept[at - at % refit_every]
@@ -191,10 +194,9 @@ def _plan(
     return tasks, notes
 
 
-def _origins(
-    series: CountSeries, origins: Sequence[date], horizon: int
-) -> tuple[list[date], list[str]]:
+def _origins(data: Data, origins: Sequence[date], horizon: int) -> tuple[list[date], list[str]]:
     """Origins that serve, and in words those that do not."""
+    series = _whole(data)
     starts = {day: at for at, day in enumerate(series.edges.tolist())}
     days = sorted(set(origins))
     for day in days:
@@ -207,6 +209,12 @@ def _origins(
         "because nothing was known before them": early,
         f"because {horizon} {series.period}s from them are not all known": late,
     }
+    if isinstance(data, Vintages):
+        unknown = [day for day in kept if day < data.first]
+        behind = [day for day in kept if day >= data.first and data.as_of(day).window.end < day]
+        kept = [day for day in kept if day not in {*unknown, *behind}]
+        whys[f"because the first vintage, of {data.first}, is later"] = unknown
+        whys["because the last vintage known on them ends before them"] = behind
     return kept, [
         f"origins left out {why}: {', '.join(map(str, out))}" for why, out in whys.items() if out
     ]

@@ -92,6 +92,46 @@ def test_a_shared_fit_sees_the_vintage_of_its_own_day(triangle, tmp_path):
     assert run_backtest(models, vintages, days, 4, store=tmp_path, **settings) == found
 
 
+def test_origins_on_which_no_vintage_ends_are_left_out_and_told(triangle):
+    every = Vintages.from_triangle(triangle)
+    held = [*range(40, 80, 4), 80]
+    sparse = Vintages({week(n): every.as_of(week(n)) for n in held})
+    days = [week(n) for n in (20, 48, 50, 60)]
+    settings = {"seed": 0, "draws": 20}
+    found = run_backtest({"p": Persistence()}, sparse, days, 4, **settings)
+    assert found.table["origin"].unique().sort().to_list() == [week(48), week(60)]
+    assert found.failures.is_empty()
+    assert found.notes == (
+        f"origins left out because the first vintage, of {week(40)}, is later: {week(20)}",
+        f"origins left out because the last vintage known on them ends before them: {week(50)}",
+    )
+    alone = run_backtest({"p": Persistence()}, sparse, [week(48), week(60)], 4, **settings)
+    assert alone == replace(found, notes=())
+    for day, why in ((week(20), "first vintage"), (week(50), "ends before")):
+        with pytest.raises(ValueError, match=why):
+            run_backtest({"p": Persistence()}, sparse, [day], 4, **settings)
+
+
+def test_a_fit_is_shared_by_origins_that_have_vintages(triangle):
+    every, recorder = Vintages.from_triangle(triangle), Recorder()
+    sparse = Vintages({week(n): every.as_of(week(n)) for n in (*range(40, 80, 4), 80)})
+    days = [week(n) for n in (46, 48, 50, 52, 56)]
+    found = run_backtest(
+        {"recorder": recorder}, {"north": sparse}, days, 4, seed=0, draws=20, refit_every=2
+    )
+    assert [seen.window.end for seen in recorder.seen] == [week(48), week(56)]
+    assert found.failures.is_empty()
+    assert found.notes[0].startswith("north: origins left out because the last vintage")
+    assert found.notes[0].endswith(f"{week(46)}, {week(50)}")
+
+
+def test_a_vintage_that_lags_behind_its_day_serves_no_origin(triangle):
+    late = Vintages.from_triangle(triangle)
+    late = Vintages({day + timedelta(weeks=1): one for day, one in late.series.items()})
+    with pytest.raises(ValueError, match="ends before them"):
+        run_backtest({"p": Persistence()}, late, [week(50)], 4, seed=0, draws=20)
+
+
 def test_revisions_are_shown(triangle):
     table = Vintages.from_triangle(triangle).revisions()
     counts = triangle.counts[:, :, 0]
