@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +18,7 @@ from escalation.backtest.tasks import Task
 from escalation.backtest.vintages import Vintages
 from escalation.forecast import Forecast
 from escalation.forecast.files import write_whole
-from escalation.series import CountSeries
+from escalation.series import CountSeries, PanelSeries
 
 
 class Store:
@@ -48,7 +49,7 @@ class Store:
         keep_draws: bool = False,
     ) -> None:
         self.folder, self.judged, self.keep_draws = folder, judged, keep_draws
-        self.settings = {name: repr(model) for name, model in models.items()}
+        self.settings = {name: _told(model) for name, model in models.items()}
         for name, settings in self.settings.items():
             if re.search(r" at 0x[0-9a-f]+", settings):
                 raise ValueError(
@@ -112,7 +113,16 @@ def fingerprint(data: CountSeries | Vintages) -> str:
     for array in (data.counts, data.exposure, data.edges.astype(np.int64)):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(repr((data.names, data.window, data.period)).encode())
+    if isinstance(data, PanelSeries):
+        digest.update(np.ascontiguousarray(data.shares).tobytes())
+        digest.update(repr((data.units, data.kinds)).encode())
     return digest.hexdigest()
+
+
+def _told(model: object) -> str:
+    """A model's `repr`, with every element of its arrays and every digit of each."""
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        return repr(model)
 
 
 def _compressed(draft: str, draws: np.ndarray) -> None:
