@@ -68,6 +68,31 @@ def test_a_file_that_is_no_results_file_is_told(tmp_path: Path) -> None:
         Results.load(path)
 
 
+def test_a_damaged_or_older_file_is_told(found: Results, tmp_path: Path) -> None:
+    with zipfile.ZipFile(found.save(tmp_path / "whole.zip")) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    tree = parts["results.json"].decode()
+    frame = next(name for name in parts if name.endswith(".parquet"))
+    array = next(name for name in parts if name.endswith(".npy"))
+    older = tree.replace('"identified":', '"identifed":')
+    assert older != tree
+    faults: tuple[dict[str, bytes], ...] = (
+        {**parts, "results.json": older.encode()},
+        {name: content for name, content in parts.items() if name != array},
+        {**parts, array: b""},
+        {**parts, frame: b"nothing"},
+        {**parts, "results.json": b"[]"},
+        {**parts, "results.json": b'{"format": 1, "results": {}}'},
+    )
+    path = tmp_path / "results.zip"
+    for fault in faults:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in fault.items():
+                archive.writestr(name, content)
+        with pytest.raises(ValueError, match=r"results\.zip: (damaged|no saved results)"):
+            Results.load(path)
+
+
 def test_a_save_that_fails_leaves_the_old_file(found: Results, tmp_path: Path) -> None:
     path = found.save(tmp_path / "results.zip")
     before = path.read_bytes()

@@ -1,7 +1,7 @@
 """Studies that ask for deaths and for what is not reported yet."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,24 @@ from escalation.report import write_report
 from escalation.results import Results
 from escalation.run import run
 from escalation.run.cache import cache_key, run_info
-from escalation.run.late import headline, report_files, reported
+from escalation.run.late import (
+    EVENT,
+    REPORT,
+    STREAM,
+    headline,
+    last_periods,
+    report_files,
+    reported,
+)
 from escalation.series import CountSeries
 from escalation.severity import DeathRecords, Severity
 from escalation.sources import DataError, RowError, read
 from escalation.study import NowcastSection, Release, SeveritySection, Study
 from report.test_sections import outside
 from small import END, late_study
+
+OURS = (EVENT, REPORT, STREAM, "stream")
+ROWS = (("attacks", "2021-05-01", "2021-05-01"), ("strikes", "2021-05-04", "2021-05-06"))
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +178,8 @@ def test_results_with_both_come_back_from_the_cache(
 def test_counts_as_reported_are_a_warning(found: Results, study: Study) -> None:
     late = found.nowcast
     assert late is not None and study.nowcast is not None
-    plain = replace(study, nowcast=replace(study.nowcast, complete=False))
+    section = replace(study.nowcast, complete=False, fits=NowcastSection.fits)
+    plain = replace(study, nowcast=section)
     fit, forecast, fits = headline(plain, late.recorded, late)
     assert (fit.series, len(fits)) == (late.recorded, 1)
     np.testing.assert_array_equal(forecast.recent[-4:], late.recorded.counts[-4:])
@@ -175,12 +187,30 @@ def test_counts_as_reported_are_a_warning(found: Results, study: Study) -> None:
     assert told.status == "warned" and "nowcast.complete" in told.text
 
 
-def triangle(study: Study, folder: Path, section: NowcastSection) -> ReportingTriangle:
+def test_one_wild_draw_does_not_change_what_is_probably_missing(
+    found: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = found.nowcast
+    assert late is not None
+    wanted = missing(late.fit, completed=False).text
+    draws = late.fit.totals()
+    draws[0] = 1e9
+    monkeypatch.setattr("escalation.nowcast.NowcastFit.totals", lambda *_: draws)
+    assert missing(late.fit, completed=False).text == wanted
+
+
+def triangle(
+    study: Study,
+    folder: Path,
+    section: NowcastSection,
+    file: str = "incidents.csv",
+    strict: bool = True,
+) -> ReportingTriangle:
     """What was reported when, by one section."""
-    path = folder / "incidents.csv"
-    incidents = read(path, study.window)
+    path = folder / file
+    incidents = read(path, study.window, columns=study.data.columns)
     series = CountSeries.from_incidents(incidents, study.streams, "week", study.actors)
-    return reported(study, section, incidents, path, series, strict=True)[0]
+    return reported(study, section, incidents, path, series, strict)[0]
 
 
 def test_a_column_and_a_table_of_reports_say_the_same(study: Study, folder: Path) -> None:
@@ -216,6 +246,134 @@ def test_releases_tell_when_an_incident_was_reported(study: Study, folder: Path)
     early = NowcastSection(releases=releases[:-1], longest=5)
     with pytest.raises(ValueError, match=r"data\.end should be the day after the last release"):
         triangle(study, folder, early)
+
+
+@pytest.mark.parametrize("column", ["date", "line of report", *OURS])
+def test_a_column_of_reports_may_have_any_name(study: Study, folder: Path, column: str) -> None:
+    section = NowcastSection(report="reported", longest=5)
+    wanted = triangle(study, folder, section).counts
+    table = pl.read_csv(folder / "incidents.csv", infer_schema=False)
+    table.rename({"date": "happened", "reported": column}).write_csv(folder / "named.csv")
+    asked = replace(study, data=replace(study.data, columns={"date": "happened"}))
+    found = triangle(asked, folder, replace(section, report=column), "named.csv")
+    np.testing.assert_array_equal(found.counts, wanted)
+    assert found.rejected.is_empty()
+
+
+def test_ids_may_be_dates_of_reports(study: Study, folder: Path) -> None:
+    """No sense, but a file may be asked for it: each row is told, by the file's own names."""
+    section = NowcastSection(report="id", longest=5)
+    told = triangle(study, folder, section, strict=False).rejected
+    assert set(told["column"]) == {"id"} and set(told["reason"]) == {"is no date"}
+
+
+def test_columns_of_a_table_may_have_our_names(study: Study, folder: Path) -> None:
+    rows = ["stream of,happened on,reported on", *(",".join(row) for row in ROWS)]
+    (folder / "ours.csv").write_text("\n".join(rows))
+    section = NowcastSection(
+        reports="ours.csv", event="happened on", report="reported on", stream="stream of"
+    )
+    assert triangle(study, folder, section).counts.sum() == len(ROWS)
+    section = NowcastSection(
+        reports="ours.csv", event="reported on", report="happened on", stream="stream of"
+    )
+    told = triangle(study, folder, section, strict=False).rejected
+    assert told.rows() == [(3, "happened on", "2021-05-04", "is before the event")]
+
+
+def test_an_id_that_stands_twice_is_that_of_its_first_row(study: Study, folder: Path) -> None:
+    section = NowcastSection(report="reported", longest=5)
+    wanted = triangle(study, folder, section).counts
+    table = pl.read_csv(folder / "incidents.csv", infer_schema=False)
+    again = table.head(1).with_columns(source=pl.lit("Elsewhere"), reported=pl.lit("2021-12-01"))
+    pl.concat([table, again, again]).write_csv(folder / "twice.csv")
+    found = triangle(study, folder, section, "twice.csv", strict=False)
+    np.testing.assert_array_equal(found.counts, wanted)
+    assert found.rejected["reason"].to_list() == ["stands in an earlier row too"] * 2
+
+
+def test_rows_with_too_many_fields_are_told(study: Study, folder: Path) -> None:
+    rows = ["stream,event,report", *(",".join(row) for row in ROWS), "attacks,2021-05-09"]
+    (folder / "short.csv").write_text("\n".join(rows))
+    section = NowcastSection(reports="short.csv")
+    told = triangle(study, folder, section, strict=False).rejected
+    assert told["line"].to_list() == [4] and "2 fields, the header 3" in told["reason"][0]
+    with pytest.raises(RowError, match=r"short\.csv: line 4"):
+        triangle(study, folder, section)
+
+
+def released(study: Study, folder: Path, days: list[date], more: str = "") -> NowcastSection:
+    """A section with releases of these days, each with the same further row."""
+    every = pl.read_csv(folder / "all.csv", try_parse_dates=True)
+    for day in days:
+        text = every.filter(pl.col("reported") <= day).write_csv()
+        (folder / f"{day}.csv").write_text(text + more)
+    return NowcastSection(releases=tuple(Release(day, f"{day}.csv") for day in days), longest=5)
+
+
+def test_a_bad_row_of_a_release_is_told(study: Study, folder: Path) -> None:
+    header = (folder / "all.csv").read_text().splitlines()[0].split(",")
+    row = ",".join("someday" if name == "date" else "" for name in header)
+    last = END - timedelta(days=1)
+    section = released(study, folder, [last - timedelta(days=70), last], f"{row}\n")
+    told = triangle(study, folder, section, strict=False).rejected
+    assert set(told["value"]) == {"someday"}
+    assert [f"({one.path})" in reason for one, reason in
+            zip(section.releases, told["reason"], strict=True)] == [True, True]  # fmt: skip
+    with pytest.raises(RowError, match="someday"):
+        triangle(study, folder, section)
+
+
+def test_releases_from_the_first_days_begin_with_the_first_whole_week(
+    study: Study, folder: Path
+) -> None:
+    start, last = date(2021, 9, 1), END - timedelta(days=1)  # a Wednesday
+    asked = replace(
+        study, data=replace(study.data, start=start, gaps=()),
+        backtest=replace(study.backtest, start=None),
+    )  # fmt: skip
+    section = released(study, folder, [start + timedelta(days=1), last])
+    found = triangle(asked, folder, section)
+    assert found.edges[0] == np.datetime64("2021-09-06")
+    assert found.counts.sum() > 0
+    near = replace(asked, data=replace(asked.data, start=END - timedelta(days=12)))
+    section = released(study, folder, [date(2021, 12, 23), date(2021, 12, 26)])
+    with pytest.raises(ValueError, match=r"key 'nowcast\.releases': .*data\.start"):
+        triangle(near, folder, section)
+
+
+def test_a_nowcast_without_an_end_names_its_section(
+    study: Study, found: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*_: object) -> None:
+        raise ValueError("lam value too large")
+
+    late = found.nowcast
+    assert late is not None and study.nowcast is not None
+    monkeypatch.setattr("escalation.nowcast.NowcastFit.totals", endless)
+    monkeypatch.setattr("escalation.nowcast.Nowcast.fit", lambda *_: late.fit)
+    with pytest.raises(ValueError, match="key 'nowcast': lam value too large"):
+        last_periods(study, study.nowcast, late.fit.triangle, "", late.recorded)
+
+
+def test_strict_asks_before_the_cache(
+    study: Study, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["stream,event,report", *(",".join(row) for row in ROWS), "attacks,2021-05-09,someday"]
+    (folder / "doubtful.csv").write_text("\n".join(rows))
+    asked = replace(study, nowcast=NowcastSection(reports="doubtful.csv"))
+    info = run_info(asked, read(folder / "incidents.csv", study.window).provenance.sha256, None)
+    info = replace(info, files=report_files(asked))
+    (tmp_path / f"{cache_key(info)}.zip").touch()
+
+    def saved(*_: object) -> None:
+        raise AssertionError("saved results were taken")
+
+    monkeypatch.setattr("escalation.results.Results.load", saved)
+    with pytest.raises(AssertionError, match="were taken"):
+        run(asked, cache=tmp_path)
+    with pytest.raises(RowError, match="someday"):
+        run(asked, cache=tmp_path, strict=True)
 
 
 FAULTS = {

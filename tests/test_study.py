@@ -139,6 +139,18 @@ FAULTS = {
         "[model]", '[severity]\ntail = "none"\nthreshold = 9\n[model]',
         "key 'severity.threshold': goes with severity.tail = 'pareto'",
     ),
+    "tails of streams without a tail": (
+        "[model]", '[severity]\ntail = "none"\ntails = "stream"\n[model]',
+        "key 'severity.tails': 'stream' goes with severity.tail = 'pareto'",
+    ),
+    "tails of streams that share a law": (
+        "[model]", '[severity]\nstreams = "shared"\ntails = "stream"\n[model]',
+        "key 'severity.tails': 'stream' goes with",
+    ),
+    "numbers of deaths that fall": (
+        "[model]", "[severity]\nat_least = [100, 10]\n[model]",
+        "key 'severity.at_least': expected rising numbers, got [100, 10]",
+    ),
     "a threshold of zero": (
         "[model]", "[severity]\nthreshold = 0\n[model]", "key 'severity.threshold': expected",
     ),
@@ -153,6 +165,26 @@ FAULTS = {
     "a release after the end": (
         "[model]", RELEASES.replace("2022-12-31", "2023-12-31") + "[model]",
         "key 'nowcast.releases[2].day': expected a day between 2020-01-06 and 2023-01-02",
+    ),
+    "a release before the start": (
+        "[model]", RELEASES.replace("2022-12-01", "2019-12-01") + "[model]",
+        "key 'nowcast.releases[1].day': expected a day between 2020-01-06 and 2023-01-02",
+    ),
+    "releases and a column": (
+        "[model]", RELEASES + 'report = "reported"\n[model]',
+        "key 'nowcast.report': goes without nowcast.releases",
+    ),
+    "a column of events without a table": (
+        "[model]", '[nowcast]\nevent = "happened"\n[model]',
+        "key 'nowcast.event': goes with nowcast.reports",
+    ),
+    "a column of streams without a table": (
+        "[model]", RELEASES + 'stream = "who"\n[model]',
+        "key 'nowcast.stream': goes with nowcast.reports",
+    ),
+    "fits without completed series": (
+        "[model]", "[nowcast]\nfits = 30\n[model]",
+        "key 'nowcast.fits': goes with nowcast.complete = true",
     ),
     "releases and reports": (
         "[model]", RELEASES + 'reports = "x.csv"\n[model]',
@@ -242,6 +274,14 @@ def test_a_fault_is_one_line_with_file_and_key(tmp_path: Path, name: str) -> Non
     message = str(caught.value)
     assert message.startswith(f"{file}: {wanted}")
     assert "\n" not in message
+
+
+def test_the_examples_of_nowcasts_are_studies(root: Path, tmp_path: Path) -> None:
+    text = (root / "docs" / "study_file.md").read_text("utf-8")
+    found = [one for one in re.findall(r"```toml\n(.*?)```", text, re.S) if "[nowcast]" in one]
+    study = MINIMAL.replace("2023-01-02", "2024-03-01")
+    told = [Study.from_toml(write(tmp_path, study + one)).nowcast for one in found]
+    assert [len(one.releases) for one in told if one is not None] == [0, 2]
 
 
 def test_a_source_without_dates_of_reports_wants_releases_or_a_table(root: Path) -> None:

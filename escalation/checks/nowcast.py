@@ -66,7 +66,8 @@ def missing(fit: NowcastFit, completed: bool) -> Finding:
     triangle = fit.triangle
     totals = fit.totals()[:, -triangle.longest :].sum(axis=(1, 2))
     reported = float(triangle.reported[-triangle.longest :].sum())
-    share = 1 - reported / max(float(np.mean(totals)), 1e-12) if totals.any() else 0.0
+    probable = float(np.quantile(totals, 0.5, method="inverted_cdf"))
+    share = 1 - reported / probable if probable else 0.0
     text = (
         f"Of the incidents of the last {triangle.longest} {triangle.period}s {percent(share)} are "
         "probably not reported yet"

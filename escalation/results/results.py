@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PolarsError
 
 from escalation.actors import Actor, Actors
 from escalation.background import Background
@@ -46,6 +48,11 @@ from escalation.window import Window
 
 FORMAT = 1
 _TREE = "results.json"
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, PolarsError,
+    AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
+"""What reading a file ends in that was cut, changed, or written by another version."""
 
 
 @dataclass(frozen=True)
@@ -217,17 +224,21 @@ class Results:
         Raises
         ------
         ValueError
-            If the file is no saved results, or of another format.
+            If the file is no saved results, damaged, or of another format or version.
         """
         try:
             with zipfile.ZipFile(path) as archive:
                 parts = {name: archive.read(name) for name in archive.namelist()}
             tree = json.loads(parts[_TREE])
-        except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as fault:
+            made = tree.get("format")
+        except DAMAGED as fault:
             raise ValueError(f"{path}: no saved results ({fault})") from None
-        if tree.get("format") != FORMAT:
-            raise ValueError(f"{path}: format {tree.get('format')}, this version reads {FORMAT}")
-        loaded = decode(tree["results"], parts, NOUNS)
+        if made != FORMAT:
+            raise ValueError(f"{path}: format {made}, this version reads {FORMAT}")
+        try:
+            loaded = decode(tree["results"], parts, NOUNS)
+        except DAMAGED as fault:
+            raise ValueError(f"{path}: damaged, or of another version ({fault})") from None
         if not isinstance(loaded, cls):
             raise ValueError(f"{path}: holds {type(loaded).__name__}, not results")
         return loaded

@@ -28,6 +28,9 @@ from escalation.study import NowcastSection, Study
 DRAWS = 2000
 """Of the totals of the last periods."""
 
+EVENT, REPORT, STREAM = "happened on", "reported on", "stream of"
+"""Our own names of what a nowcast reads: those of a file may be any, also the same twice."""
+
 
 def report_files(study: Study) -> dict[str, str]:
     """SHA-256 of each file that the nowcast reads beside the incidents."""
@@ -59,17 +62,17 @@ def reported(
     series : CountSeries
         The counts as recorded.
     strict : bool
-        Whether the first bad row of the reports is an error.
+        Whether the first bad row of the reports or releases is an error.
 
     Raises
     ------
     DataError
-        If a file cannot be read, or lacks a column or a stream.
+        If a file cannot be read, or lacks a column or a stream; `RowError` for a row, if strict.
     ValueError
-        If what is known of reports ends at another period than the series.
+        If what is known of reports ends at another period than the series, or is of no whole one.
     """
     if section.releases:
-        triangle, origin = _released(study, section)
+        triangle, origin = _released(study, section, strict)
     elif section.reports is not None:
         triangle, origin = _tabled(study, section, strict)
     else:
@@ -103,7 +106,7 @@ def last_periods(
     Raises
     ------
     ValueError
-        If the triangle is too small.
+        If the triangle is too small, or its draws have no end.
     """
     model = Nowcast(
         delays=section.delays, pace=section.pace, momentum=section.momentum,
@@ -112,9 +115,9 @@ def last_periods(
     rng = generator(study, "nowcast")
     try:
         fit = model.fit(triangle, study.engine(section), rng)
+        totals = fit.totals(rng, DRAWS)[:, -triangle.longest :].astype(np.int64)
     except ValueError as fault:
         raise ValueError(f"key 'nowcast': {fault}") from None
-    totals = fit.totals(rng, DRAWS)[:, -triangle.longest :].astype(np.int64)
     return NowcastResults(fit, totals, origin, series)
 
 
@@ -157,7 +160,7 @@ def closed(series: CountSeries, nowcast: NowcastResults | None) -> CountSeries:
     return nowcast.recorded.split(first)[0]
 
 
-def _released(study: Study, section: NowcastSection) -> tuple[ReportingTriangle, str]:
+def _released(study: Study, section: NowcastSection, strict: bool) -> tuple[ReportingTriangle, str]:
     """By successive releases of the incidents."""
     window, columns = study.window, study.data.columns or None
     releases = {
@@ -166,6 +169,7 @@ def _released(study: Study, section: NowcastSection) -> tuple[ReportingTriangle,
             window.narrow(window.start, each.day + timedelta(days=1)),
             source=study.data.source,
             columns=columns,
+            strict=strict,
         )
         for each in section.releases
     }
@@ -174,13 +178,27 @@ def _released(study: Study, section: NowcastSection) -> tuple[ReportingTriangle,
             releases, study.streams, period=study.specification.period, longest=section.longest,
             actors=study.actors,
         )  # fmt: skip
+        # A period that begins before the window was not watched wholly; the series has it neither.
+        inside = int((found.edges[:-1] >= np.datetime64(window.start)).sum())
+        if not inside:
+            raise ValueError(
+                f"they tell of the {found.period} from {found.edges[0]} alone, which begins before "
+                f"data.start ({window.start})"
+            )
+        found = found.latest(inside)
     except ValueError as fault:
         raise ValueError(f"key 'nowcast.releases': {fault}") from None
     # The releases say what was reported when, the study what nobody watched.
     watched = window.narrow(found.window.start, found.window.end)
     first, last = section.releases[0].day, section.releases[-1].day
     origin = f"{len(releases)} releases of the incidents, of {first} to {last}"
-    return replace(found, window=watched), origin
+    told = [
+        releases[each.day].rejected.with_columns(
+            pl.concat_str("reason", pl.lit(f" ({Path(each.path).name})"))
+        )
+        for each in section.releases
+    ]
+    return replace(found, window=watched, rejected=pl.concat(told)), origin
 
 
 def _tabled(study: Study, section: NowcastSection, strict: bool) -> tuple[ReportingTriangle, str]:
@@ -189,17 +207,23 @@ def _tabled(study: Study, section: NowcastSection, strict: bool) -> tuple[Report
     wanted = {"event": section.event, "report": section.report, "stream": section.stream}
     if len(study.names) == 1 and section.stream not in sheet.header:
         del wanted["stream"]
-    rows = _rows(study, sheet, wanted)
-    if "stream" not in wanted:
-        rows = rows.with_columns(pl.lit(study.names[0]).alias(section.stream))
-    for name in rows[section.stream].drop_nulls().unique().sort():
+    read_rows, misfits = _rows(study, sheet, wanted)
+    named = pl.col(section.stream) if "stream" in wanted else pl.lit(study.names[0])
+    rows = read_rows.select(
+        "line",
+        pl.col(section.event).alias(EVENT),
+        pl.col(section.report).alias(REPORT),
+        named.alias(STREAM),
+    )
+    for name in rows[STREAM].drop_nulls().unique().sort():
         if name not in study.names:
             near = nearest(name, study.names)
             raise DataError(
                 f"{sheet.label}: column {section.stream!r}: no stream is called {name!r} "
                 + (f"(the nearest is {near!r})" if near else f"({', '.join(study.names)})")
             )
-    found = _counted(study, section, rows, sheet.label, section.event, section.report, strict)
+    names = {EVENT: section.event, REPORT: section.report, STREAM: section.stream}
+    found = _counted(study, section, rows, sheet.label, names, misfits, strict)
     return found, f"the dates of events and reports in {Path(sheet.label).name}"
 
 
@@ -212,32 +236,33 @@ def _own(
     wanted = {"report": section.report}
     if key in sheet.header or "id" in study.data.columns:
         wanted["id"] = key
-    rows = _rows(study, sheet, wanted)
+    rows, _ = _rows(study, sheet, wanted)
     # As the source reads them: without blanks around them, and the line where there are none.
     ids = pl.col(key).str.strip_chars() if "id" in wanted else pl.col("line").cast(pl.String)
-    told = rows.select("line", ids.alias("id"), section.report)
-    if told["id"].drop_nulls().is_duplicated().any():
-        raise DataError(f"{sheet.label}: column {key!r}: ids must differ to find dates of reports")
+    told = rows.select("line", ids.alias("id"), pl.col(section.report).alias(REPORT))
+    # Of rows with one id the source takes the first and rejects the others.
+    told = told.unique("id", keep="first", maintain_order=True)
     parts = []
     for name, stream in zip(study.names, study.streams, strict=True):
-        own = stream.select(incidents, study.actors).table.select("id", "date")
+        own = stream.select(incidents, study.actors).table.select("id", pl.col("date").alias(EVENT))
         if own["id"].has_nulls():
             raise DataError(f"{sheet.label}: column {key!r}: an incident of {name!r} has no id")
-        parts.append(own.with_columns(pl.lit(name).alias(section.stream)))
+        parts.append(own.with_columns(pl.lit(name).alias(STREAM)))
     every = pl.concat(parts).join(told, on="id", how="left", maintain_order="left")
-    found = _counted(study, section, every, sheet.label, "date", section.report, strict)
+    names = {EVENT: study.data.columns.get("date", "date"), REPORT: section.report}
+    found = _counted(study, section, every, sheet.label, names, incidents.rejected, strict)
     return found, f"the column “{section.report}” of {Path(sheet.label).name}"
 
 
-def _rows(study: Study, sheet: Sheet, wanted: dict[str, str]) -> pl.DataFrame:
-    """The rows of a file, or which column is missing and which key asks for it."""
+def _rows(study: Study, sheet: Sheet, wanted: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of a file and those that do not fit, or which column a key asks for in vain."""
     for key, column in wanted.items():
         if column not in sheet.header:
             asked = "data.columns.id" if key == "id" else f"nowcast.{key}"
             raise DataError(
                 f"{sheet.label}: {lacking([column], sheet.header)} (key '{asked}' of {study.path})"
             )
-    return sheet.rows()[0]
+    return sheet.rows()
 
 
 def _counted(
@@ -245,18 +270,23 @@ def _counted(
     section: NowcastSection,
     rows: pl.DataFrame,
     label: str,
-    event: str,
-    report: str,
+    names: dict[str, str],
+    misfits: pl.DataFrame,
     strict: bool,
 ) -> ReportingTriangle:
-    """The triangle of rows, its streams those of the study."""
+    """The triangle of rows, its streams those of the study.
+
+    Rows with a fault are told by the file's ``names`` of our columns, beside the misfits.
+    """
     found = ReportingTriangle.from_table(
-        rows, study.data.start, study.data.end, event=event, report=report,
-        stream=section.stream, period=study.specification.period, longest=section.longest,
-        gaps=study.data.gaps,
+        rows, study.data.start, study.data.end, event=EVENT, report=REPORT, stream=STREAM,
+        period=study.specification.period, longest=section.longest, gaps=study.data.gaps,
     )  # fmt: skip
     lines = rows["line"].to_numpy()[found.rejected["line"].to_numpy() - 2]
-    rejected = found.rejected.with_columns(pl.Series("line", lines, pl.Int64))
+    rejected = found.rejected.with_columns(
+        pl.Series("line", lines, pl.Int64), pl.col("column").replace(names)
+    )
+    rejected = pl.concat([rejected, misfits]).sort("line", maintain_order=True)
     if strict and len(rejected):
         line, column, value, reason = rejected.row(0)
         raise RowError(f"{label}: line {line}, column {column!r}: {value!r} {reason}")

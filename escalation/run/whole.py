@@ -55,7 +55,7 @@ def run(
     progress : callable, optional
         Called with (label, done, total) as the work goes on.
     strict : bool
-        Whether the first bad row of the incidents is an error.
+        Whether the first bad row of the incidents is an error, or of what the nowcast reads.
     executor : concurrent.futures.Executor, optional
         Where the backtest's refits are made if they take long; its processes start by `spawn`.
 
@@ -76,6 +76,12 @@ def run(
     info = run_info(study, incidents.provenance.sha256, incidents_path)
     info = replace(info, files=report_files(study))
     saved = Path(cache) / f"{cache_key(info)}.zip" if cache is not None else None
+    series = CountSeries.from_incidents(
+        incidents, study.streams, study.specification.period, study.actors
+    )
+    section, late = study.nowcast, None
+    if strict and section is not None:  # before results are taken that were saved unstrictly
+        late = reported(study, section, incidents, path, series, strict)
     if saved is not None and saved.is_file():
         try:
             found = Results.load(saved)
@@ -83,15 +89,12 @@ def run(
             saved.unlink()  # written by a version that broke off, or damaged
         else:
             return replace(found, study=study, incidents=incidents, run=info)
-    series = CountSeries.from_incidents(
-        incidents, study.streams, study.specification.period, study.actors
-    )
     store = saved.with_suffix(".backtest") if saved is not None else None
     if study.severity is not None:
         death_records(study, study.severity, incidents)  # before the long work, not after it
     nowcast = None
-    if (section := study.nowcast) is not None:
-        triangle, origin = reported(study, section, incidents, path, series, strict)
+    if section is not None:
+        triangle, origin = late or reported(study, section, incidents, path, series, strict)
         nowcast = told(
             tell, "Nowcast", lambda: last_periods(study, section, triangle, origin, series)
         )

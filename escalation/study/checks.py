@@ -66,7 +66,7 @@ def check_backtest(chosen: BacktestSection, data: DataSection) -> None:
 
 
 def check_severity(chosen: SeveritySection) -> None:
-    """Fail where streams are pooled partially by an engine that cannot."""
+    """Fail where a key goes without another, or streams are pooled by an engine that cannot."""
     if chosen.streams == "partial" and chosen.engine != "nuts":
         raise ValueError(
             "key 'severity.engine': severity.streams = 'partial' wants 'nuts', "
@@ -74,9 +74,34 @@ def check_severity(chosen: SeveritySection) -> None:
         )
     if chosen.tail == "none" and chosen.threshold is not None:
         raise ValueError("key 'severity.threshold': goes with severity.tail = 'pareto'")
+    if chosen.tails == "stream" and (chosen.tail == "none" or chosen.streams == "shared"):
+        raise ValueError(
+            "key 'severity.tails': 'stream' goes with severity.tail = 'pareto' and laws that "
+            f"differ, got severity.tail = '{chosen.tail}' and severity.streams = "
+            f"'{chosen.streams}'"
+        )
+    numbers = list(chosen.at_least)
+    if numbers != sorted(set(numbers)):
+        raise ValueError(f"key 'severity.at_least': expected rising numbers, got {numbers}")
 
 
 def check_nowcast(chosen: NowcastSection, model: ModelSection, data: DataSection) -> None:
+    """Fail where the dates of reports come from two places, or a key goes without another."""
+    _check_reports(chosen, data)
+    if chosen.weekday and model.period != "day":
+        raise ValueError(
+            f"key 'nowcast.weekday': goes with model.period = 'day', got '{model.period}'"
+        )
+    if chosen.periods <= chosen.longest:
+        raise ValueError(
+            f"key 'nowcast.periods': expected more than nowcast.longest ({chosen.longest}), "
+            f"got {chosen.periods}"
+        )
+    if not chosen.complete and chosen.fits != NowcastSection.fits:
+        raise ValueError("key 'nowcast.fits': goes with nowcast.complete = true")
+
+
+def _check_reports(chosen: NowcastSection, data: DataSection) -> None:
     """Fail where the dates of reports come from two places, or none that a source has."""
     days = [each.day for each in chosen.releases]
     if chosen.reports is not None and days:
@@ -86,24 +111,23 @@ def check_nowcast(chosen: NowcastSection, model: ModelSection, data: DataSection
             "key 'nowcast.releases': expected two or more, each of a later day than the one "
             f"before, got {', '.join(map(str, days))}"
         )
-    if days and not data.start < days[-1] < data.end:
-        raise ValueError(
-            f"key 'nowcast.releases[{len(days)}].day': expected a day between {data.start} and "
-            f"{data.end}, got {days[-1]}"
-        )
+    for place, day in enumerate(days, start=1):
+        if not data.start < day < data.end:
+            raise ValueError(
+                f"key 'nowcast.releases[{place}].day': expected a day between {data.start} and "
+                f"{data.end}, got {day}"
+            )
+    usual = NowcastSection()
+    if chosen.reports is None:
+        for key in ("event", "stream"):
+            if getattr(chosen, key) != getattr(usual, key):
+                raise ValueError(f"key 'nowcast.{key}': goes with nowcast.reports")
+    if days and chosen.report != usual.report:
+        raise ValueError("key 'nowcast.report': goes without nowcast.releases")
     if chosen.reports is None and not days and data.source != "table":
         raise ValueError(
             f"missing key 'nowcast.reports' or 'nowcast.releases': incidents of source "
             f"'{data.source}' have no dates of reports"
-        )
-    if chosen.weekday and model.period != "day":
-        raise ValueError(
-            f"key 'nowcast.weekday': goes with model.period = 'day', got '{model.period}'"
-        )
-    if chosen.periods <= chosen.longest:
-        raise ValueError(
-            f"key 'nowcast.periods': expected more than nowcast.longest ({chosen.longest}), "
-            f"got {chosen.periods}"
         )
 
 

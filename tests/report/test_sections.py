@@ -15,8 +15,9 @@ from escalation.report import write_report
 from escalation.report.render import document
 from escalation.report.sections import SECTIONS, DeathsSection, LateReports, Section
 from escalation.report.sections.base import Figure, Note, Table, Text
+from escalation.report.sections.deaths import box
 from escalation.report.sections.deaths_law import law_table
-from escalation.report.sections.late import lull, usual
+from escalation.report.sections.late import by_period, by_stream, lull, usual
 from escalation.results import Results
 from report import fakes
 
@@ -137,6 +138,35 @@ def test_a_lull_is_judged_by_the_nowcast() -> None:
     assert verdict(before + 1).startswith("The lull is late reporting")
     assert verdict(before - 1).startswith("The lull is real")
     assert "with a probability of over 99" in verdict(before + 1).replace("\u00a0", " ")
+
+
+def test_one_wild_draw_does_not_change_what_is_probable() -> None:
+    found = study("full").nowcast
+    assert found is not None
+    wild = np.array(found.totals)
+    wild[0] = 10**9
+    other = replace(found, totals=wild)
+    assert by_stream(other).caption == by_stream(found).caption
+    shares = [[row[4] for row in by_period(one).rows] for one in (found, other)]
+    assert shares[0] == shares[1]
+
+
+def test_a_median_of_nothing_is_not_called_late() -> None:
+    found = study("empty").nowcast
+    assert found is not None
+    few = np.array(found.totals)
+    few[0] = 1
+    assert "none is reported or expected" in by_stream(replace(found, totals=few)).caption
+
+
+@pytest.mark.parametrize(
+    ("period", "wanted"), [("week", "last year"), ("month", "the last 52 months")]
+)
+def test_the_past_is_said_in_its_periods(period: str, wanted: str) -> None:
+    found = study("full").severity
+    assert found is not None
+    told = box(replace(found, forecast=replace(found.forecast, period=period)), (10,))
+    assert wanted in told.figures[1][2].replace("\u00a0", " ")
 
 
 def test_usual_is_what_as_many_watched_periods_had() -> None:

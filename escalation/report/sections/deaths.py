@@ -20,6 +20,7 @@ from escalation.report.wording import (
     sentence,
     short,
     short_day,
+    some,
 )
 
 if TYPE_CHECKING:
@@ -79,10 +80,12 @@ def box(found: SeverityResults, at_least: tuple[int, ...]) -> Note:
     )
     if at_least:
         number = at_least[-1]
+        year = period == "week" and past == PAST
+        before = "last year" if year else f"the last {some(past, period)}"
         second = (
             percent(float(whole.prob_at_least(number)[0, 0])),
             f"probability of {number:,} deaths or more in these {horizon} {period}s",
-            f"more than the mean of last year: {percent(more)}",
+            f"more than the mean of {before}: {percent(more)}",
         )
     stream = busiest(found)
     point = found.fit.predictive_quantile(0.99)[stream]

@@ -172,11 +172,12 @@ def by_stream(found: NowcastResults) -> Table:
                 percent(float((draws >= before).mean())) if before == before else "–",
             )
         )
-    missing = 1 - float(reported.sum()) / max(float(drawn.sum(axis=1).mean()), 1e-12)
+    _, probable, _ = _points(drawn.sum(axis=1))
+    missing = 1 - float(reported.sum()) / max(probable, 1e-12)
     said = f"Of the incidents of the last {some(size, triangle.period)}, "
     return Table(
         caption=f"{said}{portion(missing)} are probably not reported yet."
-        if drawn.any()
+        if probable
         else f"{said}none is reported or expected.",
         header=("Stream", "Reported", "Nowcast", "90 %", "Usual", "P (as many\nas usual)"),
         rows=tuple(rows),
@@ -192,13 +193,12 @@ def by_period(found: NowcastResults) -> Table:
     """A row an open period, all streams together."""
     triangle, size = found.fit.triangle, found.totals.shape[1]
     drawn = found.totals.sum(axis=2)
-    expected = drawn.mean(axis=0)
     rows = []
     for n in range(size):
         at = len(triangle) - size + n
         naive = int(triangle.reported[at].sum())
         low, middle, high = _points(drawn[:, n])
-        share = min(naive / expected[n], 1.0) if expected[n] > 0 else np.nan
+        share = naive / middle if middle > 0 else np.nan
         rows.append(
             (
                 short_day(triangle.edges[at]),
@@ -215,7 +215,7 @@ def by_period(found: NowcastResults) -> Table:
         rows=tuple(rows),
         widths=(1, 1, 1, 1, 1),
         align="lrrrr",
-        source="All streams. Reported so far: reported incidents as a share of the nowcast’s mean.",
+        source="All streams. Reported so far: reported incidents as a share of the nowcast.",
     )
 
 
