@@ -302,7 +302,8 @@ class Forecast:
 
         The CRPS looks at counts up to 100 times (1 + the largest of `recent`), a period and
         stream: fixed before anything came, out of reach of what comes, and a forecast with a few
-        paths that were stopped above the cap has a finite score (`scores.crps_draws`).
+        paths that were stopped above the cap has a finite score (`scores.crps_draws`). Where no
+        past is known it looks at all counts.
 
         Parameters
         ----------
@@ -392,7 +393,7 @@ class Forecast:
     def from_hub(
         cls, table: pl.DataFrame | Path | str, *, model: str = "hub", period: str = "period"
     ) -> "Forecast":
-        """The forecast in a table, or a Parquet or CSV file, of model output.
+        """The forecast in a table, or a Parquet, CSV or JSON file, of model output.
 
         Only a table with one date, one target and samples over all horizons and locations makes a
         forecast: quantiles of single periods do not say how periods depend on each other. What
@@ -412,7 +413,7 @@ class Forecast:
         Raises
         ------
         ValueError
-            For another suffix.
+            For another suffix, and for infinite draws in JSON, which has no infinity.
         """
         return write_table(self.to_hub(types), Path(path))
 
