@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from escalation.checks.predictive import RanAway, predictive_check
 from escalation.checks.shared_shock import shared_shock
 from escalation.counts import EndemicEpidemic
 from escalation.dynamics import Dynamics
-from escalation.engines import NUTS
+from escalation.engines import NUTS, Laplace
 from escalation.fit import Fit
 from escalation.hawkes import Hawkes
 from escalation.series import CountSeries
@@ -31,6 +31,8 @@ FEW = 30
 LOW_ENERGY = 0.3
 #: Effective draws of every scalar that the ends of 90 % intervals want.
 ENOUGH = 400
+#: Pareto shape of importance weights above which they are doubtful (Vehtari et al. 2024).
+DOUBTFUL = 0.7
 
 
 def check(
@@ -100,6 +102,8 @@ def convergence(fit: Fit) -> Finding:
     if told["singular"]:
         text = f"The data do not identify every parameter; intervals: {told['intervals']}."
         return Finding("Convergence", "warned", text)
+    if (doubt := _doubts(told)) is not None:
+        return Finding("Convergence", "warned", doubt)
     unknown = [*told.get("silent", ()), *told.get("vanishing", ())]
     if unknown:
         text = f"The data say nothing of, or only bound: {', '.join(unknown)}."
@@ -107,7 +111,25 @@ def convergence(fit: Fit) -> Finding:
     if stuck:
         text = f"At a bound, its uncertainty not counted: {', '.join(stuck)}."
         return Finding("Convergence", "warned", text)
-    return Finding("Convergence", "passed", "The optimiser reached a maximum of the likelihood.")
+    of = "posterior" if fit.engine == Laplace.name else "likelihood"
+    return Finding("Convergence", "passed", f"The optimiser reached a maximum of the {of}.")
+
+
+def _doubts(told: Mapping[str, Any]) -> str | None:
+    """What speaks against the weights of a nested approximation, if it has any."""
+    shapes = [told[name] for name in ("pareto_shape", "path_shape") if name in told]
+    bad = [shape for shape in shapes if not shape <= DOUBTFUL]
+    if bad:
+        return (
+            f"The weights of the approximation are doubtful (Pareto shape {max(bad):.2f}): compare "
+            "a fit by NUTS."
+        )
+    if min(told.get("weights_power", 1.0), told.get("path_power", 1.0)) < 1:
+        return (
+            "Too few points of the approximation count, so their weights were evened out: the "
+            "intervals are rough; compare a fit by NUTS."
+        )
+    return None
 
 
 def mixing(fit: Fit) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -12,8 +14,6 @@ from escalation.series import CountSeries
 
 #: Of the incidents of the last periods, the share that may be missing without a warning.
 MISSING = 0.05
-#: Pareto shape of importance weights above which they are doubtful (Vehtari et al. 2024).
-DOUBTFUL = 0.7
 
 
 def late_findings(fit: NowcastFit, recorded: CountSeries, completed: bool) -> tuple[Finding, ...]:
@@ -50,15 +50,8 @@ def agreeing(fit: NowcastFit, recorded: CountSeries) -> Finding:
 
 def weighed(fit: NowcastFit) -> Finding:
     """Whether the engine found what it looked for."""
-    name, shape = "Nowcast: convergence", fit.diagnostics.get("pareto_shape")
-    if shape is not None and not shape <= DOUBTFUL:
-        text = (
-            f"The weights of the nowcast’s approximation are doubtful (Pareto shape {shape:.2f}): "
-            "compare nowcast.engine = 'nuts'."
-        )
-        return Finding(name, "warned", text)
     found = convergence(fit)
-    return Finding(name, found.status, found.text, found.table)
+    return replace(found, name=f"Nowcast: {found.name.lower()}")
 
 
 def missing(fit: NowcastFit, completed: bool) -> Finding:

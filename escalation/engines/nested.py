@@ -15,7 +15,7 @@ from typing import Any, override
 
 import numpy as np
 
-from escalation.engines.base import Posterior, Problem
+from escalation.engines.base import IntArray, Posterior, Problem
 from escalation.engines.laplace import Laplace
 from escalation.engines.loo import importance_weights
 from escalation.engines.optimum import SINGULAR
@@ -37,6 +37,9 @@ LEAST = 0.25
 POINTS, FREEDOM, MANY = 200, 5.0, 10
 #: Weights that come down to fewer effective points are taken to a power below one.
 EFFECTIVE = 40.0
+#: Paths that are drawn for each that is kept, the fewest of them, and the share of the kept that
+#: their weights must be worth, lest these are taken to a power below one.
+TIMES, FEWEST, WORTH = 4, 400, 0.5
 #: Where the width of the density is measured, in standard errors.
 ASIDE = 1.5
 #: A slope of the marginal density, in standard errors of a scale, that says nothing.
@@ -190,17 +193,26 @@ class Marginal(ABC):
         ends = [self.peak(peak.scales + s, peak).value for s in (step, -step)]
         return (ends[0] - ends[1]) / (2 * STRIDE)
 
-    def drawn(self, peak: Peak, rng: np.random.Generator) -> FloatArray:
-        """All parameters (p,), the paths from the normal law about their mode."""
+    def drawn(
+        self, peak: Peak, number: int, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """All parameters (n, p), the paths from the normal law about their mode.
+
+        With each the log (n,) of its posterior density over that by the normal law, as if the
+        marginal density of its scales were that of the peak.
+        """
         from scipy.linalg.lapack import dtrtrs
 
-        theta = peak.theta.copy()
-        parts = _parts(peak.root, rng.standard_normal(self.paths.size))
-        theta[self.paths] += np.concatenate([
+        theta = np.tile(peak.theta, (number, 1))
+        normal = rng.standard_normal((self.paths.size, number))
+        theta[:, self.paths] += np.concatenate([
             dtrtrs(block, part, lower=1, trans=1)[0]
-            for block, part in zip(peak.root, parts, strict=True)
-        ])  # fmt: skip
-        return theta
+            for block, part in zip(peak.root, _parts(peak.root, normal), strict=True)
+        ]).T  # fmt: skip
+        # A rate beyond all numbers has no density.
+        with np.errstate(over="ignore", invalid="ignore"):
+            ratios = np.array([self._density(one)[0] for one in theta])
+        return theta, ratios - self._density(peak.theta)[0] + 0.5 * np.sum(normal**2, axis=0)
 
 
 def definite_root(information: FloatArray, least: float) -> FloatArray:
@@ -220,7 +232,7 @@ def definite_root(information: FloatArray, least: float) -> FloatArray:
 
 
 def _parts(root: Root, vector: FloatArray) -> list[FloatArray]:
-    """Pieces of a vector (n,), one a block."""
+    """Pieces of a vector (n,), or of several (n, m), one a block."""
     return np.split(vector, np.cumsum([len(block) for block in root])[:-1])
 
 
@@ -362,13 +374,16 @@ def tempered(weights: FloatArray, effective: float) -> tuple[FloatArray, float]:
     ----------
     Koblents & Miguez (2015), Statistics and Computing 25, for the powers.
     """
-    logs = np.log(np.maximum(weights, 1e-300))
+    with np.errstate(divide="ignore"):
+        logs = np.log(weights)
+    effective = min(effective, float(np.count_nonzero(weights)))
 
     def to(power: float) -> FloatArray:
-        out = np.exp(power * (logs - logs.max()))
+        # What weighs nothing does so to every power.
+        out = np.where(weights > 0, np.exp(power * (logs - logs.max())), 0.0)
         return np.asarray(out / out.sum())
 
-    if 1 / np.sum(weights**2) >= effective:
+    if 1 / np.sum(weights**2) >= effective * (1 - 1e-9):
         return weights, 1.0
     low, high = 0.0, 1.0
     for _ in range(30):
@@ -389,11 +404,41 @@ def _reach(marginal: Marginal, best: Summit, axis: FloatArray) -> float:
     return float(np.clip(ASIDE / np.sqrt(2 * max(fall, 1e-9)), 0.5, 3.0))
 
 
+def _paths(
+    marginal: Marginal, found: Proposed, draws: int, rng: np.random.Generator
+) -> tuple[FloatArray, float, float]:
+    """Draws (n, p) of all parameters, the Pareto shape of their weights, and the power of these."""
+    times = rng.multinomial(max(TIMES * draws, FEWEST), found.weights)
+    parts = [
+        marginal.drawn(peak, int(number), rng)
+        for peak, number in zip(found.points, times, strict=True)
+        if number
+    ]
+    theta, ratios = (np.concatenate(part) for part in zip(*parts, strict=True))
+    weights, shape = importance_weights(ratios)
+    weights, power = tempered(weights, WORTH * draws)
+    return theta[resampled(weights, draws, rng)], shape, power
+
+
+def resampled(weights: FloatArray, number: int, rng: np.random.Generator) -> IntArray:
+    """Rows (number,) in random order, each as often as its weight (n,) says, up to rounding.
+
+    References
+    ----------
+    Carpenter, Clifford & Fearnhead (1999), IEE Proceedings - Radar, Sonar and Navigation 146(1),
+    for systematic resampling.
+    """
+    whole = np.cumsum(weights)
+    places = (rng.random() + np.arange(number)) / number
+    return rng.permutation(np.searchsorted(whole / whole[-1], places, side="right"))
+
+
 def nested(marginal: Marginal, draws: int, rng: np.random.Generator) -> Posterior:
     """Draws of all parameters by nested Laplace approximations.
 
     The scales come from a Student law about the mode of their marginal posterior density, weighted
-    by that density; the paths given each of these from the normal law about their mode.
+    by that density; the paths given each of these from the normal law about their mode, weighted
+    by the posterior density of all: where counts are few the law of a log-rate is skewed.
 
     References
     ----------
@@ -404,8 +449,7 @@ def nested(marginal: Marginal, draws: int, rng: np.random.Generator) -> Posterio
     problem = marginal.problem
     best = summit(marginal)
     found = _proposed(marginal, best, POINTS if marginal.labels else 1, rng)
-    rows = rng.choice(len(found.points), draws, p=found.weights)
-    theta = np.array([marginal.drawn(found.points[row], rng) for row in rows])
+    theta, shape, power = _paths(marginal, found, draws, rng)
     estimate = theta.mean(axis=0)
     layout = problem.layout
     return Posterior(
@@ -417,7 +461,9 @@ def nested(marginal: Marginal, draws: int, rng: np.random.Generator) -> Posterio
             "evidence": found.evidence,
             "pareto_shape": found.shape,
             "weights_power": found.power,
-            "intervals": "weighted scales, normal law of the paths given each",
+            "path_shape": shape,
+            "path_power": power,
+            "intervals": "weighted scales, weighted normal law of the paths given each",
             "parameters": len(layout.labels),
         },
     )

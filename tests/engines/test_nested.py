@@ -14,6 +14,7 @@ from escalation.engines.nested import (
     Peak,
     definite_root,
     nested,
+    resampled,
     summit,
     tempered,
 )
@@ -93,6 +94,8 @@ def test_draws_are_those_of_the_posterior(rng):
     told = found.diagnostics
     assert told["converged"] and not told["at_bound"] and not told["singular"]
     assert told["pareto_shape"] < 0.7 and told["weights_power"] == 1.0
+    # The paths are normal given their scale: all weights are equal.
+    assert told["path_shape"] < 0.7 and told["path_power"] == 1.0
     evidence = np.log(np.trapezoid(np.exp(density(grid)), grid))
     assert abs(told["evidence"] - evidence) < 0.05
     spread = found.draws["spread"]
@@ -136,6 +139,68 @@ def test_without_scales_the_paths_have_their_normal_law(rng):
 def alone(theta, values, seen):
     value, gradient, by_values = core(np.append(theta, 1.0), values, seen)
     return value, gradient[:6], by_values
+
+
+def silent(theta, values, seen):
+    """Six periods without an event: the log-rates are the paths."""
+    with np.errstate(over="ignore"):
+        rate = np.exp(theta)
+    return -rate.sum(), -rate, np.zeros_like(values)
+
+
+def without_events(sd):
+    """A density of six log-rates with a normal prior, after as many periods without an event."""
+    given = toy()
+    layout = Layout((Parameter("path", (2, 3), "real", Normal(0.0, sd), "path"),))
+    held = Problem(**{**vars(given), "layout": layout, "starts": (np.zeros(6),), "core": silent})
+
+    class Empty(Toy):
+        @override
+        def held(self, theta):
+            return 1.0
+
+        @override
+        def root(self, theta, held):
+            return tuple(np.diag(np.sqrt(sd**-2 + np.exp(theta[i : i + 3]))) for i in (0, 3))
+
+    return Empty(held)
+
+
+def test_paths_have_their_own_law_where_it_is_skewed(rng):
+    found = nested(without_events(1.5), 3000, rng)
+    grid = np.linspace(-12, 6, 20_000)
+    weight = np.exp(-np.exp(grid)) * stats.norm.pdf(grid, scale=1.5)
+    weight /= weight.sum()
+    exact = np.interp([0.05, 0.5, 0.95], np.cumsum(weight), grid)
+    path = found.draws["path"].reshape(3000, 6)
+    quantiles = np.quantile(path, [0.05, 0.5, 0.95], axis=0).mean(axis=1)
+    np.testing.assert_allclose(quantiles, exact, atol=0.15)
+    np.testing.assert_allclose(np.exp(path).mean(), weight @ np.exp(grid), rtol=0.05)
+
+
+def test_the_tail_of_a_log_rate_without_events_is_cut_off(rng):
+    marginal = without_events(10.0)
+    first = Peak(np.zeros(0), np.zeros(6), (), -np.inf, False)
+    theta, _ = marginal.drawn(marginal.peak(np.zeros(0), first), 500, rng)
+    assert theta.max() > 10  # a rate of 22 000 a period, where none was seen
+    assert np.exp(nested(marginal, 1000, rng).draws["path"]).max() < 30
+
+
+def test_rows_are_kept_as_often_as_their_weights_say(rng):
+    weights = np.array([0.0, 0.5, 0.0, 0.31, 0.19, 0.0])
+    times = np.bincount(resampled(weights, 100, rng), minlength=6)
+    np.testing.assert_allclose(times, 100 * weights, atol=1.0)
+    assert not times[weights == 0].any()
+    assert np.any(np.diff(resampled(weights, 100, rng)) < 0)
+
+
+def test_what_weighs_nothing_is_given_no_weight():
+    one = np.eye(1, 40)[0]
+    np.testing.assert_array_equal(tempered(one, EFFECTIVE)[0], one)
+    two = np.array([0.9, 0.0, 0.1, 0.0])
+    weights, power = tempered(two, EFFECTIVE)
+    np.testing.assert_allclose(weights, [0.5, 0.0, 0.5, 0.0], atol=1e-3)
+    assert power < 0.01
 
 
 def test_weights_of_few_points_are_tempered(rng):

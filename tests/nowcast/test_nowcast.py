@@ -379,3 +379,17 @@ def test_new_scales_keep_log_rates_and_pace(rng):
     before, after = (marginal.held(one) @ one[marginal.paths] for one in (theta, moved))
     np.testing.assert_allclose(after, before, atol=1e-9)
     assert not np.allclose(theta, moved)
+
+
+@pytest.mark.parametrize("momentum", [True, False])
+def test_a_stream_without_reports_has_no_rate_beyond_measure(momentum):
+    counts = np.zeros((52, 9, 2), int)
+    counts[:, :, 0] = np.random.default_rng(5).poisson(0.5, (52, 9))
+    model, series = Nowcast(momentum=momentum), triangle(counts)
+    fit = model.fit(series, Laplace(draws=300), np.random.default_rng(0))
+    rate = model.rates(fit.theta, series)[0]
+    assert rate.max() < 1e4
+    totals = fit.totals(np.random.default_rng(0))[:, -8:].sum(axis=1)
+    assert totals[:, 1].mean() < 20
+    # The busy stream has 4.5 a week.
+    assert 25 < np.median(totals[:, 0]) < 50
