@@ -22,7 +22,7 @@ from escalation.run.tasks import generator
 from escalation.series import CountSeries
 from escalation.sources import DataError, RowError, read
 from escalation.sources.base import lacking
-from escalation.sources.delimited import Sheet, open_sheet
+from escalation.sources.delimited import LINE, Sheet, open_sheet
 from escalation.study import NowcastSection, Study
 
 DRAWS = 2000
@@ -262,7 +262,10 @@ def _rows(study: Study, sheet: Sheet, wanted: dict[str, str]) -> tuple[pl.DataFr
             raise DataError(
                 f"{sheet.label}: {lacking([column], sheet.header)} (key '{asked}' of {study.path})"
             )
-    return sheet.rows()
+    if "line" in wanted.values():
+        raise DataError(f"{sheet.label}: the column 'line' cannot hold dates of reports")
+    rows, misfits = sheet.rows()
+    return rows.drop("line", strict=False).rename({LINE: "line"}), misfits
 
 
 def _counted(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from escalation.incidents import SCHEMA, Incidents, Provenance, nearest
-from escalation.sources.delimited import Sheet, open_sheet
+from escalation.sources.delimited import LINE, Sheet, open_sheet
 from escalation.sources.faults import (
     MISSING,
     DataError,
@@ -77,7 +77,8 @@ class Source(ABC):
         sheet = open_sheet(path_or_frame)
         names = self.matched(sheet)
         lines, misfits = sheet.rows()
-        text = lines.select("line", *(_text(names.get(name), name) for name in SCHEMA))
+        line = pl.col(LINE).alias("line")
+        text = lines.select(line, *(_text(names.get(name), name) for name in SCHEMA))
         rows = parsed(self.translate(text.with_columns(_defaults(names))))
         inside = taken("date").is_between(window.start, window.end, closed="left")
         rows = rows.with_columns(inside.fill_null(True).alias("inside"))

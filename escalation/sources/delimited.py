@@ -15,6 +15,9 @@ from escalation.sources.faults import DataError
 
 SEPARATORS = ",;\t|"
 
+LINE = "\0line"
+"""The column of `Sheet.rows` with each row's line: no file has a column of this name."""
+
 HEAD = 1_000_000
 """How much of a file is searched for its header, in characters."""
 
@@ -49,7 +52,7 @@ class Sheet:
         Returns
         -------
         rows : polars.DataFrame
-            A column of text for each of the header, and ``line``, the line of the file on which
+            A column of text for each of the header, and `LINE`, the line of the file on which
             the row starts (the header starts on line 1; a field in quotes may hold line breaks).
             Of a data frame, the number of the row plus one. Rows without any value are left out.
         misfits : polars.DataFrame
@@ -64,7 +67,7 @@ class Sheet:
         if twice:
             raise DataError(f"{self.label}: column {min(twice)!r} stands twice in the header")
         if isinstance(self.body, pl.DataFrame):
-            return self._filled(self.body.with_row_index("line", 2)), pl.DataFrame(schema=REJECTED)
+            return self._filled(self.body.with_row_index(LINE, 2)), pl.DataFrame(schema=REJECTED)
         try:
             table = pl.read_csv(self.body, separator=self.separator, infer_schema=False)
         except (PolarsError, PanicException):
@@ -78,10 +81,10 @@ class Sheet:
         breaks = _count(table, "\n")
         start = 2 + sum(name.count("\n") for name in self.header)
         lines = pl.int_range(len(table), eager=True) + start + breaks.cum_sum() - breaks
-        return self._filled(table.with_columns(lines.alias("line"))), pl.DataFrame(schema=REJECTED)
+        return self._filled(table.with_columns(lines.alias(LINE))), pl.DataFrame(schema=REJECTED)
 
     def _filled(self, table: pl.DataFrame) -> pl.DataFrame:
-        kept = table.select("line", *self.header)
+        kept = table.select(LINE, *self.header)
         return kept.filter(pl.any_horizontal(pl.col(*self.header).is_not_null()))
 
     def _one_by_one(self, raw: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -101,7 +104,7 @@ class Sheet:
                 line = reader.line_num + 1
         except csv.Error as fault:
             raise DataError(f"{self.label}: line {line}: {fault}") from None
-        schema = {"line": pl.Int64(), **dict.fromkeys(self.header, pl.String())}
+        schema = {LINE: pl.Int64(), **dict.fromkeys(self.header, pl.String())}
         table = pl.DataFrame(rows[1:], schema=schema, orient="row")
         return self._filled(table), pl.DataFrame(misfits, schema=REJECTED, orient="row")
 

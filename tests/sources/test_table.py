@@ -27,6 +27,14 @@ def test_without_ids_the_line_is_the_id() -> None:
     assert read(frame, WINDOW).table["id"].to_list() == ["2", "3"]
 
 
+def test_a_file_may_have_a_column_called_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("line,date,source,target\nrail,2020-05-01,A,B\nroad,never,A,B\n")
+    incidents = read(path, WINDOW, columns={"place": "line"})
+    assert incidents.table["place"].to_list() == ["rail"]
+    assert incidents.rejected["line"].to_list() == [3]
+
+
 def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("when,who,whom\n2020-05-01,A,B\n")
