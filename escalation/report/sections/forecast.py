@@ -19,6 +19,7 @@ from escalation.report.wording import (
     sentence,
     short,
     short_day,
+    some,
 )
 
 if TYPE_CHECKING:
@@ -136,15 +137,15 @@ def block_table(
             "80 %",
             "95 %",
             *heads,
-            "More than\nlast year",
+            f"More than\n{_past(forecast)}",
         ),
         rows=tuple(rows),
         widths=(1, *(0,) * (6 + len(heads))),
         align="ll" + "r" * (5 + len(heads)),
         marks=tuple(marks),
         source=f"{sentence(what)} in the block, with intervals. P (≥ n): the probability of n or "
-        f"more in the block. More than last year: the probability of more a {period} than the mean "
-        f"of the last {_past(forecast)} {period}s. Forecast made on "
+        f"more in the block. More than {_past(forecast)}: the probability of more a {period} than "
+        f"the mean of the last {_known(forecast)} {period}s. Forecast made on "
         f"{short_day(np.datetime64(forecast.made_on))}.",
     )
 
@@ -165,25 +166,34 @@ def _row(
     )
 
 
-def _past(forecast: Forecast) -> int:
+def _known(forecast: Forecast) -> int:
     return min(PAST, len(forecast.recent))
 
 
+def _past(forecast: Forecast) -> str:
+    """What a year of weeks is called, and any other past."""
+    known = _known(forecast)
+    if forecast.period == "week" and known == PAST:
+        return "last year"
+    return f"the last {some(known, forecast.period)}"
+
+
 def escalation_words(results: Results) -> str:
-    """Which streams are likely to have more than last year, in a sentence."""
+    """Which streams are likely to have more than in the past, in a sentence."""
     horizon = len(results.forecast.edges) - 1
     period = results.series.period
     table = results.forecast.escalation(periods=horizon, against=PAST)
     rising = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, 0.8, 1.1)]
     falling = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, -0.1, 0.2)]
     said = []
+    before = _past(results.forecast)
     if rising:
-        said.append(f"more than last year is likely in {_few(rising)}")
+        said.append(f"more than {before} is likely in {_few(rising)}")
     if falling:
         said.append(f"less is likely in {_few(falling)}")
     start = f"Over {horizon} {period}s "
     if not said:
-        return start + "no stream is likely (80 % or more) to differ from last year's mean."
+        return start + f"no stream is likely (80 % or more) to differ from the mean of {before}."
     return start + "; ".join(said) + "."
 
 
