@@ -7,10 +7,14 @@ that ``backtest_pakistan.py score`` leaves in its store.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
+
 from backtest_pakistan import BASELINES, DEFAULT, HORIZON, SCORED, SEED
 
 from escalation.backtest import Backtest

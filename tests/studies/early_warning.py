@@ -8,6 +8,7 @@ draws the pictures of the documentation. Finished forecasts stay in ``--store``.
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +17,9 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
+
 from panel_pooling import provinces
 
 from escalation import plots
