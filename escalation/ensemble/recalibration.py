@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from escalation.ensemble.pooling import ordered_like
+from escalation.scores.quantiles import ranks
 from escalation.scores.shapes import paired
 from escalation.window import FloatArray
 
@@ -192,8 +193,7 @@ def _quantiles(x: FloatArray, wanted: FloatArray) -> FloatArray:
     """Counts at log-odds (J,) for sorted draws x (n, ...), with exponential tails: (J, ...)."""
     n = len(x)
     low, high = _scales(x)
-    u = _probability(wanted)
-    place = np.clip(np.ceil(n * u * (1 - 1e-12)).astype(np.int64) - 1, 0, n - 1)
+    place = ranks(n, _probability(wanted))
     edge = np.log(2 * n)
     tail = wanted.reshape(-1, *(1,) * (x.ndim - 1))
     above = x[-1] + np.ceil(high * np.maximum(tail - edge, 0.0))

@@ -12,10 +12,11 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from escalation.forecast.calendar import future_edges
-from escalation.forecast.hub import QUANTILES, from_hub, to_hub, write_table
+from escalation.forecast.hub import from_hub, to_hub, write_table
 from escalation.forecast.intervals import shortest
 from escalation.forecast.readings import building_up, percent, scores
-from escalation.scores import quantile_draws
+from escalation.scores import HUB_LEVELS, quantile_draws
+from escalation.scores.shapes import probability_between
 from escalation.series import CountSeries
 from escalation.window import DateArray, FloatArray, IntArray
 
@@ -161,9 +162,7 @@ class Forecast:
 
     def interval(self, level: float = 0.9) -> FloatArray:
         """The central interval of probability `level`, shape (2, H, K): lower and upper end."""
-        if not 0 < level < 1:
-            raise ValueError(f"a level must lie between 0 and 1, not {level}")
-        return self.quantile([(1 - level) / 2, (1 + level) / 2])
+        return self.quantile([(1 - probability_between(level)) / 2, (1 + level) / 2])
 
     def highest_density(self, level: float = 0.9) -> FloatArray:
         """The shortest interval with at least so much probability, shape (2, H, K).
@@ -350,7 +349,7 @@ class Forecast:
         types: Sequence[str] = ("quantile", "sample"),
         *,
         target: str = "incidents",
-        quantiles: Sequence[float] = QUANTILES,
+        quantiles: Sequence[float] = HUB_LEVELS,
         at_most: Sequence[float] = (),
         day: str = "reference_date",
     ) -> pl.DataFrame:

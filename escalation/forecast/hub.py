@@ -16,12 +16,6 @@ from escalation.window import FloatArray
 if TYPE_CHECKING:
     from escalation.forecast.forecast import Forecast
 
-QUANTILES = (
-    0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5,
-    0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99,
-)  # fmt: skip
-"""The levels that forecast hubs ask for."""
-
 DAYS = ("reference_date", "origin_date")
 TYPES = ("mean", "median", "quantile", "cdf", "sample")
 COLUMNS = (

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from escalation.scores.quantiles import ranks
+from escalation.scores.shapes import probability_between
 from escalation.window import FloatArray
 
 
@@ -30,11 +32,9 @@ def shortest(draws: ArrayLike, level: float) -> FloatArray:
     >>> shortest([0, 0, 0, 1, 9], 0.8).tolist()
     [0.0, 1.0]
     """
-    if not 0 < level < 1:
-        raise ValueError(f"a level must lie between 0 and 1, not {level}")
     ordered = np.sort(np.asarray(draws, dtype=np.float64), axis=0)
     n = len(ordered)
-    held = int(np.ceil(n * level * (1 - 1e-12)))
+    held = int(ranks(n, np.asarray(probability_between(level)))) + 1
     lower, upper = ordered[: n - held + 1], ordered[held - 1 :]
     width = np.full(lower.shape, np.inf)
     np.subtract(upper, lower, out=width, where=np.isfinite(lower))

@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 
 from escalation.forecast import Forecast
-from escalation.forecast.hub import QUANTILES
-from escalation.scores import crps_draws
+from escalation.scores import HUB_LEVELS, crps_draws
 from escalation.series import CountSeries
 
 MONDAY = date(2020, 1, 6)
@@ -34,7 +33,7 @@ def test_the_layout_is_that_of_forecast_hubs(forecast):
         "output_type_id": pl.String,
         "value": pl.Float64,
     }
-    assert table.height == 12 * (1 + 1 + len(QUANTILES) + 2 + 40)
+    assert table.height == 12 * (1 + 1 + len(HUB_LEVELS) + 2 + 40)
     # As in weekly hubs: the target ends so many weeks after the reference date.
     weeks = table["target_end_date"] - table["reference_date"]
     assert (weeks == pl.Series([timedelta(weeks=1)] * table.height) * table["horizon"]).all()
@@ -51,8 +50,8 @@ def test_values_are_those_of_the_forecast(forecast):
     assert cell.filter(output_type="mean")["value"].item() == own.mean()
     assert cell.filter(output_type="cdf", output_type_id="3")["value"].item() == (own <= 3).mean()
     levels = cell.filter(output_type="quantile")
-    assert levels["output_type_id"].cast(pl.Float64).to_list() == list(QUANTILES)
-    np.testing.assert_array_equal(levels["value"], forecast.quantile(QUANTILES)[:, 3, 1])
+    assert levels["output_type_id"].cast(pl.Float64).to_list() == list(HUB_LEVELS)
+    np.testing.assert_array_equal(levels["value"], forecast.quantile(HUB_LEVELS)[:, 3, 1])
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".json"])
