@@ -89,10 +89,10 @@ class EarlyWarning:
             probability.
         """
         told = self.forecast.escalation(self.periods, self.against, factor=self.factor)
-        any_at_all = (self.forecast.draws[:, : self.periods].sum(axis=1) > 0).mean(axis=0)
-        units = told.head(len(self.forecast.names)).with_columns(onset=pl.Series(any_at_all))
+        onset = pl.Series(self.forecast.onset(self.against)[self.periods - 1]).fill_nan(None)
         return (
-            units.with_columns(onset=pl.when(pl.col("past_mean") == 0).then("onset"))
+            told.head(len(self.forecast.names))
+            .with_columns(onset=onset)
             .sort(
                 "probability", "expected", "stream",
                 descending=[True, True, False], nulls_last=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from escalation.forecast import ALL_STREAMS, Forecast
+from escalation.forecast import Forecast
+from escalation.forecast.readings import with_total
 from escalation.window import FloatArray
 
 EVENTS = ("escalation", "onset")
@@ -50,24 +51,23 @@ def told(forecast: Forecast, observed: FloatArray, against: int, factor: float) 
         `step` (place of the block, from 1), `stream`, and the columns of `TOLD`. Onset is any
         incident after `against` periods without: null elsewhere. Null where no past was watched.
     """
-    both = [(forecast, observed)]
-    if ALL_STREAMS not in forecast.names:
-        both.append((forecast.total(), observed.sum(axis=1, keepdims=True)))
-    tables = []
-    for one, came in both:
-        mean = one.recent_mean(against)
-        limits = {
-            "escalation": (factor * np.outer(one.lengths, mean), ~np.isnan(mean)),
-            "onset": (np.zeros(came.shape), mean == 0),
-        }
-        steps = np.repeat(np.arange(1, len(came) + 1), len(mean))
-        columns: dict[str, object] = {"step": steps, "stream": one.names * len(came)}
-        for event, (limit, meant) in limits.items():
-            happened = np.where(np.isnan(came) | ~meant, np.nan, came > limit)
-            chance = np.where(meant, (one.draws > limit).mean(axis=0), np.nan)
-            columns |= {f"{event}_probability": chance.ravel(), f"{event}_came": happened.ravel()}
-        tables.append(pl.DataFrame(columns, nan_to_null=True))
-    return pl.concat(tables, how="vertical_relaxed").cast({"step": pl.Int64, **TOLD})  # type: ignore[dict-item]
+    whole, came = with_total(forecast, observed)
+    mean = whole.recent_mean(against)
+    limit = factor * np.outer(whole.lengths, mean)
+    quiet = np.where(mean == 0, 1.0, np.nan)
+    events = {
+        "escalation": (whole.prob_above_recent(against, factor), came > limit),
+        "onset": (quiet * whole.prob_at_least(1), came > 0),
+    }
+    columns: dict[str, object] = {
+        "step": np.repeat(np.arange(1, len(came) + 1), len(mean)),
+        "stream": whole.names * len(came),
+    }
+    for event, (chance, happened) in events.items():
+        known = ~np.isnan(chance) & ~np.isnan(came)
+        columns[f"{event}_probability"] = chance.ravel()
+        columns[f"{event}_came"] = np.where(known, happened, np.nan).ravel()
+    return pl.DataFrame(columns, nan_to_null=True)
 
 
 def record(sums: pl.DataFrame) -> pl.DataFrame:

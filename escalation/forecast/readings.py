@@ -59,9 +59,7 @@ def scores(forecast: Forecast, observed: ArrayLike, levels: Sequence[float]) -> 
     values = np.array(observed, dtype=np.float64)
     if values.shape != forecast.draws.shape[1:]:
         raise ValueError(f"observed must have shape {forecast.draws.shape[1:]}, got {values.shape}")
-    whole = forecast.with_total()
-    if len(whole.names) > len(forecast.names):
-        values = np.concatenate([values, values.sum(axis=1, keepdims=True)], axis=1)
+    whole, values = with_total(forecast, values)
     low, high = pit_bounds(whole.draws, values)
     columns = {
         "observed": values,
@@ -79,6 +77,14 @@ def scores(forecast: Forecast, observed: ArrayLike, levels: Sequence[float]) -> 
     columns |= {"pit_low": low, "pit_high": high}
     columns["capped"] = np.isinf(whole.draws).mean(axis=0)
     return whole.long(columns).drop("end").rename({"start": "date"})
+
+
+def with_total(forecast: Forecast, observed: FloatArray) -> tuple[Forecast, FloatArray]:
+    """The forecast and what came, (H, K), with the sum of the streams as the last of them."""
+    whole = forecast.with_total()
+    if len(whole.names) > len(forecast.names):
+        observed = np.concatenate([observed, observed.sum(axis=1, keepdims=True)], axis=1)
+    return whole, observed
 
 
 def reach(forecast: Forecast) -> FloatArray:
