@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from escalation.parameters import FloatArray
 from escalation.plots.style import GREY, HAIR, INK, PAST, TOTAL_COLOUR, colour, say, tint, wrapped
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ def roc(
 
     _square(ax, "false alarms, share of quiet cases", "hits, share of events")
     ax.plot([0, 1], [0, 1], color=INK, linewidth=0.7, linestyle=(0, (3, 2)))
-    for model, hue in _hues(record, models).items():
-        told, outcome, _ = record.cases(model, block, event)
+    for model, hue, told, outcome in _cases(record, models, block, event):
         if 0 < outcome.sum() < len(outcome):
             false, true, _ = roc_curve(told, outcome)
             ax.plot(false, true, color=hue, label=f"{model}: {roc_area(told, outcome):.2f}")
@@ -131,8 +131,7 @@ def precision_recall(
     from escalation.scores import precision_recall as curve
 
     _square(ax, "events with an alarm", "alarms that were right")
-    for model, hue in _hues(record, models).items():
-        told, outcome, _ = record.cases(model, block, event)
+    for model, hue, told, outcome in _cases(record, models, block, event):
         if not outcome.sum():
             continue
         precision, recall, _ = curve(told, outcome)
@@ -164,8 +163,7 @@ def decision_curve(
     thresholds = np.linspace(0.01, most, 119)
     ax.axhline(0, color=INK, linewidth=0.7)
     top, always = 0.0, None
-    for model, hue in _hues(record, models).items():
-        told, outcome, _ = record.cases(model, block, event)
+    for model, hue, told, outcome in _cases(record, models, block, event):
         if not len(told):
             continue
         benefit = net_benefit(told, outcome, thresholds)
@@ -190,15 +188,19 @@ def decision_curve(
     return ax
 
 
-def _hues(record: WarningRecord, models: Mapping[str, str] | None) -> Mapping[str, str]:
-    if models is not None:
-        return models
-    return {name: colour(place) for place, name in enumerate(record.models)}
+def _cases(
+    record: WarningRecord, models: Mapping[str, str] | None, block: Block, event: str
+) -> Iterator[tuple[str, str, FloatArray, FloatArray]]:
+    """Name and colour of each model, the probabilities that it told (n,), and outcomes (n,)."""
+    if models is None:
+        models = {name: colour(place) for place, name in enumerate(record.models)}
+    for model, hue in models.items():
+        told, outcome, _ = record.cases(model, block, event)
+        yield model, hue, told, outcome
 
 
 def _square(ax: Axes, x: str, y: str) -> None:
     ax.set_aspect("equal")
-    ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     for axis in ("x", "y"):
         _shares(ax, axis)

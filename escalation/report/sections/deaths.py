@@ -10,7 +10,7 @@ from escalation.plots.forecast import fan
 from escalation.plots.style import TOTAL_COLOUR, figure
 from escalation.report.sections.base import Block, Figure, Note, Section, Table
 from escalation.report.sections.deaths_law import exceeded, law_table, laws
-from escalation.report.sections.forecast import block_table, fans
+from escalation.report.sections.forecast import PAST, block_table, fans, known_past, past_words
 from escalation.report.wording import (
     count,
     counts_between,
@@ -20,13 +20,12 @@ from escalation.report.wording import (
     sentence,
     short,
     short_day,
-    some,
 )
 
 if TYPE_CHECKING:
+    from escalation.forecast import Forecast
     from escalation.results import Results, SeverityResults
 
-PAST = 52
 READINGS = {
     "interval": "somewhere from low to high",
     "low": "low figure",
@@ -61,16 +60,15 @@ class DeathsSection(Section):
 
 def box(found: SeverityResults, at_least: tuple[int, ...]) -> Note:
     """Three headline figures."""
-    horizon, period = len(found.forecast.edges) - 1, found.forecast.period
-    whole = found.forecast.total().blocks([horizon])
+    whole, ahead = summed(found.forecast)
+    period, past = whole.period, known_past(found.forecast)
     low, high = whole.interval(0.8)[:, 0, 0]
     expected = (
         count(whole.quantile(0.5)[0, 0]),
-        f"deaths expected in the next {horizon} {period}s, all streams",
+        f"deaths expected in the next {ahead}, all streams",
         f"80 % interval {counts_between(low, high)}",
     )
     more = float(whole.prob_above_recent(PAST)[0, 0])
-    past = min(PAST, len(found.forecast.recent))
     second = (
         percent(more),
         f"probability of more a {period} than the mean of the last {past} {period}s",
@@ -80,36 +78,38 @@ def box(found: SeverityResults, at_least: tuple[int, ...]) -> Note:
     )
     if at_least:
         number = at_least[-1]
-        year = period == "week" and past == PAST
-        before = "last year" if year else f"the last {some(past, period)}"
         second = (
             percent(float(whole.prob_at_least(number)[0, 0])),
-            f"probability of {number:,} deaths or more in these {horizon} {period}s",
-            f"more than the mean of {before}: {percent(more)}",
+            f"probability of {number:,} deaths or more in these {ahead}",
+            f"more than the mean of {past_words(found.forecast)}: {percent(more)}",
         )
-    stream = busiest(found)
-    point = found.fit.predictive_quantile(0.99)[stream]
+    name, point = busiest(found)
     third = (
         count(point),
         "deaths, exceeded by one incident in a hundred",
-        short(found.forecast.names[stream], 40),
+        short(name, 40),
     )
     return Note("box", figures=(expected, second, third))
 
 
-def busiest(found: SeverityResults) -> int:
-    """The stream of which most incidents are recorded."""
-    return int(
-        np.bincount(found.fit.records.stream, minlength=found.fit.records.n_streams).argmax()
-    )
+def summed(forecast: Forecast) -> tuple[Forecast, str]:
+    """The sum of all streams over the whole horizon as one block, and that horizon in words."""
+    horizon = len(forecast.lengths)
+    return forecast.total().blocks([horizon]), f"{horizon} {forecast.period}s"
+
+
+def busiest(found: SeverityResults) -> tuple[str, float]:
+    """The stream of which most incidents are recorded, and its 99 % point of the deaths in one."""
+    records = found.fit.records
+    stream = int(np.bincount(records.stream, minlength=records.n_streams).argmax())
+    return found.forecast.names[stream], float(found.fit.predictive_quantile(0.99)[stream])
 
 
 def likely(found: SeverityResults, at_least: tuple[int, ...]) -> str:
     """What to expect of all streams together, in a sentence."""
-    horizon, period = len(found.forecast.edges) - 1, found.forecast.period
-    whole = found.forecast.total().blocks([horizon])
+    whole, ahead = summed(found.forecast)
     low, high = whole.interval(0.95)[:, 0, 0]
-    text = f"In {horizon} {period}s {counts_between(low, high)} deaths are to be expected (95 %)"
+    text = f"In {ahead} {counts_between(low, high)} deaths are to be expected (95 %)"
     if at_least:
         chances = [
             f"{number:,} or more with a probability of "
@@ -125,15 +125,13 @@ def expected_words(results: Results) -> str:
     found = results.severity
     if found is None:
         return ""
-    horizon, period = len(found.forecast.edges) - 1, found.forecast.period
-    whole = found.forecast.total().blocks([horizon])
+    whole, ahead = summed(found.forecast)
     low, high = whole.interval(0.8)[:, 0, 0]
-    stream = busiest(found)
-    point = found.fit.predictive_quantile(0.99)[stream]
+    name, point = busiest(found)
     return (
-        f"{count(whole.quantile(0.5)[0, 0])} deaths in the next {horizon} {period}s (80 % interval "
-        f"{counts_between(low, high)}); one incident in a hundred of "
-        f"{short(found.forecast.names[stream])} has more than {count(point)}."
+        f"{count(whole.quantile(0.5)[0, 0])} deaths in the next {ahead} (80 % interval "
+        f"{counts_between(low, high)}); one incident in a hundred of {short(name)} has more than "
+        f"{count(point)}."
     )
 
 

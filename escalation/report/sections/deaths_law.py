@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from escalation.checks.severity import INFINITE
 from escalation.plots.severity import exceedance
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Figure, Table, Text
+from escalation.report.sections.panels import groups
 from escalation.report.wording import (
     count,
     counts_between,
@@ -26,18 +28,13 @@ from escalation.report.wording import (
 if TYPE_CHECKING:
     from escalation.results import Results, SeverityResults
 
-PER_FIGURE = 4
-INFINITE = 0.05
-
 
 def laws(found: SeverityResults) -> list[Figure]:
     """The law of each stream beside its records, four a figure."""
     fit = found.fit
-    streams = list(range(fit.records.n_streams))
     reach = max(20.0, 3.0 * float(fit.records.high.max()))
-    made = []
-    for first in range(0, len(streams), PER_FIGURE):
-        group = streams[first : first + PER_FIGURE]
+    made: list[Figure] = []
+    for group in groups(fit.records.n_streams):
         drawing, axes = figure(1.85, 1, max(len(group), 2))
         for ax in axes[0, len(group) :]:
             ax.set_axis_off()
@@ -52,7 +49,7 @@ def laws(found: SeverityResults) -> list[Figure]:
         drawing.supxlabel("deaths in an incident", fontsize=8.5)
         made.append(
             Figure(
-                caption="The same, for the streams that follow." if first else _largest(found),
+                caption="The same, for the streams that follow." if made else _largest(found),
                 drawing=drawing,
                 alternative="Share of the incidents with at least so many deaths, recorded and by "
                 "the law, on logarithmic axes, a panel a stream.",

@@ -18,6 +18,7 @@ from escalation.plots.dynamics import (
 )
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Note, Section, Table, Text
+from escalation.report.sections.panels import PER_FIGURE, groups
 from escalation.report.wording import (
     between,
     count,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from escalation.results import Results
 
 LEVEL = 0.9
-PER_FIGURE = 4
 PAIRS = 8
 INSIDE = "yes", "no"
 
@@ -237,9 +237,8 @@ def share_bars(dynamics: Dynamics) -> Figure:
 
 def response_panels(dynamics: Dynamics) -> list[Figure]:
     """After one incident in a row's stream, more in a column's: four by four panels a figure."""
-    size = len(dynamics.names)
-    groups = [list(range(n, min(n + PER_FIGURE, size))) for n in range(0, size, PER_FIGURE)]
-    return [_responses(dynamics, sources, targets) for sources in groups for targets in groups]
+    each = groups(len(dynamics.names))
+    return [_responses(dynamics, sources, targets) for sources in each for targets in each]
 
 
 def _responses(dynamics: Dynamics, sources: list[int], targets: list[int]) -> Figure:

@@ -10,6 +10,7 @@ import numpy as np
 from escalation.plots.forecast import cumulative, fan
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table
+from escalation.report.sections.panels import PER_FIGURE, groups, one_scale
 from escalation.report.wording import (
     count,
     counts_between,
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from escalation.forecast import Forecast
     from escalation.results import Results
 
-PER_FIGURE = 4
 PAST = 52
-SHARED = 4.0
+"""Periods before a forecast that are drawn, and whose mean it is compared with."""
 
 
 class ForecastSection(Section):
@@ -48,9 +48,7 @@ class ForecastSection(Section):
 
 def fans(forecast: Forecast, thresholds: tuple[int, ...], what: str = "incidents") -> list[Figure]:
     """Fans of the streams, four a figure."""
-    streams = list(range(len(forecast.names)))
-    groups = [streams[n : n + PER_FIGURE] for n in range(0, len(streams), PER_FIGURE)]
-    return [_fans(forecast, group, thresholds, what) for group in groups]
+    return [_fans(forecast, group, thresholds, what) for group in groups(len(forecast.names))]
 
 
 def _fans(forecast: Forecast, group: list[int], thresholds: tuple[int, ...], what: str) -> Figure:
@@ -60,7 +58,7 @@ def _fans(forecast: Forecast, group: list[int], thresholds: tuple[int, ...], wha
         forecast.recent[-PAST:].max(axis=0, initial=0),
         np.minimum(forecast.quantile(0.975).max(axis=0), 1e6),
     )[group]
-    together = peaks.max() <= SHARED * max(float(peaks.min()), 1.0)
+    together = one_scale(peaks)
     # Several figures: two of them fit a page.
     height = 0.96 if len(forecast.names) <= PER_FIGURE else 0.78
     drawing, axes = figure(
@@ -137,15 +135,15 @@ def block_table(
             "80 %",
             "95 %",
             *heads,
-            f"More than\n{_past(forecast)}",
+            f"More than\n{past_words(forecast)}",
         ),
         rows=tuple(rows),
         widths=(1, *(0,) * (6 + len(heads))),
         align="ll" + "r" * (5 + len(heads)),
         marks=tuple(marks),
         source=f"{sentence(what)} in the block, with intervals. P (≥ n): the probability of n or "
-        f"more in the block. More than {_past(forecast)}: the probability of more a {period} than "
-        f"the mean of the last {_known(forecast)} {period}s. Forecast made on "
+        f"more in the block. More than {past_words(forecast)}: the probability of more a {period} "
+        f"than the mean of the last {known_past(forecast)} {period}s. Forecast made on "
         f"{short_day(np.datetime64(forecast.made_on))}.",
     )
 
@@ -166,13 +164,14 @@ def _row(
     )
 
 
-def _known(forecast: Forecast) -> int:
+def known_past(forecast: Forecast) -> int:
+    """Periods before a forecast that it is compared with: `PAST`, or fewer if fewer are known."""
     return min(PAST, len(forecast.recent))
 
 
-def _past(forecast: Forecast) -> str:
+def past_words(forecast: Forecast) -> str:
     """What a year of weeks is called, and any other past."""
-    known = _known(forecast)
+    known = known_past(forecast)
     if forecast.period == "week" and known == PAST:
         return "last year"
     return f"the last {some(known, forecast.period)}"
@@ -186,7 +185,7 @@ def escalation_words(results: Results) -> str:
     rising = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, 0.8, 1.1)]
     falling = [row["stream"] for row in table.iter_rows(named=True) if _likely(row, -0.1, 0.2)]
     said = []
-    before = _past(results.forecast)
+    before = past_words(results.forecast)
     if rising:
         said.append(f"more than {before} is likely in {_few(rising)}")
     if falling:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from escalation.plots.reporting import nowcast, reported_within
 from escalation.plots.style import TOTAL_COLOUR, figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table, Text
-from escalation.report.sections.series import SHARED
+from escalation.report.sections.panels import PER_FIGURE, groups, one_scale
 from escalation.report.wording import (
     count,
     counts_between,
@@ -24,7 +24,6 @@ from escalation.report.wording import (
 if TYPE_CHECKING:
     from escalation.results import NowcastResults, Results
 
-PER_FIGURE = 4
 LEVEL = 0.9
 BEFORE = 2
 """Periods drawn before those that are open, as a multiple of them."""
@@ -41,11 +40,9 @@ class LateReports(Section):
         found = results.nowcast
         if found is None:
             return []
-        streams = list(range(found.fit.triangle.n_streams))
-        groups = [streams[n : n + PER_FIGURE] for n in range(0, len(streams), PER_FIGURE)]
         return [
             words(results, found),
-            *(panels(found, group) for group in groups),
+            *(panels(found, group) for group in groups(found.fit.triangle.n_streams)),
             by_stream(found),
             by_period(found),
             delays(found),
@@ -127,7 +124,7 @@ def panels(found: NowcastResults, group: list[int]) -> Figure:
     last = (1 + BEFORE) * size
     highest = np.quantile(found.totals, 0.95, axis=0).max(axis=0)
     peaks = np.maximum(fit.triangle.reported[-last:].max(axis=0), highest)[group]
-    together = peaks.max() <= SHARED * max(float(peaks.min()), 1.0)
+    together = one_scale(peaks)
     height = 1.05 if fit.triangle.n_streams <= PER_FIGURE else 0.8
     drawing, axes = figure(0.45 + height * len(group), len(group), 1, sharex=True)
     for ax, stream in zip(axes[:, 0], group, strict=True):

@@ -9,16 +9,13 @@ import numpy as np
 from escalation.plots.series import counts
 from escalation.plots.style import figure, wrapped
 from escalation.report.sections.base import Block, Figure, Section, Table
+from escalation.report.sections.panels import PER_FIGURE, groups, one_scale
 from escalation.report.wording import count, joined, number_word, rate, sentence, short, short_day
 
 if TYPE_CHECKING:
     from escalation.results import Results
     from escalation.series import CountSeries
 
-PER_FIGURE = 4
-SHARED = 4.0
-"""Panels share the count axis while the busiest stream's peak is at most so many times the
-quietest's."""
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September",
           "October", "November", "December")  # fmt: skip
 
@@ -31,9 +28,8 @@ class SeriesSection(Section):
 
     def blocks(self, results: Results) -> list[Block]:
         """Small multiples by four, and a table of level, bursts and season."""
-        streams = range(results.series.n_streams)
-        groups = [list(streams)[n : n + PER_FIGURE] for n in range(0, len(streams), PER_FIGURE)]
-        return [*(panels(results, group) for group in groups), levels(results.recorded)]
+        each = [panels(results, group) for group in groups(results.series.n_streams)]
+        return [*each, levels(results.recorded)]
 
 
 def panels(results: Results, group: list[int]) -> Figure:
@@ -41,7 +37,7 @@ def panels(results: Results, group: list[int]) -> Figure:
     series = results.recorded
     peaks = series.counts[:, group].max(axis=0)
     positive = peaks[peaks > 0]
-    together = len(positive) > 0 and positive.max() / positive.min() <= SHARED
+    together = len(positive) > 0 and one_scale(positive)
     # Several figures: two of them fit a page.
     height = 1.25 if series.n_streams <= PER_FIGURE else 0.85
     drawing, axes = figure(0.45 + height * len(group), len(group), 1, sharex=True)

@@ -12,6 +12,7 @@ from escalation.plots.style import figure
 from escalation.report.sections.base import Block, Figure, Note, Section, Text
 from escalation.report.sections.deaths import expected_words
 from escalation.report.sections.dynamics import LEVEL, clear_arrows
+from escalation.report.sections.forecast import PAST, known_past
 from escalation.report.sections.late import lull
 from escalation.report.sections.track_record import coverage_of, gain, headline, record_skill
 from escalation.report.wording import (
@@ -34,7 +35,6 @@ from escalation.report.wording import (
 if TYPE_CHECKING:
     from escalation.results import Results
 
-PAST = 52
 LATELY = 12
 LIMITS = (
     "The report speaks of recorded incidents: what nobody recorded is missing, and recording may "
@@ -59,7 +59,7 @@ class Summary(Section):
 
 def box(results: Results) -> Note:
     """Three headline figures."""
-    horizon, period = _horizon(results), results.series.period
+    horizon, period, past = _horizon(results), results.series.period, known_past(results.forecast)
     total = results.forecast.total().blocks([horizon])
     low, high = total.interval(0.8)[:, 0, 0]
     probability = total.prob_above_recent(PAST)[0, 0]
@@ -70,7 +70,7 @@ def box(results: Results) -> Note:
     )
     more = (
         percent(float(probability)),
-        f"probability of more than the mean of the last {_past(results)} {period}s",
+        f"probability of more than the mean of the last {past} {period}s",
         past_mean(results),
     )
     return Note("box", figures=(expected, more, ratio_figure(results)))
@@ -163,19 +163,19 @@ def watched(results: Results) -> str:
 
 def lately(results: Results) -> str:
     """The last periods against the last year."""
-    series, period = results.recorded, results.series.period
+    series, period, past = results.recorded, results.series.period, known_past(results.forecast)
     recent = series.counts[-LATELY:]
     now = _mean(results, LATELY)
     before = _mean(results, PAST)
     name = short(series.names[int(np.argmax(recent.sum(axis=0)))])
     if not recent.sum():
         return (
-            f"The last {len(recent)} {period}s had no incident; the last {_past(results)} had "
+            f"The last {len(recent)} {period}s had no incident; the last {past} had "
             f"{rate(before)} a {period}."
         )
     return (
         f"The last {len(recent)} {period}s had {some(int(recent.sum()), 'incident')}, {rate(now)} "
-        f"a {period}, against {rate(before)} over the last {_past(results)}; most were in {name} "
+        f"a {period}, against {rate(before)} over the last {past}; most were in {name} "
         f"({count(recent.sum(axis=0).max())})."
     )
 
@@ -297,10 +297,6 @@ def checked(results: Results) -> str:
 
 def _horizon(results: Results) -> int:
     return len(results.forecast.edges) - 1
-
-
-def _past(results: Results) -> int:
-    return min(PAST, len(results.forecast.recent))
 
 
 def _points(results: Results) -> list[float]:
