@@ -15,15 +15,8 @@ from escalation.report import write_report
 from escalation.results import Results
 from escalation.run import run
 from escalation.run.cache import cache_key, run_info
-from escalation.run.late import (
-    EVENT,
-    REPORT,
-    STREAM,
-    headline,
-    last_periods,
-    report_files,
-    reported,
-)
+from escalation.run.late import headline, last_periods
+from escalation.run.reports import EVENT, REPORT, STREAM, report_files, reported
 from escalation.series import CountSeries
 from escalation.severity import DeathRecords, Severity
 from escalation.sources import DataError, RowError, read

@@ -22,8 +22,9 @@ from escalation.results import NowcastResults, Results, RunInfo
 from escalation.run.alternatives import backgrounds
 from escalation.run.cache import cache_key, run_info
 from escalation.run.deaths import death_records, deaths
-from escalation.run.late import closed, headline, last_periods, report_files, reported
+from escalation.run.late import closed, headline, last_periods
 from escalation.run.refits import origins, refit, track_record
+from escalation.run.reports import report_files, reported
 from escalation.run.simulation import truth
 from escalation.run.tasks import Tell, generator, silent, told
 from escalation.series import CountSeries
@@ -137,23 +138,7 @@ def _found(
         severity = told(tell, "Deaths", lambda: deaths(
             study, section, incidents, forecast, last_forecast, origins(study, known)
         ))  # fmt: skip
-    findings = told(
-        tell,
-        "Checks",
-        lambda: check(
-            fit,
-            generator(study, "checks"),
-            incidents=incidents,
-            alternatives=alternatives,
-            backtest=backtest,
-        ),
-    )
-    items = (*agreed(findings, fits), named(study, incidents))
-    if severity is not None:
-        items += deaths_findings(severity.fit, severity.exceedances)
-    if nowcast is not None:
-        items += late_findings(nowcast.fit, recorded, completed=len(fits) > 1)
-    return Results(
+    found = Results(
         study=study,
         incidents=incidents,
         series=fit.series,
@@ -165,12 +150,30 @@ def _found(
         last_forecast=last_forecast,
         last_observed=came.counts,
         backtest=backtest,
-        findings=Findings(items),
+        findings=Findings(()),
         truth=truth(study),
         run=info,
         severity=severity,
         nowcast=nowcast,
     )
+    return replace(found, findings=told(tell, "Checks", lambda: checked(found, fits)))
+
+
+def checked(found: Results, fits: Sequence[Fit]) -> Findings:
+    """Every check that results without findings, and the fits that they pool, can be put to."""
+    general = check(
+        found.fit,
+        generator(found.study, "checks"),
+        incidents=found.incidents,
+        alternatives=found.alternatives,
+        backtest=found.backtest,
+    )
+    items = (*agreed(general, fits), named(found.study, found.incidents))
+    if (severity := found.severity) is not None:
+        items += deaths_findings(severity.fit, severity.exceedances)
+    if (nowcast := found.nowcast) is not None:
+        items += late_findings(nowcast.fit, nowcast.recorded, completed=len(fits) > 1)
+    return Findings(items)
 
 
 def agreed(findings: Findings, fits: Sequence[Fit]) -> tuple[Finding, ...]:
