@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,11 @@ from escalation import CountSeries, Covariates, PanelSeries
 #: First day of these series; they are weekly.
 START = date(2001, 1, 1)
 Maker = Callable[[np.random.Generator], np.ndarray]
+
+
+def weeks(counts: np.ndarray, **settings: Any) -> CountSeries:
+    """Weekly counts, shape (T,) or (T, K), from the first day on."""
+    return CountSeries.from_counts(counts, START, "week", **settings)
 
 
 def hard_counts(rate: float = 2.0) -> dict[str, Maker]:

@@ -12,6 +12,7 @@ from escalation.counts import EndemicEpidemic
 from escalation.engines import Laplace, MaximumLikelihood
 from escalation.kernels import Exponential, Lomax, OneLag
 from escalation.series import CountSeries
+from hard import weeks
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "references/published.json").read_text("utf-8"))
 INFLUENZA = PUBLISHED["influMen"]
@@ -23,10 +24,6 @@ TRUTH = {
     "dispersion": np.array([0.3, 0.5]),
     "decay": np.array(0.7),
 }
-
-
-def weeks(counts, **settings):
-    return CountSeries.from_counts(counts, date(2001, 1, 1), "week", **settings)
 
 
 @pytest.fixture(scope="module")

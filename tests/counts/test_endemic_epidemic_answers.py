@@ -13,14 +13,9 @@ from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.hawkes import era_table
 from escalation.kernels import Exponential, FreeLags, GeometricLags, OneLag, PoissonLags
 from escalation.parameters import Layout
-from escalation.series import CountSeries
+from hard import START, weeks
 
-START = date(2001, 1, 1)
 BREAK = date(2004, 1, 5)
-
-
-def weeks(counts, **settings):
-    return CountSeries.from_counts(counts, START, "week", **settings)
 
 
 def blank(periods, streams):

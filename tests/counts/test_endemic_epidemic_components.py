@@ -9,15 +9,10 @@ from escalation.counts import EndemicEpidemic
 from escalation.counts.component import Component, Neighbours, RandomIntercepts, RandomWalk
 from escalation.kernels import OneLag
 from escalation.parameters import Layout
-from escalation.series import CountSeries
+from hard import START, weeks
 
-START = date(2001, 1, 1)
 ORDER = ((0, 1, 2), (1, 0, 1), (2, 1, 0))
 WEEKS, STREAMS = 80, 3
-
-
-def weeks(counts, **settings):
-    return CountSeries.from_counts(counts, START, "week", **settings)
 
 
 LIKE = weeks(np.zeros((WEEKS, STREAMS)))

@@ -16,13 +16,7 @@ from escalation.counts import (
 )
 from escalation.engines import Laplace, MaximumLikelihood
 from escalation.kernels import OneLag
-from escalation.series import CountSeries
-
-START = date(2001, 1, 1)
-
-
-def weeks(counts, **settings):
-    return CountSeries.from_counts(counts, START, "week", **settings)
+from hard import weeks
 
 
 def all_zero(rng):

@@ -19,7 +19,7 @@ from escalation.counts.truncated import draw_truncated, log_probabilities, trunc
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.kernels import Exponential, OneLag
 from escalation.series import CountSeries
-from hard import START, collinear, hard_counts
+from hard import START, collinear, hard_counts, weeks
 
 TESTS = Path(__file__).parents[1]
 BIOCHEMISTS = json.loads((TESTS / "references/published.json").read_text("utf-8"))["bioChemists"]
@@ -35,10 +35,6 @@ TRUTH = {
     "dispersion": np.array([0.2, 0.6]),
     "decay": np.array(0.7),
 }
-
-
-def weeks(counts, **settings):
-    return CountSeries.from_counts(counts, START, "week", **settings)
 
 
 def only(model, series):

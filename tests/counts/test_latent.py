@@ -1,4 +1,4 @@
-"""Counts with a latent log-rate: likelihood, paths, evidence, and how forecasts go on."""
+"""Counts with a latent log-rate: the likelihood, its integral, and paths that go on."""
 
 from dataclasses import replace
 from datetime import date
@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from escalation.background import Background
-from escalation.checks import check, compare
+from counts.latent_by_hand import FLAT, PATHS, known, naive_path, some_values
 from escalation.counts import (
     Autoregression,
     Component,
@@ -19,20 +18,9 @@ from escalation.counts import (
     RandomWalk,
 )
 from escalation.counts.latent_choice import process_of
-from escalation.counts.random_scales import choose, evidences, free_scales
-from escalation.engines import NUTS, Laplace, MaximumLikelihood
-from escalation.fit import Fit
-from escalation.kernels import Exponential, OneLag
+from escalation.engines import Laplace
 from escalation.parameters import Layout
-from escalation.series import CountSeries
-from hard import START, collinear, hard_counts
-
-FLAT = Background(harmonics=0)
-PATHS = (RandomWalk(), Autoregression(), GaussianProcess(prior_length=200.0))
-
-
-def weeks(counts, **settings):
-    return CountSeries.from_counts(counts, START, "week", **settings)
+from hard import START, weeks
 
 
 @pytest.fixture
@@ -41,49 +29,6 @@ def gappy(rng):
     counts[30:32] = 0
     gap = ((date(2001, 7, 30), date(2001, 8, 13)), (date(2002, 1, 9), date(2002, 1, 11)))
     return weeks(counts, names=["strikes", "attacks"], gaps=gap)
-
-
-def some_values(model, series, rng):
-    """Values drawn from the priors, with levels that make counts."""
-    values = {k: v[0] for k, v in model.layout(series).sample_prior(rng, 1).items()}
-    return values | {"level": values["level"] / 4}
-
-
-def known(model, series, values, draws=1):
-    """A fit that knows the parameters."""
-    point = {name: np.array(value) for name, value in values.items()}
-    copies = {name: np.repeat(value[None], draws, axis=0) for name, value in point.items()}
-    return Fit(model, series, copies, point, 0.0, {"converged": True}, "known")
-
-
-def naive_path(setting, values, weeks_seen, days):
-    """Paths (T, K) by loops, in the words of the classes."""
-    times = 7.0 * np.arange(weeks_seen)
-    sigma = values["path_scale"]
-    out = np.zeros((weeks_seen, len(values["path"])))
-    for k, z in enumerate(values["path"]):
-        if isinstance(setting, GaussianProcess):
-            ell, width = values["length"], 9 * setting.prior_length
-            for m, one in enumerate(z, start=1):
-                omega = m * np.pi / width
-                density = 12 * np.sqrt(3) / ell**3 / (3 / ell**2 + omega**2) ** 2
-                wave = np.sqrt(2 / width) * np.sin(omega * (times + (width - days) / 2))
-                out[:, k] += sigma * np.sqrt(density) * wave * one
-            continue
-        state, states = 0.0, []
-        for b, one in enumerate(z):
-            if isinstance(setting, RandomWalk):
-                states.append(state)
-                state = state + sigma * one
-            else:
-                phi = values["persistence"]
-                state = sigma * one if b == 0 else phi * state + sigma * np.sqrt(1 - phi**2) * one
-                states.append(state)
-        states.append(state)
-        out[:, k] = [states[int(t // 28)] for t in times]
-    if isinstance(setting, RandomWalk):
-        out -= out.mean(axis=0)
-    return out
 
 
 def naive(model, values, series):
@@ -307,144 +252,6 @@ def test_the_integral_over_one_state_is_that_of_quadrature():
     np.testing.assert_allclose(sum_by_nodes, np.trapezoid(values, grid), rtol=1e-8)
 
 
-@pytest.fixture(scope="module")
-def moved():
-    """Three years of two streams on simulated paths, and their values."""
-    rng = np.random.default_rng(3)
-    model = Latent(Autoregression(), background=FLAT)
-    blank = weeks(np.zeros((156, 2)), names=["strikes", "attacks"])
-    values = {
-        "level": np.log([3.0, 5.0]),
-        "path": rng.standard_normal((2, 39)),
-        "path_scale": np.array(0.7),
-        "persistence": np.array(0.8),
-        "dispersion": np.array([0.1, 0.2]),
-    }
-    return model, model.simulate(values, blank, rng), values
-
-
-def test_maximum_likelihood_chooses_by_marginal_likelihood_and_says_so(moved):
-    model, series, _ = moved
-    model = replace(model, path=replace(model.path, persistence=0.8))
-    fit = model.fit(series, MaximumLikelihood(draws=50, starts=1))
-    chosen = fit.diagnostics["random_scales"]["path_scale"]
-    assert fit.model.path.scale == chosen and 0.3 < chosen < 1.3
-    around = evidences(model, free_scales(model)[0], series, np.array([0.05, chosen, 5.0]))
-    assert around.argmax() == 1
-
-
-@pytest.mark.slow
-def test_every_engine_finds_path_and_scale(moved):
-    model, series, values = moved
-    truth = np.log(model.latent_path(known(model, series, values)).band(of="factor")[1])
-    for engine, least in ((MaximumLikelihood(draws=200, starts=1), 0.7),
-                          (Laplace(draws=400), 0.75),
-                          (NUTS(draws=300, tune=300, chains=2), 0.8)):  # fmt: skip
-        fit = model.fit(series, engine)
-        told = fit.model.latent_path(fit)
-        low, middle, high = np.log(told.band(of="factor"))
-        assert ((low < truth) & (truth < high)).mean() > least
-        assert np.corrcoef(middle.ravel(), truth.ravel())[0, 1] > 0.65
-        persistence = fit.diagnostics.get("random_scales", fit.estimate)["persistence"]
-        assert 0.4 < persistence < 0.97
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", [RandomWalk(), GaussianProcess(prior_length=200.0)])
-def test_other_paths_are_chosen_and_averaged_too(path, moved):
-    _, series, _ = moved
-    model = Latent(path, background=FLAT, contagion=isinstance(path, RandomWalk), lags=2)
-    for engine in (MaximumLikelihood(draws=50, starts=1), Laplace(draws=100, starts=1)):
-        fit = model.fit(series, engine)
-        assert fit.diagnostics["random_scales"].keys() == {
-            one.parameter for one in model.free_numbers()
-        }
-        assert np.isfinite(fit.forecast(4, draws=100).draws).all()
-    assert choose(model, series)[0].free_numbers() == ()
-
-
-# Answers -----------------------------------------------------------------------------------------
-
-
-def test_the_path_is_told_with_its_band(moved):
-    model, series, values = moved
-    fit = known(model, series, values, 3)
-    told = model.latent_path(fit)
-    path = naive_path(model.path, values, len(series), series.window.days)
-    np.testing.assert_allclose(told.band(of="factor")[1], np.exp(path), rtol=1e-10)
-    np.testing.assert_allclose(told.band()[1], np.exp(path + values["level"]), rtol=1e-10)
-    np.testing.assert_allclose(model.means(fit)[0], told.band()[1], rtol=1e-10)
-    table = told.table()
-    assert table.columns[:3] == ["start", "stream", "factor"] and table.height == 312
-    assert "attacks" in repr(told) and "<p>" in told._repr_html_()
-    with pytest.raises(ValueError, match="of must be rate or factor, got 'log'"):
-        told.band(of="log")
-
-
-def test_a_forecast_carries_the_path_on(moved):
-    model, series, values = moved
-    fit = known(model, series, values, 4000)
-    forecast = fit.forecast(60, np.random.default_rng(1), 4000)
-    last = model.latent_path(fit).log_factor[0, -1]
-    # 28 days on, the path is normal about persistence × its last state; 56 weeks on, about zero.
-    for week, keep in ((0, 0.8), (59, 0.8**15)):
-        mean = values["level"] + keep * last + 0.7**2 * (1 - keep**2) / 2
-        found = forecast.draws[:, week]
-        error = found.std(axis=0) / np.sqrt(4000)
-        assert (np.abs(found.mean(axis=0) - np.exp(mean)) < 4 * error).all()
-
-
-def test_scores_ahead_average_over_paths_not_yet_seen(moved):
-    model, series, values = moved
-    early, _ = series.split(series.edges[112].item())
-    fit = known(model, early, values | {"path": values["path"][:, :28]}, 500)
-    single = model.pointwise(fit, fit.theta, series)
-    np.testing.assert_allclose(single[:, :112], model.pointwise(fit, fit.theta)[:, :112])
-    assert np.ptp(single[:, 112:], axis=0).min() > 0
-    np.testing.assert_array_equal(single, model.pointwise(fit, fit.theta, series))
-    np.testing.assert_allclose(model.means(fit, fit.theta, series)[:, 112:116].std(axis=1).max(), 0,
-                               atol=1e-12)  # fmt: skip
-
-
-@pytest.mark.slow
-def test_a_comparison_scores_it_beside_others(moved):
-    _, series, _ = moved
-    path = Autoregression(scale=0.7, persistence=0.8)
-    models = {
-        "latent": Latent(path, background=FLAT),
-        "flat": EndemicEpidemic(OneLag(), FLAT, lags=1, arrows=((False, False),) * 2),
-    }
-    found = compare(models, series, series.edges[104].item(), engine=Laplace(draws=400), every=13)
-    assert found.difference("latent", "flat")[0] > 0
-
-
-def test_the_response_holds_the_path(moved):
-    model, series, _ = moved
-    both = replace(model, contagion=True, lags=3, kernel=Exponential())
-    fit = known(both, series, some_values(both, series, np.random.default_rng(0)), 5)
-    told = both.response(fit, "strikes", 3, draws=5)
-    matrix, weights = fit.draws["reproduction"][0], both.lag_draws(fit.theta, series)[0]
-    first = matrix[:, 0] * weights[0]
-    second = matrix @ first * weights[0] + matrix[:, 0] * weights[1]
-    np.testing.assert_allclose(told.further[0, :2], [first, second])
-    dynamics = both.dynamics(fit)
-    assert dynamics.reproduction.shape == (5, 2, 2) and np.isfinite(dynamics.shares).all()
-    alone = model.response(known(model, series, moved[2]), "strikes", 3, draws=5)
-    assert (alone.further == 0).all()
-    with pytest.raises(ValueError, match="reproduction numbers are not defined for Latent"):
-        model.dynamics(known(model, series, moved[2]))
-
-
-def test_replicated_series_share_the_path(moved, rng):
-    model, series, values = moved
-    copies = known(model, series, values).replicate(rng, 200)
-    assert copies.shape == (200, *series.counts.shape)
-    path = naive_path(model.path, values, len(series), series.window.days)
-    mean = np.exp(values["level"] + path)
-    assert np.abs(copies.mean(axis=0) / mean - 1).max() < 0.6
-    np.testing.assert_allclose(copies.mean(), mean.mean(), rtol=0.03)
-
-
 def test_simulation_does_not_read_counts_and_repeats(gappy, rng):
     model = Latent(RandomWalk(), contagion=True, lags=2)
     values = some_values(model, gappy, rng)
@@ -453,14 +260,6 @@ def test_simulation_does_not_read_counts_and_repeats(gappy, rng):
              for one in (gappy, replace(gappy, counts=0 * gappy.counts))]  # fmt: skip
     np.testing.assert_array_equal(*again)
     assert (again[0][gappy.scale == 0] == 0).all()
-
-
-def test_a_fit_prints_checks_and_summarises(moved):
-    model, series, _ = moved
-    given = replace(model, path=replace(model.path, scale=0.7, persistence=0.8))
-    fit = given.fit(series, Laplace(draws=50))
-    assert "Latent(path=Autoregression" in repr(fit)
-    assert check(fit).table().height >= 2 and fit.summary().height == 2 + 78 + 2
 
 
 @pytest.mark.parametrize(
@@ -478,31 +277,6 @@ def test_a_fit_prints_checks_and_summarises(moved):
 def test_impossible_settings_are_named(make, said):
     with pytest.raises(ValueError, match=said):
         make()
-
-
-HARD = hard_counts() | {"contagion": lambda rng: rng.poisson(2.0, (200, 2))}
-SETTINGS = {
-    "collinear covariates": {"background": Background(0, covariates=collinear())},
-    "contagion": {"contagion": True, "lags": 2},
-}
-QUICK = ("an empty stream", "a huge week", "twenty weeks", "nothing at all")
-
-
-@pytest.mark.parametrize(
-    ("case", "engine"),
-    [
-        pytest.param(*one, marks=() if one[0] in QUICK else pytest.mark.slow)
-        for one in product(HARD, [MaximumLikelihood(draws=50, starts=1), Laplace(draws=50)])
-    ],
-    ids=lambda one: getattr(one, "name", str(one)),
-)
-def test_hard_data_are_fitted_or_the_diagnostics_say_so(case, engine, rng):
-    make, settings = HARD[case], SETTINGS.get(case, {})
-    path = Autoregression(scale=0.5, persistence=0.8)
-    fit = Latent(path, **({"background": FLAT} | settings)).fit(weeks(make(rng)), engine)
-    assert np.isfinite(fit.log_likelihood)
-    assert {"converged", "at_bound"} <= set(fit.diagnostics)
-    assert np.isfinite(fit.forecast(4, draws=50).draws).mean() > 0.9
 
 
 def test_layouts_of_all_paths_hold_what_is_declared(gappy):

@@ -20,8 +20,7 @@ from escalation.counts import (
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
 from escalation.kernels import Exponential, OneLag
 from escalation.parameters import Layout
-from escalation.series import CountSeries
-from hard import START, collinear, hard_counts
+from hard import START, collinear, hard_counts, weeks
 
 TRUTH = {
     "level": np.array([0.4, 0.8]),
@@ -32,10 +31,6 @@ TRUTH = {
     "decay": np.array(0.7),
 }
 FLAT = Background(harmonics=0)
-
-
-def weeks(counts, **settings):
-    return CountSeries.from_counts(counts, START, "week", **settings)
 
 
 def only(model, series, values=TRUTH):
@@ -303,8 +298,6 @@ def test_the_prior_keeps_explosive_processes_under_one_per_cent(rng):
 
 HARD = hard_counts()
 SETTINGS = {"collinear covariates": {"background": Background(0, covariates=collinear())}}
-
-
 QUICK = ("an empty stream", "a huge week", "twenty weeks")
 
 
