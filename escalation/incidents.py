@@ -18,10 +18,14 @@ SCHEMA: dict[str, pl.DataType] = {
     "date_latest": pl.Date(),
     "source": pl.String(),
     "target": pl.String(),
+    "source_country": pl.String(),
+    "target_country": pl.String(),
     "code": pl.String(),
     "incident_class": pl.String(),
     "country": pl.String(),
+    "province": pl.String(),
     "place": pl.String(),
+    "place_precision": pl.String(),
     "latitude": pl.Float64(),
     "longitude": pl.Float64(),
     "deaths_low": pl.Int64(),
@@ -31,6 +35,9 @@ SCHEMA: dict[str, pl.DataType] = {
     "claimed_by": pl.String(),
     "dyad": pl.String(),
     "directed": pl.Boolean(),
+    "clarity": pl.Int64(),
+    "reports": pl.Int64(),
+    "reported_on": pl.Date(),
 }
 """Columns of ``Incidents.table``.
 
@@ -38,17 +45,31 @@ date, date_latest
     The first and the last day on which it may have happened; equal if the day is known.
 source, target
     Who acted on whom, in the source's words; with ``directed`` false, just the two sides.
+source_country, target_country
+    The country that the source's coding gives the actor: a nationality, not where it stood.
 code, incident_class
     The source's code, and its class in words.
-country
-    Country in which it happened.
+country, province
+    Country, and its first-level unit, in which it happened.
+place_precision
+    How exactly the place is known, one of ``PLACE_PRECISIONS``.
 latitude, longitude
     Degrees north and east (WGS 84).
 deaths_low, deaths_best, deaths_high
     People killed; null if unknown.
 certainty
     confirmed, reported, alleged or denied.
+clarity
+    The source's own grade of how clearly one event is told apart: 1 is one event, 2 a report that
+    sums up several.
+reports
+    Mentions, articles or reports on which the record rests.
+reported_on
+    The day on which the source had it.
 """
+
+PLACE_PRECISIONS = ("place", "near", "district", "province", "country")
+"""How exactly a place is known, from most to least."""
 
 REJECTED: dict[str, pl.DataType] = {
     "line": pl.Int64(),
