@@ -10,7 +10,7 @@ import numpy as np
 
 from escalation.counts.predictor import IntArray
 from escalation.engines import Problem
-from escalation.engines.nested import Marginal, Peak, Root, definite_root, solved
+from escalation.engines.marginal import Marginal, Peak, Root, definite_root, solved
 from escalation.parameters import FloatArray
 
 #: Largest number that a path starts from, in units of its scale.

@@ -7,7 +7,7 @@ from typing import override
 import numpy as np
 
 from escalation.engines import Problem
-from escalation.engines.nested import Marginal, Peak, Root, definite_root
+from escalation.engines.marginal import Marginal, Peak, Root, definite_root
 from escalation.parameters import FloatArray
 
 #: Largest number that a path starts from, in units of its scale.

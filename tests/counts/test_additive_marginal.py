@@ -18,7 +18,8 @@ from escalation.counts import (
 from escalation.counts.component_marginal import ComponentMarginal, integrable
 from escalation.counts.latent_marginal import LatentMarginal
 from escalation.engines import Laplace
-from escalation.engines.nested import Marginal, Peak, summit
+from escalation.engines.marginal import Marginal, Peak
+from escalation.engines.nested import summit
 from escalation.kernels import OneLag
 from escalation.parameters import Layout
 from escalation.series import CountSeries

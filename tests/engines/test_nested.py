@@ -7,12 +7,10 @@ import pytest
 from scipy import stats
 
 from escalation.engines import Laplace, Problem
+from escalation.engines.marginal import Marginal, Peak, definite_root
 from escalation.engines.nested import (
     EFFECTIVE,
-    Marginal,
     NestedLaplace,
-    Peak,
-    definite_root,
     nested,
     resampled,
     summit,

@@ -12,7 +12,7 @@ from scipy.stats import nbinom
 from escalation.background import Background
 from escalation.counts import EndemicEpidemic
 from escalation.engines import NUTS, Laplace, MaximumLikelihood
-from escalation.engines.nested import Peak
+from escalation.engines.marginal import Peak
 from escalation.fit import pick
 from escalation.likelihood.nowcast_curvature import nowcast_curvature
 from escalation.nowcast import Nowcast, NowcastFit, ReportingTriangle, fit_over_nowcasts
