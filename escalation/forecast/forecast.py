@@ -396,12 +396,14 @@ class Forecast:
 
         Only a table with one date, one target and samples over all horizons and locations makes a
         forecast: quantiles of single periods do not say how periods depend on each other. What
-        was known before is not in such a table, so that `recent` is empty.
+        was known before is not in such a table, so that `recent` is empty. Where the first horizon
+        is 0 or less (a period that had begun), the forecast counts as made on its first day.
 
         Raises
         ------
         ValueError
-            Where a column or the samples are missing, or a path has holes.
+            Where a column or the samples are missing, a path has holes, or the first day of a
+            period that had begun cannot be told.
         """
         parts = from_hub(table)
         return cls(model=model, period=period, **parts)

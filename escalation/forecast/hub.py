@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from escalation.forecast.files import write_whole
-from escalation.window import FloatArray
+from escalation.window import DateArray, FloatArray
 
 if TYPE_CHECKING:
     from escalation.forecast.forecast import Forecast
@@ -135,18 +135,40 @@ def from_hub(table: pl.DataFrame | Path | str) -> dict[str, Any]:
     )
     draws = np.empty(shape)
     draws[at] = rows["value"].to_numpy()
-    made_on = rows[day][0] + timedelta(days=1)
-    after = ends["target_end_date"].to_numpy().astype("datetime64[D]") + np.timedelta64(1, "D")
-    edges = np.concatenate([[np.datetime64(made_on, "D")], after])
+    after: DateArray = ends["target_end_date"].to_numpy().astype("datetime64[D]")
+    after = after + np.timedelta64(1, "D")
+    horizons = ends["horizon"].to_list()
+    first = np.datetime64(rows[day][0] + timedelta(days=1), "D")
+    if horizons[0] < 1:
+        first = _before(after, horizons)
+    edges = np.concatenate([[first], after])
     return {
         "draws": draws,
         "edges": edges,
         "names": tuple(names),
-        "made_on": made_on,
+        "made_on": first.item(),
         "recent": np.empty((0, len(names)), np.int64),
         "recent_edges": edges[:1],
-        "lengths": tuple(np.diff(ends["horizon"].to_list(), prepend=0).tolist()),
+        "lengths": tuple(np.diff(horizons, prepend=min(horizons[0] - 1, 0)).tolist()),
     }
+
+
+def _before(after: DateArray, horizons: list[int]) -> np.datetime64:
+    """First day of a period that was running, or over, on the day of the table.
+
+    Hubs number it 0 (or below): its length is that of the next one, or a month where the next one
+    is a month.
+    """
+    if len(after) < 2 or horizons[1] != horizons[0] + 1:
+        raise ValueError(
+            f"horizon {horizons[0]} is a period that had begun: when it began is not known "
+            f"without horizon {horizons[0] + 1}"
+        )
+    months = after[:2].astype("datetime64[M]")
+    month = np.timedelta64(1, "M")
+    if np.all(months.astype("datetime64[D]") == after[:2]) and months[1] - months[0] == month:
+        return np.datetime64(months[0] - month, "D")
+    return np.datetime64(after[0] - (after[1] - after[0]), "D")
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -148,6 +148,28 @@ def test_thresholds_keep_all_their_digits(forecast):
     ]  # fmt: skip
 
 
+def test_a_week_that_had_begun_is_horizon_zero(forecast):
+    table = forecast.to_hub().with_columns(
+        pl.col("horizon") - 1, pl.col("reference_date") + timedelta(weeks=1)
+    )
+    again = Forecast.from_hub(table)
+    np.testing.assert_array_equal(again.edges, forecast.edges)
+    np.testing.assert_array_equal(again.draws, forecast.draws)
+    assert (again.made_on, again.lengths) == (forecast.made_on, forecast.lengths)
+    with pytest.raises(ValueError, match=r"horizon 0 is a period that had begun: .* horizon 1"):
+        Forecast.from_hub(table.filter(pl.col("horizon") == 0))
+
+
+def test_a_month_that_had_begun_is_a_month(forecast):
+    months = np.arange("2020-01", "2020-06", dtype="datetime64[M]").astype("datetime64[D]")
+    monthly = replace(forecast, edges=months, made_on=months[0].item(), period="month",
+                      draws=forecast.draws[:, :4], lengths=(1,) * 4)  # fmt: skip
+    table = monthly.to_hub().with_columns(pl.col("horizon") - 1)
+    again = Forecast.from_hub(table)
+    np.testing.assert_array_equal(again.edges, months)
+    assert again.made_on == months[0].item()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
