@@ -108,6 +108,10 @@ class Provenance:
         The data set, as its maker wants it named; version "" if the file does not tell.
     rows_read, rows_taken, rows_rejected, rows_outside : int
         ``rows_read`` is the sum of the others; ``rows_outside`` lie outside the window.
+    files : tuple of (str, str)
+        Name and SHA-256 of each, where several files were read.
+    remarks : tuple of str
+        What the reader took for granted or left out, in words.
     """
 
     file: str
@@ -120,6 +124,8 @@ class Provenance:
     rows_taken: int
     rows_rejected: int
     rows_outside: int
+    files: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rows_read != self.rows_taken + self.rows_rejected + self.rows_outside:

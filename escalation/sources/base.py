@@ -2,23 +2,15 @@
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
 from escalation.incidents import SCHEMA, Incidents, Provenance, nearest
-from escalation.sources.delimited import LINE, Sheet, open_sheet
-from escalation.sources.faults import (
-    MISSING,
-    DataError,
-    Fault,
-    RowError,
-    faults,
-    listed,
-    parsed,
-    taken,
-)
+from escalation.sources.delimited import SEPARATORS, Sheet, open_sheet
+from escalation.sources.faults import DataError, Fault, RowError, faults, parsed, taken
+from escalation.sources.layout import Layout
+from escalation.sources.stack import Stack, each_file, found_in
 from escalation.window import Window
 
 __all__ = ["DataError", "RowError", "Source"]
@@ -40,6 +32,17 @@ class Source(ABC):
         As the provider wants them named.
     columns : mapping
         The columns that a file must have: ours = the file's name or names, the newest first.
+    more : mapping
+        Columns that are read if the file has them, in the same form.
+    used : mapping
+        Further columns of the file that ``translate`` needs, in the same form: their text arrives
+        under these names, which are none of ours, and is null where the file lacks them.
+    heads : sequence of sequence of str
+        For files without a header, the names of their columns, by how many there are.
+    separators : str
+        Those that may stand between the fields of a text file.
+    quoting : bool
+        Whether a field may stand in quotes; a quote is a letter otherwise.
     specimen : str
         A few lines of such a file, invented ones where the licence asks for it.
     """
@@ -48,9 +51,16 @@ class Source(ABC):
     licence: ClassVar[str]
     citation: ClassVar[str]
     columns: ClassVar[Mapping[str, Sequence[str]]]
+    more: ClassVar[Mapping[str, Sequence[str]]] = {}
+    used: ClassVar[Mapping[str, Sequence[str]]] = {}
+    heads: ClassVar[Sequence[Sequence[str]]] = ()
+    separators: ClassVar[str] = SEPARATORS
+    quoting: ClassVar[bool] = True
     specimen: ClassVar[str]
 
-    def read(self, path_or_frame: Any, window: Window, *, strict: bool = False) -> Incidents:
+    def read(
+        self, given: Any, window: Window, *, strict: bool = False, layout: Layout | None = None
+    ) -> Incidents:
         """Read the incidents inside the window.
 
         An incident of several days, or of an unknown day, is placed on its first possible day,
@@ -59,69 +69,75 @@ class Source(ABC):
 
         Parameters
         ----------
-        path_or_frame : path, or polars, pandas or Arrow table
-            Delimited text in UTF-8 with a header, or a table with the same columns.
+        given : path, or polars, pandas or Arrow table, or a sequence of these
+            A file with a header, or a table with the same columns. A path may be a pattern
+            ("events/*.csv"). Of several files, remarks on a row name the file after the reason.
         window : Window
             What was watched: never read off the data.
         strict : bool
             Whether the first row with a fault is an error.
+        layout : Layout
+            What a file does not say of itself: encoding, decimal mark, form of dates.
 
         Raises
         ------
         DataError
-            If the file is missing, empty, not text, of another source, or lacks a column: one
+            If a file is missing, empty, no table, of another source, or lacks a column: one
             line that names file and column. ``RowError`` for a row, if ``strict``.
         """
         if not isinstance(window, Window):
             raise ValueError(f"say what was watched: window must be a Window, got {window!r}")
-        sheet = open_sheet(path_or_frame)
-        names = self.matched(sheet)
-        lines, misfits = sheet.rows()
-        line = pl.col(LINE).alias("line")
-        text = lines.select(line, *(_text(names.get(name), name) for name in SCHEMA))
-        rows = parsed(self.translate(text.with_columns(_defaults(names))))
+        layout = layout or Layout()
+        sheets = [self.opened(each, layout) for each in each_file(given)]
+        stack = Stack.of(sheets, self.matched, layout, self.used)
+        rows = parsed(self.translate(stack.text.with_columns(_defaults(stack))))
         inside = taken("date").is_between(window.start, window.end, closed="left")
         rows = rows.with_columns(inside.fill_null(True).alias("inside"))
 
         wrong = rows.select(_first(self.faults())).to_series()
-        rejected = pl.concat([listed(rows, wrong, self.faults(), names), misfits]).sort("line")
+        rejected = stack.told(rows, wrong, self.faults(), stack.misfits)
         if strict and len(rejected):
             line, column, value, reason = rejected.row(0)
-            raise RowError(f"{sheet.label}: line {line}, column {column!r}: {value!r} {reason}")
+            raise RowError(f"{stack.label}: line {line}, column {column!r}: {value!r} {reason}")
 
-        good = rows.filter(wrong.is_null() & rows["inside"])
-        odd = good.select(_first(self.mends())).to_series()
-        amended = listed(good, odd, self.mends(), names)
-        table = self.amend(good).select(taken(name).alias(name) for name in SCHEMA)
+        good = wrong.is_null() & rows["inside"]
+        odd = rows.select(_first(self.mends())).to_series()
+        amended = stack.told(rows, odd.set(~good, None), self.mends())
+        table = self.amend(rows.filter(good)).select(taken(name).alias(name) for name in SCHEMA)
         provenance = Provenance(
-            file=Path(sheet.label).name,
-            sha256=sheet.sha256,
+            file=stack.file,
+            sha256=stack.sha256,
             source=self.name,
             version=self.version(rows),
             licence=self.licence,
             citation=self.citation,
-            rows_read=len(rows) + len(misfits),
+            rows_read=len(rows) + sum(map(len, stack.misfits)),
             rows_taken=len(table),
             rows_rejected=len(rejected),
             rows_outside=int((~rows["inside"]).sum()),
+            files=stack.files,
+            remarks=stack.remarks,
         )
         table = table.sort("date", maintain_order=True)
         return Incidents(table, window, provenance, rejected, amended)
 
+    def opened(self, given: Any, layout: Layout | None = None) -> Sheet:
+        """Open one file, or one table, as files of this source are written."""
+        return open_sheet(
+            given, layout, separators=self.separators, quoting=self.quoting, heads=self.heads
+        )
+
     def matched(self, sheet: Sheet) -> dict[str, str]:
         """Find the column of the file for each of ours; ``DataError`` if one is missing."""
-        names = {
-            ours: next((name for name in theirs if name in sheet.header), "")
-            for ours, theirs in self.columns.items()
-        }
-        missing = [self.columns[ours][0] for ours, found in names.items() if not found]
-        if len(missing) > len(names) / 2:
+        names = found_in(sheet, self.columns)
+        missing = [theirs[0] for ours, theirs in self.columns.items() if ours not in names]
+        if len(missing) > len(self.columns) / 2:
             wanted = ", ".join(repr(name) for name in missing)
             raise DataError(f"{sheet.label}: not a {self.name} file, it lacks the columns {wanted}")
         if missing:
             spare = [name for name in sheet.header if name not in names.values()]
             raise DataError(f"{sheet.label}: {lacking(missing, spare)}")
-        return names
+        return names | found_in(sheet, self.more)
 
     def translate(self, text: pl.DataFrame) -> pl.DataFrame:
         """Say in our words what the columns of text, named as ours, say in the source's."""
@@ -156,19 +172,15 @@ def lacking(missing: Sequence[str], spare: Sequence[str]) -> str:
     return f"no column {', '.join(words)}{others if spare and None in near.values() else ''}"
 
 
-def _text(name: str | None, ours: str) -> pl.Expr:
-    if name is None:
-        return pl.lit(None, pl.String).alias(ours)
-    words = pl.col(name).str.strip_chars()
-    blank = ("",) if SCHEMA[ours] == pl.String else MISSING
-    return pl.when(~words.is_in(blank)).then(words).alias(ours)
-
-
-def _defaults(names: Mapping[str, str]) -> list[pl.Expr]:
+def _defaults(stack: Stack) -> list[pl.Expr]:
     given = [pl.col(name).fill_null(word) for name, word in DEFAULTS.items()]
     given.append(pl.col("date_latest").fill_null(pl.col("date")))
-    if "id" not in names:
-        given.append(pl.col("line").cast(pl.String).alias("id"))
+    # Without ids the place in the files is one.
+    place = pl.col("line").cast(pl.String)
+    if len(stack.names) > 1:
+        place = pl.concat_str(pl.col("sheet") + 1, place, separator=":")
+    own = [index for index, names in enumerate(stack.names) if "id" not in names]
+    given.append(pl.when(pl.col("sheet").is_in(own)).then(place).otherwise("id").alias("id"))
     return given
 
 

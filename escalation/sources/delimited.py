@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from escalation.incidents import REJECTED
 from escalation.sources.faults import DataError
+from escalation.sources.layout import Layout
 
 SEPARATORS = ",;\t|"
 
@@ -20,6 +22,9 @@ LINE = "\0line"
 
 HEAD = 1_000_000
 """How much of a file is searched for its header, in characters."""
+
+TAG = "#"
+"""How each cell begins of a row of HXL tags, which may follow the header (hxlstandard.org)."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class Sheet:
         The file, or the rows of a table that came as a data frame.
     separator : str
         Between the fields of the file.
+    quoting : bool
+        Whether a field may stand in quotes; a quote is a letter otherwise.
+    headless : bool
+        Whether the first line of the file is a row already, not the header.
+    remarks : tuple of str
+        What was taken for granted on the way.
     """
 
     label: str
@@ -45,6 +56,9 @@ class Sheet:
     header: tuple[str, ...]
     body: bytes | pl.DataFrame
     separator: str = ","
+    quoting: bool = True
+    headless: bool = False
+    remarks: tuple[str, ...] = ()
 
     def rows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read the rows of text, and list those that have not one field for each column.
@@ -53,7 +67,7 @@ class Sheet:
         -------
         rows : polars.DataFrame
             A column of text for each of the header, and `LINE`, the line of the file on which
-            the row starts (the header starts on line 1; a field in quotes may hold line breaks).
+            the row starts (a header starts on line 1; a field in quotes may hold line breaks).
             Of a data frame, the number of the row plus one. Rows without any value are left out.
         misfits : polars.DataFrame
             In the columns of ``REJECTED``.
@@ -69,17 +83,27 @@ class Sheet:
         if isinstance(self.body, pl.DataFrame):
             return self._filled(self.body.with_row_index(LINE, 2)), pl.DataFrame(schema=REJECTED)
         try:
-            table = pl.read_csv(self.body, separator=self.separator, infer_schema=False)
+            table = pl.read_csv(
+                self.body,
+                separator=self.separator,
+                infer_schema=False,
+                quote_char='"' if self.quoting else None,
+                has_header=not self.headless,
+                new_columns=self.header if self.headless else None,
+            )
         except (PolarsError, PanicException):
             return self._one_by_one(self.body)
         # Polars fills up short rows without a word, so count what stands between the fields.
         inside = sum(_count(table, self.separator))
-        between = (len(table) + 1) * (len(self.header) - 1)
-        head = sum(name.count(self.separator) for name in self.header)
-        if self.body.count(self.separator.encode()) != inside + between + head:
+        between = (len(table) + (not self.headless)) * (len(self.header) - 1)
+        head = 0 if self.headless else sum(name.count(self.separator) for name in self.header)
+        if (
+            table.width != len(self.header)
+            or self.body.count(self.separator.encode()) != inside + between + head
+        ):
             return self._one_by_one(self.body)
         breaks = _count(table, "\n")
-        start = 2 + sum(name.count("\n") for name in self.header)
+        start = 1 if self.headless else 2 + sum(name.count("\n") for name in self.header)
         lines = pl.int_range(len(table), eager=True) + start + breaks.cum_sum() - breaks
         return self._filled(table.with_columns(lines.alias(LINE))), pl.DataFrame(schema=REJECTED)
 
@@ -89,7 +113,7 @@ class Sheet:
 
     def _one_by_one(self, raw: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
         text = io.StringIO(raw.decode("utf-8-sig"), newline="")
-        reader = csv.reader(text, delimiter=self.separator, strict=True)
+        reader = _reader(text, self.separator, self.quoting)
         rows: list[list[Any]] = []
         misfits: list[tuple[int, str, str, str]] = []
         line, width = 1, len(self.header)
@@ -105,12 +129,38 @@ class Sheet:
         except csv.Error as fault:
             raise DataError(f"{self.label}: line {line}: {fault}") from None
         schema = {LINE: pl.Int64(), **dict.fromkeys(self.header, pl.String())}
-        table = pl.DataFrame(rows[1:], schema=schema, orient="row")
+        first = 0 if self.headless else 1
+        table = pl.DataFrame(rows[first:], schema=schema, orient="row")
         return self._filled(table), pl.DataFrame(misfits, schema=REJECTED, orient="row")
 
 
-def open_sheet(given: Any) -> Sheet:
+def tagged(rows: pl.DataFrame) -> bool:
+    """Whether the first of a sheet's rows holds HXL tags, and no incident."""
+    first = [each for each in rows.drop(LINE).head(1).row(0) if each] if len(rows) else []
+    return bool(first) and all(each.strip().startswith(TAG) for each in first)
+
+
+def open_sheet(
+    given: Any,
+    layout: Layout | None = None,
+    *,
+    separators: str = SEPARATORS,
+    quoting: bool = True,
+    heads: Sequence[Sequence[str]] = (),
+) -> Sheet:
     """Open a file of delimited text, or take a polars, pandas or Arrow table.
+
+    Parameters
+    ----------
+    given : path, or polars, pandas or Arrow table
+    layout : Layout
+        What the file does not say.
+    separators : str
+        Those that may stand between fields.
+    quoting : bool
+        Whether a field may stand in quotes.
+    heads : sequence of sequence of str
+        For files without a header, the names of the columns by their number.
 
     Raises
     ------
@@ -140,14 +190,27 @@ def open_sheet(given: Any) -> Sheet:
     if "\0" in text:
         raise DataError(f"{label}: not a table of text, no columns can be read (it has null bytes)")
     first = text[:HEAD].split("\n", 1)[0]
-    separator = max(SEPARATORS, key=first.count)
+    said = layout.separator if layout else ""
+    separator = said or max(separators, key=first.count)
     try:
-        header = next(
-            csv.reader(io.StringIO(text[:HEAD], newline=""), delimiter=separator, strict=True)
-        )
+        header = next(_reader(io.StringIO(text[:HEAD], newline=""), separator, quoting))
     except csv.Error as fault:
         raise DataError(f"{label}: line 1, the names of the columns: {fault}") from None
-    return Sheet(label, digest, tuple(header), raw, separator)
+    head = _head(header, heads)
+    return Sheet(label, digest, tuple(head or header), raw, separator, quoting, bool(head))
+
+
+def _head(first: Sequence[str], heads: Sequence[Sequence[str]]) -> Sequence[str] | None:
+    """The names of the columns of a file whose first row is no header, None if it is one."""
+    if any({*first} >= {*each} for each in heads):
+        return None
+    return next((each for each in heads if len(each) == len(first)), None)
+
+
+def _reader(text: io.StringIO, separator: str, quoting: bool) -> Any:
+    if quoting:
+        return csv.reader(text, delimiter=separator, strict=True)
+    return csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)
 
 
 def _from_frame(given: Any) -> Sheet:
@@ -158,9 +221,18 @@ def _from_frame(given: Any) -> Sheet:
         )
     table = pl.DataFrame(given)
     plain = [name for name, kind in table.schema.items() if not kind.is_nested()]
-    text = table.select(pl.col(plain).cast(pl.String, strict=False))
+    text = table.select(_whole(table[name]).cast(pl.String, strict=False) for name in plain)
     digest = hashlib.sha256(text.write_csv().encode()).hexdigest()
     return Sheet("the table", digest, tuple(plain), text)
+
+
+def _whole(column: pl.Series) -> pl.Series:
+    """Whole numbers that came as fractions, as pandas has them where some are missing."""
+    if not column.dtype.is_float():
+        return column
+    known = column.fill_nan(None)
+    whole = known.is_finite() & (known == known.floor()) & (known.abs() < 2**53)
+    return known.cast(pl.Int64) if whole.all() else column
 
 
 def _count(table: pl.DataFrame, mark: str) -> pl.Series:

@@ -1,19 +1,23 @@
 """What can be wrong with a file of incidents, and with a row of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
 import polars as pl
 
 from escalation.codes import CERTAINTIES
-from escalation.incidents import REJECTED, SCHEMA
+from escalation.incidents import PLACE_PRECISIONS, SCHEMA
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "NaT")
 """What stands for no value in a column of numbers or dates."""
 
-DAY = r"^(\d{4}-\d{2}-\d{2})(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?$"
+DAY = r"^(\d{4}-\d{2}-\d{2})(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 """A calendar day, with a time of day or without, which is not kept."""
+
+BARE, MONTH, YEAR = r"^(\d{4})(\d{2})(\d{2})$", r"^\d{4}-\d{2}$", r"^\d{4}$"
+"""A day without hyphens; a month or a year, which are spans of days."""
+
+NO_DATE = "is not a date (YYYY-MM-DD)"
 
 TRUE, FALSE = ("true", "1", "yes", "t"), ("false", "0", "no", "f")
 
@@ -53,7 +57,7 @@ def parsed(text: pl.DataFrame) -> pl.DataFrame:
 def _value(name: str, kind: pl.DataType) -> pl.Expr:
     text = pl.col(name)
     if kind == pl.Date:
-        return text.str.extract(DAY).str.to_date("%Y-%m-%d", strict=False)
+        return _day(text, last=name == "date_latest")
     if kind == pl.Boolean:
         word = text.str.to_lowercase()
         return pl.when(word.is_in(TRUE)).then(True).when(word.is_in(FALSE)).then(False)
@@ -66,6 +70,17 @@ def _value(name: str, kind: pl.DataType) -> pl.Expr:
     return pl.when(whole).then(number).cast(pl.Int64, strict=False)
 
 
+def _day(text: pl.Expr, last: bool) -> pl.Expr:
+    """The day of a date; of a month or a year its first day, or its last."""
+    whole = text.str.replace(BARE, "$1-$2-$3").str.extract(DAY)
+    day = whole.str.to_date("%Y-%m-%d", strict=False)
+    for form, rest, span in ((MONTH, "-01", "1mo"), (YEAR, "-01-01", "1y")):
+        first = (text + rest).str.to_date("%Y-%m-%d", strict=False)
+        end = first.dt.offset_by(span).dt.offset_by("-1d") if last else first
+        day = pl.when(text.str.contains(form)).then(end).otherwise(day)
+    return day
+
+
 def faults() -> list[Fault]:
     """What is wrong with a row of any source, the first fault of a row counting."""
     deaths = ("deaths_low", "deaths_best", "deaths_high")
@@ -74,7 +89,7 @@ def faults() -> list[Fault]:
         *chain.from_iterable(
             (
                 Fault(name, pl.col(name).is_null(), "is missing"),
-                Fault(name, taken(name).is_null(), "is not a date (YYYY-MM-DD)"),
+                Fault(name, taken(name).is_null(), NO_DATE),
             )
             for name in ("date", "date_latest")
         ),
@@ -86,7 +101,7 @@ def faults() -> list[Fault]:
                 Fault(name, _unreadable(name), "is not a whole number"),
                 Fault(name, taken(name) < 0, "is negative"),
             )
-            for name in deaths
+            for name in (*deaths, "clarity", "reports")
         ),
         Fault("deaths_low", low > high, "is more than the high estimate"),
         Fault("deaths_best", (best < low) | (best > high), "is not between low and high estimate"),
@@ -102,36 +117,15 @@ def faults() -> list[Fault]:
             ~pl.col("certainty").is_in(CERTAINTIES),
             f"is not one of {', '.join(CERTAINTIES)}",
         ),
+        Fault("reported_on", _unreadable("reported_on"), NO_DATE),
+        Fault(
+            "place_precision",
+            pl.col("place_precision").is_in(PLACE_PRECISIONS).not_(),
+            f"is not one of {', '.join(PLACE_PRECISIONS)}",
+        ),
         Fault("directed", taken("directed").is_null(), "is neither true nor false"),
     ]
 
 
 def _unreadable(name: str) -> pl.Expr:
     return taken(name).is_null() & pl.col(name).is_not_null()
-
-
-def listed(
-    rows: pl.DataFrame, number: pl.Series, listing: list[Fault], names: Mapping[str, str]
-) -> pl.DataFrame:
-    """List rows by line, column of the file, value and reason, as in ``REJECTED``.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        As ``parsed`` gives them, with their ``line``.
-    number : polars.Series
-        Index of each row's fault in ``listing``, null where there is none.
-    names : mapping
-        Column of the file that each of our columns was read from.
-    """
-    parts = [
-        rows.filter(number == index).select(
-            pl.col("line").cast(pl.Int64),
-            pl.lit(names.get(fault.column, fault.column)).alias("column"),
-            pl.col(fault.column).fill_null("").str.slice(0, 80).alias("value"),
-            pl.lit(fault.reason).alias("reason"),
-        )
-        for index, fault in enumerate(listing)
-        if (number == index).any()
-    ]
-    return pl.concat([pl.DataFrame(schema=REJECTED), *parts]).sort("line")

@@ -11,6 +11,15 @@ from escalation.sources.faults import Fault, faults, taken
 
 DEATHS = ("deaths_low", "deaths_best", "deaths_high")
 
+WHERE = {
+    "1": "place", "2": "near", "3": "district", "4": "province", "5": None, "6": "country",
+    "7": None,
+}  # fmt: skip
+"""``where_prec``: how exactly the place is known (GED codebook, section on geography)."""
+
+UNCOUNTED = "-1"
+"""``number_of_sources`` of events coded before sources were counted."""
+
 
 @dataclass(frozen=True)
 class UcdpGed(Source):
@@ -26,8 +35,15 @@ class UcdpGed(Source):
     - Where the estimates of deaths contradict each other (low above high, the best outside both:
       some 200 of the 6,416 events in Pakistan), the event is taken, its bounds are widened to hold
       all three figures, and the row is listed in ``Incidents.amended``.
+    - ``where_prec`` 1 to 4 is an exact place, one within some 25 km of it, a district, a province.
+      5 (a point that stands for an area without borders of its own, or a line) and 7
+      (international waters, or the air) have no like here: ``place_precision`` is null. 6 is a
+      country.
+    - ``number_of_sources`` is -1 where it was not counted (before 2013): ``reports`` is null.
 
-    Reads the columns of all versions; those of the ids, which were renamed, are not needed.
+    Reads GED and Candidate files of all versions, those with ``best_est`` too. The columns of ids,
+    whose names changed (``dyad_dset_id``, ``dyad_new_id``), are not needed. Of files from HDX the
+    row of HXL tags below the header is left out.
 
     References
     ----------
@@ -57,15 +73,21 @@ class UcdpGed(Source):
         "deaths_high": ("high", "high_est"),
         "deaths_low": ("low", "low_est"),
     }
+    more: ClassVar = {
+        "province": ("adm_1",),
+        "place_precision": ("where_prec",),
+        "clarity": ("event_clarity",),
+        "reports": ("number_of_sources",),
+    }
     specimen: ClassVar[str] = (
         "id,type_of_violence,dyad_new_id,dyad_name,side_a_new_id,side_a,side_b_new_id,side_b,"
-        "where_coordinates,latitude,longitude,country,event_clarity,date_prec,date_start,date_end,"
-        "best,high,low\n"
-        '1,1,10,Government of A - B,1,Government of A,2,B,"Mill, the old",30.5,70.25,A,1,1,'
-        "2008-01-01 00:00:00.000,2008-01-01 00:00:00.000,4,6,3\n"
-        "2,3,11,B - Civilians,2,B,9999,Civilians,Ford town,31,71,A,1,2,2008-02-03,2008-02-06,"
-        "0,2,0\n"
-        "3,2,12,B - C,2,B,3,C,A,30,70,A,2,5,2008-03-01,2008-05-31,5,4,5\n"
+        "number_of_sources,where_prec,where_coordinates,adm_1,latitude,longitude,country,"
+        "event_clarity,date_prec,date_start,date_end,best,high,low\n"
+        '1,1,10,Government of A - B,1,Government of A,2,B,-1,1,"Mill, the old",Hills,30.5,70.25,A,'
+        "1,1,2008-01-01 00:00:00.000,2008-01-01 00:00:00.000,4,6,3\n"
+        "2,3,11,B - Civilians,2,B,9999,Civilians,3,2,Ford town,Hills,31,71,A,1,2,2008-02-03,"
+        "2008-02-06,0,2,0\n"
+        "3,2,12,B - C,2,B,3,C,1,6,A,,30,70,A,2,5,2008-03-01,2008-05-31,5,4,5\n"
     )
 
     def translate(self, text: pl.DataFrame) -> pl.DataFrame:
@@ -79,6 +101,8 @@ class UcdpGed(Source):
             .then(code.replace_strict(directed, default=None))
             .otherwise(pl.lit("false"))
             .alias("directed"),
+            pl.col("place_precision").replace(WHERE),
+            pl.when(pl.col("reports") != UNCOUNTED).then("reports").alias("reports"),
         )
 
     def faults(self) -> list[Fault]:
