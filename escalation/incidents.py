@@ -1,6 +1,5 @@
 """Incidents: the validated table of coded incidents, with the rows that were not taken."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from escalation.codes import CERTAINTIES, DISPUTED
+from escalation.codes import nearest as nearest
 from escalation.window import Window
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -80,13 +80,6 @@ REJECTED: dict[str, pl.DataType] = {
 """Columns of ``Incidents.rejected``: line of the file (the header is line 1), column, and why."""
 
 KNOWN = ("date", "date_latest", "source", "target", "certainty", "directed")
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like the given one, or None if none is near."""
-    by_fold = {each.casefold(): each for each in known}
-    close = difflib.get_close_matches(word.casefold(), by_fold, n=1)
-    return by_fold[close[0]] if close else None
 
 
 def empty(schema: dict[str, pl.DataType]) -> pl.DataFrame:

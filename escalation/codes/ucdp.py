@@ -1,4 +1,4 @@
-"""What the codes of a source mean."""
+"""UCDP's types of violence."""
 
 UCDP_VIOLENCE = {"1": "state-based", "2": "non-state", "3": "one-sided"}
 """UCDP ``type_of_violence``: class in words (Sundberg & Melander 2013, and the GED codebook)."""
@@ -9,9 +9,3 @@ UCDP_DIRECTED = {"1": False, "2": False, "3": True}
 Only in one-sided violence, where side A is the actor and side B the civilians. In state-based
 dyads side A is the government whoever attacked, in non-state ones the sides are in no such order.
 """
-
-CERTAINTIES = ("confirmed", "reported", "alleged", "denied")
-"""How sure it is that the source actor did it, from most to least."""
-
-DISPUTED = ("alleged", "denied")
-"""The certainties of an incident whose author is disputed."""
