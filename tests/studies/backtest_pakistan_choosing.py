@@ -15,9 +15,10 @@ their sum) miss nominal by the least on average becomes the default.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -37,10 +38,15 @@ from backtest_pakistan import (
     candidates,
     every_four_weeks,
 )
+from backtest_pakistan_pools import Candidate, pooled
 
 from escalation.backtest import TimeLeft, run_backtest
-from escalation.backtest.tasks import Forecaster
+from escalation.backtest.store import Store, fingerprint
+from escalation.backtest.tasks import Forecaster, Task, known_at, scored
 from escalation.baselines import ExponentialResampling
+from escalation.ensemble import PastForecasts
+from escalation.forecast import Forecast
+from escalation.forecast.files import write_whole
 from escalation.series import CountSeries
 
 HISTORY = 156
@@ -174,23 +180,6 @@ CUTS = {
 FIVE = ("regimes", "latent", "endemic-epidemic", "exponential smoothing", "weighted resampling")
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A way to pool members: equal weights unless given or learned.
-
-    Learned weights and maps come from the study's earlier origins, in the order of time
-    (`PastForecasts.weights`, `recalibrated_over_time`). `spread` draws what lies above zero in
-    towards the median on the scale of logarithms, as `OwnHistoryPool` does.
-    """
-
-    members: tuple[str, ...]
-    method: str = "linear pool"
-    weights: tuple[float, ...] | None = None
-    stacked: str | None = None
-    recalibrate: bool = False
-    spread: float = 1.0
-
-
 RLSW = ("regimes", "latent", "exponential smoothing", "weighted resampling")
 RLEW = ("regimes", "latent", "endemic-epidemic", "weighted resampling")
 LEW = ("latent", "endemic-epidemic", "weighted resampling")
@@ -256,6 +245,64 @@ def forecast(asked: argparse.Namespace) -> None:
             print(f"{name}: {note}")
 
 
+def scores_of(asked: argparse.Namespace, name: str, cut: Cut, events: pl.DataFrame) -> pl.DataFrame:
+    """Scores of baselines, members and candidates in a study, from forecasts that are kept."""
+    series, known = cut.series(events), models()
+    origins = every_four_weeks(cut.first, cut.last)
+    found = run_backtest(
+        known, series, origins, HORIZON, seed=SEED, draws=DRAWS, blocks=BLOCKS, window=HISTORY,
+        store=asked.store, keep_draws=True,
+    )  # fmt: skip
+    lost = set(found.failures["origin"])
+    origins = [day for day in origins if day not in lost]
+    if lost:
+        print(f"{name}: a member failed on {len(lost)} origins, which are left out for all")
+    store = Store(asked.store, known, {"": series}, keep_draws=True)
+    names = [*FIVE, *(each for each in SCALES if each not in FIVE)]
+    tables, forecasts, observed = [found.table.filter(pl.col("origin").is_in(origins))], [], []
+    for day in origins:
+        tasks = {each: task_of(each, list(known).index(each), day) for each in names}
+        now = known_at(series, tasks[names[0]])
+        forecasts.append(
+            {
+                each: Forecast.after(now.seen, store.draws(task), each)
+                for each, task in tasks.items()
+            }
+        )
+        observed.append(now.observed)
+    past = PastForecasts(forecasts, observed)
+    for place, (each, candidate) in enumerate(CANDIDATES.items()):
+        key = hashlib.sha256(f"{candidate} {fingerprint(series)} {origins}".encode()).hexdigest()
+        kept = asked.store / f"pooled {key[:32]}.parquet"
+        if not kept.exists():
+            made = pooled(candidate, past, np.random.SeedSequence([SEED, place]), DRAWS)
+            rows = [
+                scored(replace(task_of(each, 0, day), blocks=()), one, came)
+                for day, one, came in zip(origins, made, observed, strict=True)
+            ]
+            write_whole(kept, pl.concat(rows).write_parquet)
+        tables.append(pl.read_parquet(kept))
+    return pl.concat(tables).filter(pl.col("block").is_null()).with_columns(study=pl.lit(name))
+
+
+def task_of(name: str, position: int, day: date) -> Task:
+    """The task under which the store keeps a forecast."""
+    return Task(
+        name, position, day, HORIZON, SEED, DRAWS, blocks=BLOCKS, window=HISTORY
+    )  # fmt: skip
+
+
+def choose(asked: argparse.Namespace) -> None:
+    """Score all candidates, print the tables, and name the one that the rule takes."""
+    from backtest_pakistan_choosing_tables import tables
+
+    events = before(asked.file, CHOSEN)
+    chosen = {name: cut for name, cut in CUTS.items() if not asked.only or name in asked.only}
+    table = pl.concat([scores_of(asked, name, cut, events) for name, cut in chosen.items()])
+    table.write_parquet(asked.store / "chosen.parquet")
+    tables(table)
+
+
 def main() -> None:
     """Make the forecasts, or choose."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -264,7 +311,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=ROOT / "build/backtest_pakistan_choosing")
     parser.add_argument("--only", nargs="*", help="names of studies")
     asked = parser.parse_args()
-    {"forecast": forecast}[asked.what](asked)
+    {"forecast": forecast, "choose": choose}[asked.what](asked)
 
 
 if __name__ == "__main__":
