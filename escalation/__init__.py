@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from escalation.checks import prior_predictive as prior_predictive
     from escalation.checks import sensitivity as sensitivity
     from escalation.checks import unrecorded as unrecorded
+    from escalation.cleaning import Cleaned as Cleaned
+    from escalation.cleaning import Cleaning as Cleaning
     from escalation.counts import Autoregression as Autoregression
     from escalation.counts import Component as Component
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
@@ -66,6 +68,11 @@ if TYPE_CHECKING:
     from escalation.ensemble import Recalibration as Recalibration
     from escalation.ensemble import pool_forecasts as pool_forecasts
     from escalation.ensemble import recalibrated_over_time as recalibrated_over_time
+    from escalation.fetch import AcledRequest as AcledRequest
+    from escalation.fetch import Fetched as Fetched
+    from escalation.fetch import FetchError as FetchError
+    from escalation.fetch import GdeltRequest as GdeltRequest
+    from escalation.fetch import UcdpRequest as UcdpRequest
     from escalation.fit import Fit as Fit
     from escalation.forecast import Forecast as Forecast
     from escalation.hawkes import Hawkes as Hawkes
@@ -128,6 +135,20 @@ _HOMES = {
     "Incidents": "escalation.incidents",
     # Read a file of incidents from a named source.
     "read": "escalation.sources",
+    # Events that are fetched through the API of UCDP.
+    "UcdpRequest": "escalation.fetch",
+    # Events that are fetched through the API of ACLED.
+    "AcledRequest": "escalation.fetch",
+    # Event files that are fetched from the lists of GDELT.
+    "GdeltRequest": "escalation.fetch",
+    # The end of a fetch: the file, where it came from, what to know of it.
+    "Fetched": "escalation.fetch",
+    # A fetch that did not end well.
+    "FetchError": "escalation.fetch",
+    # Which incidents to keep, and how to read them: plain values, every step optional.
+    "Cleaning": "escalation.cleaning",
+    # Incidents after cleaning, with what became of every one.
+    "Cleaned": "escalation.cleaning",
     # Which incidents count as "A acts on B".
     "Stream": "escalation.streams",
     # Times of the incidents of K streams over one window.
