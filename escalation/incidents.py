@@ -100,11 +100,14 @@ class Provenance:
     source, version, licence, citation : str
         The data set, as its maker wants it named; version "" if the file does not tell.
     rows_read, rows_taken, rows_rejected, rows_outside : int
-        ``rows_read`` is the sum of the others; ``rows_outside`` lie outside the window.
+        ``rows_read`` is the sum of the others and of ``rows_left_out``; ``rows_outside`` lie
+        outside the window.
     files : tuple of (str, str)
         Name and SHA-256 of each, where several files were read.
     remarks : tuple of str
         What the reader took for granted or left out, in words.
+    rows_left_out : int
+        Rows that the reader was asked to leave out, though nothing is wrong with them.
     """
 
     file: str
@@ -119,18 +122,22 @@ class Provenance:
     rows_outside: int
     files: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    rows_left_out: int = 0
 
     def __post_init__(self) -> None:
-        if self.rows_read != self.rows_taken + self.rows_rejected + self.rows_outside:
+        told = self.rows_taken + self.rows_rejected + self.rows_outside + self.rows_left_out
+        if self.rows_read != told:
+            left = f", {self.rows_left_out} left out" if self.rows_left_out else ""
             raise ValueError(
                 f"{self.rows_read} rows read, but {self.rows_taken} taken, {self.rows_rejected} "
-                f"rejected and {self.rows_outside} outside the window"
+                f"rejected{left} and {self.rows_outside} outside the window"
             )
 
     def __str__(self) -> str:
+        left = f", {self.rows_left_out:,} left out as asked" if self.rows_left_out else ""
         return (
             f"{self.file}: {self.rows_read:,} rows read, {self.rows_taken:,} taken, "
-            f"{self.rows_rejected:,} rejected, {self.rows_outside:,} outside the window"
+            f"{self.rows_rejected:,} rejected, {self.rows_outside:,} outside the window{left}"
         )
 
 

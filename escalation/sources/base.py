@@ -2,6 +2,7 @@
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import polars as pl
@@ -10,6 +11,7 @@ from escalation.incidents import SCHEMA, Incidents, Provenance, nearest
 from escalation.sources.delimited import SEPARATORS, Sheet, open_sheet
 from escalation.sources.faults import DataError, Fault, RowError, faults, parsed, taken
 from escalation.sources.layout import Layout
+from escalation.sources.seen import Seen
 from escalation.sources.stack import Stack, each_file, found_in
 from escalation.window import Window
 
@@ -17,6 +19,43 @@ __all__ = ["DataError", "RowError", "Source"]
 
 DEFAULTS = {"certainty": "reported", "directed": "true"}
 """What a row says where its source has no word on it."""
+
+
+TOLD_AGAIN = "the event stands in an earlier row too"
+
+
+class Before:
+    """What was in the rows so far: their ids, and the events of which they tell."""
+
+    def __init__(self) -> None:
+        self.ids, self.events = Seen(), Seen()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What became of rows.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        As ``parsed`` gives them.
+    rows_read, rows_outside : int
+        How many there were, and how many lie outside the window.
+    left_out : mapping
+        Why = how many were left out.
+    table : polars.DataFrame
+        The incidents, in the order of the rows.
+    rejected, amended : polars.DataFrame
+        In the columns of ``REJECTED``.
+    """
+
+    rows: pl.DataFrame
+    rows_read: int
+    rows_outside: int
+    left_out: Mapping[str, int]
+    table: pl.DataFrame
+    rejected: pl.DataFrame
+    amended: pl.DataFrame
 
 
 class Source(ABC):
@@ -90,36 +129,63 @@ class Source(ABC):
         layout = layout or Layout()
         sheets = [self.opened(each, layout) for each in each_file(given)]
         stack = Stack.of(sheets, self.matched, layout, self.used)
-        rows = parsed(self.translate(stack.text.with_columns(_defaults(stack))))
-        inside = taken("date").is_between(window.start, window.end, closed="left")
-        rows = rows.with_columns(inside.fill_null(True).alias("inside"))
-
-        wrong = rows.select(_first(self.faults())).to_series()
-        rejected = stack.told(rows, wrong, self.faults(), stack.misfits)
-        if strict and len(rejected):
-            line, column, value, reason = rejected.row(0)
+        part = self.judged(stack, window, Before())
+        if strict and len(part.rejected):
+            line, column, value, reason = part.rejected.row(0)
             raise RowError(f"{stack.label}: line {line}, column {column!r}: {value!r} {reason}")
-
-        good = wrong.is_null() & rows["inside"]
-        odd = rows.select(_first(self.mends())).to_series()
-        amended = stack.told(rows, odd.set(~good, None), self.mends())
-        table = self.amend(rows.filter(good)).select(taken(name).alias(name) for name in SCHEMA)
         provenance = Provenance(
             file=stack.file,
             sha256=stack.sha256,
             source=self.name,
-            version=self.version(rows),
+            version=self.version(part.rows),
             licence=self.licence,
             citation=self.citation,
-            rows_read=len(rows) + sum(map(len, stack.misfits)),
-            rows_taken=len(table),
-            rows_rejected=len(rejected),
-            rows_outside=int((~rows["inside"]).sum()),
+            rows_read=part.rows_read,
+            rows_taken=len(part.table),
+            rows_rejected=len(part.rejected),
+            rows_outside=part.rows_outside,
             files=stack.files,
-            remarks=stack.remarks,
+            remarks=(*stack.remarks, *told_left_out(part.left_out)),
+            rows_left_out=sum(part.left_out.values()),
         )
-        table = table.sort("date", maintain_order=True)
-        return Incidents(table, window, provenance, rejected, amended)
+        table = part.table.sort("date", maintain_order=True)
+        return Incidents(table, window, provenance, part.rejected, part.amended)
+
+    def judged(self, stack: Stack, window: Window, before: Before) -> Part:
+        """Tell the rows that are taken from those that are not.
+
+        Parameters
+        ----------
+        stack : Stack
+            All rows, or the next ones of many.
+        window : Window
+        before : Before
+            What was in earlier rows; those of the stack are added to it.
+        """
+        text = self.translate(stack.text.with_columns(_defaults(stack)))
+        inside = taken("date").is_between(window.start, window.end, closed="left")
+        rows = parsed(text, before.ids).with_columns(inside.fill_null(True).alias("inside"))
+        listing = self.faults()
+        wrong = rows.select(_first(listing)).to_series()
+        good, left_out = wrong.is_null() & rows["inside"], dict[str, int]()
+        for reason, unwanted in self.left_out().items():
+            found = good & rows.select(unwanted.fill_null(False)).to_series()
+            good, left_out[reason] = good & ~found, int(found.sum())
+        if (event := self.event()) is not None:
+            keys = rows.filter(good).select(event).to_series()
+            again = pl.repeat(False, len(rows), eager=True)
+            again = again.scatter(good.arg_true(), before.events.repeated(keys))
+            good, left_out[TOLD_AGAIN] = good & ~again, int(again.sum())
+        odd = rows.select(_first(self.mends())).to_series()
+        return Part(
+            rows=rows,
+            rows_read=len(rows) + sum(map(len, stack.misfits)),
+            rows_outside=int((~rows["inside"]).sum()),
+            left_out=left_out,
+            table=self.amend(rows.filter(good)).select(taken(name).alias(name) for name in SCHEMA),
+            rejected=stack.told(rows, wrong, listing, stack.misfits),
+            amended=stack.told(rows, odd.set(~good, None), self.mends()),
+        )
 
     def opened(self, given: Any, layout: Layout | None = None) -> Sheet:
         """Open one file, or one table, as files of this source are written."""
@@ -155,9 +221,22 @@ class Source(ABC):
         """Mend the rows that ``mends`` lists, in the columns that ``taken`` names."""
         return rows
 
+    def left_out(self) -> Mapping[str, pl.Expr]:
+        """Rows in which nothing is wrong, but which are not wanted: why = which."""
+        return {}
+
+    def event(self) -> pl.Expr | None:
+        """What is the same text in all rows that tell of one event, if it is to be taken once."""
+        return None
+
     def version(self, rows: pl.DataFrame) -> str:
         """The version of the data, "" if the file does not tell."""
         return ""
+
+
+def told_left_out(left_out: Mapping[str, int]) -> tuple[str, ...]:
+    """Say how many rows were left out, and why."""
+    return tuple(f"{n:,} rows left out: {why}" for why, n in left_out.items())
 
 
 def lacking(missing: Sequence[str], spare: Sequence[str]) -> str:
@@ -177,9 +256,9 @@ def _defaults(stack: Stack) -> list[pl.Expr]:
     given.append(pl.col("date_latest").fill_null(pl.col("date")))
     # Without ids the place in the files is one.
     place = pl.col("line").cast(pl.String)
-    if len(stack.names) > 1:
+    if stack.several:
         place = pl.concat_str(pl.col("sheet") + 1, place, separator=":")
-    own = [index for index, names in enumerate(stack.names) if "id" not in names]
+    own = [at for at, names in enumerate(stack.names, start=stack.first) if "id" not in names]
     given.append(pl.when(pl.col("sheet").is_in(own)).then(place).otherwise("id").alias("id"))
     return given
 

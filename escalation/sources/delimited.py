@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from polars.exceptions import PanicException, PolarsError
 
 from escalation.incidents import REJECTED
 from escalation.sources.faults import DataError
+from escalation.sources.files import as_utf8, contents
 from escalation.sources.layout import Layout
+from escalation.sources.tables import frame
+from escalation.sources.unquoted import unquoted_rows
 
 SEPARATORS = ",;\t|"
 
@@ -49,6 +52,8 @@ class Sheet:
         Whether the first line of the file is a row already, not the header.
     remarks : tuple of str
         What was taken for granted on the way.
+    first_line : int
+        The line of the file on which the body begins: more than 1 for a part of a file.
     """
 
     label: str
@@ -59,14 +64,20 @@ class Sheet:
     quoting: bool = True
     headless: bool = False
     remarks: tuple[str, ...] = ()
+    first_line: int = 1
 
-    def rows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def rows(self, columns: Collection[str] | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read the rows of text, and list those that have not one field for each column.
+
+        Parameters
+        ----------
+        columns : collection of str, optional
+            Those of the header that are wanted; all, if not given.
 
         Returns
         -------
         rows : polars.DataFrame
-            A column of text for each of the header, and `LINE`, the line of the file on which
+            A column of text for each that is wanted, and `LINE`, the line of the file on which
             the row starts (a header starts on line 1; a field in quotes may hold line breaks).
             Of a data frame, the number of the row plus one. Rows without any value are left out.
         misfits : polars.DataFrame
@@ -80,11 +91,23 @@ class Sheet:
         twice = {name for name in self.header if self.header.count(name) > 1}
         if twice:
             raise DataError(f"{self.label}: column {min(twice)!r} stands twice in the header")
+        wanted = [name for name in self.header if columns is None or name in columns]
         if isinstance(self.body, pl.DataFrame):
-            return self._filled(self.body.with_row_index(LINE, 2)), pl.DataFrame(schema=REJECTED)
+            rows = self._filled(self.body.with_row_index(LINE, 2))
+            misfits = pl.DataFrame(schema=REJECTED)
+        elif (self.quoting and b'"' in self.body) or b"\n" not in self.body:
+            rows, misfits = self._quoted(self.body)
+        else:
+            head = 0 if self.headless else self.body.index(b"\n") + 1
+            first = self.first_line + (not self.headless)
+            return unquoted_rows(self.body[head:], self.header, self.separator, wanted, first, LINE)
+        return rows.select(LINE, *wanted), misfits
+
+    def _quoted(self, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Read rows in which a field may stand in quotes, and hold separators and line breaks."""
         try:
             table = pl.read_csv(
-                self.body,
+                body,
                 separator=self.separator,
                 infer_schema=False,
                 quote_char='"' if self.quoting else None,
@@ -92,18 +115,19 @@ class Sheet:
                 new_columns=self.header if self.headless else None,
             )
         except (PolarsError, PanicException):
-            return self._one_by_one(self.body)
+            return self._one_by_one(body)
         # Polars fills up short rows without a word, so count what stands between the fields.
         inside = sum(_count(table, self.separator))
         between = (len(table) + (not self.headless)) * (len(self.header) - 1)
         head = 0 if self.headless else sum(name.count(self.separator) for name in self.header)
         if (
             table.width != len(self.header)
-            or self.body.count(self.separator.encode()) != inside + between + head
+            or body.count(self.separator.encode()) != inside + between + head
         ):
-            return self._one_by_one(self.body)
+            return self._one_by_one(body)
         breaks = _count(table, "\n")
-        start = 1 if self.headless else 2 + sum(name.count("\n") for name in self.header)
+        start = self.first_line
+        start += 0 if self.headless else 1 + sum(name.count("\n") for name in self.header)
         lines = pl.int_range(len(table), eager=True) + start + breaks.cum_sum() - breaks
         return self._filled(table.with_columns(lines.alias(LINE))), pl.DataFrame(schema=REJECTED)
 
@@ -116,7 +140,7 @@ class Sheet:
         reader = _reader(text, self.separator, self.quoting)
         rows: list[list[Any]] = []
         misfits: list[tuple[int, str, str, str]] = []
-        line, width = 1, len(self.header)
+        line, width = self.first_line, len(self.header)
         try:
             for fields in reader:
                 if len(fields) != width and any(fields):
@@ -125,7 +149,7 @@ class Sheet:
                     misfits.append((line, column, self.separator.join(fields)[:80], reason))
                 elif any(fields):
                     rows.append([line, *fields])
-                line = reader.line_num + 1
+                line = reader.line_num + self.first_line
         except csv.Error as fault:
             raise DataError(f"{self.label}: line {line}: {fault}") from None
         schema = {LINE: pl.Int64(), **dict.fromkeys(self.header, pl.String())}
@@ -148,7 +172,10 @@ def open_sheet(
     quoting: bool = True,
     heads: Sequence[Sequence[str]] = (),
 ) -> Sheet:
-    """Open a file of delimited text, or take a polars, pandas or Arrow table.
+    """Open a file of delimited text or of another format, or take a table.
+
+    Delimited text, workbooks, Parquet and Arrow are told by a file's first bytes, not by its name;
+    packed ones (.gz, .zip, .zst) are unpacked.
 
     Parameters
     ----------
@@ -165,11 +192,11 @@ def open_sheet(
     Raises
     ------
     DataError
-        If the file is missing, empty, or not text.
+        If the file is missing, empty, damaged, or no table.
     """
     if not isinstance(given, str | Path):
         return _from_frame(given)
-    label = " ".join(str(given).splitlines())
+    layout, label = layout or Layout(), " ".join(str(given).splitlines())
     try:
         raw = Path(given).read_bytes()
     except FileNotFoundError:
@@ -177,21 +204,16 @@ def open_sheet(
     except OSError as fault:
         raise DataError(f"{label}: cannot be read ({fault.strerror or fault})") from None
     digest = hashlib.sha256(raw).hexdigest()
+    raw, kind = contents(label, raw)
+    if kind != "text":
+        table = frame(label, raw, kind, layout)
+        return _from_frame(table, label, digest)
+    raw = as_utf8(label, raw, layout).rstrip(b"\r\n")
     if not raw.strip():
         raise DataError(f"{label}: the file is empty, it has no columns")
-    raw = raw.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as fault:
-        line = raw.count(b"\n", 0, fault.start) + 1
-        raise DataError(
-            f"{label}: not a table of text in UTF-8, no columns can be read (line {line})"
-        ) from None
-    if "\0" in text:
-        raise DataError(f"{label}: not a table of text, no columns can be read (it has null bytes)")
+    text = raw[: 4 * HEAD].decode(errors="ignore")
     first = text[:HEAD].split("\n", 1)[0]
-    said = layout.separator if layout else ""
-    separator = said or max(separators, key=first.count)
+    separator = layout.separator or max(separators, key=first.count)
     try:
         header = next(_reader(io.StringIO(text[:HEAD], newline=""), separator, quoting))
     except csv.Error as fault:
@@ -213,21 +235,29 @@ def _reader(text: io.StringIO, separator: str, quoting: bool) -> Any:
     return csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)
 
 
-def _from_frame(given: Any) -> Sheet:
+def _from_frame(given: Any, label: str = "the table", digest: str = "") -> Sheet:
     if not isinstance(given, pl.DataFrame) and not hasattr(given, "__arrow_c_stream__"):
         raise DataError(
             f"incidents come as a path or as a polars, pandas or Arrow table, got "
             f"{type(given).__name__}"
         )
     table = pl.DataFrame(given)
+    if not table.width:
+        raise DataError(f"{label}: the table is empty, it has no columns")
     plain = [name for name, kind in table.schema.items() if not kind.is_nested()]
-    text = table.select(_whole(table[name]).cast(pl.String, strict=False) for name in plain)
-    digest = hashlib.sha256(text.write_csv().encode()).hexdigest()
-    return Sheet("the table", digest, tuple(plain), text)
+    text = table.select(_plain(table[name]).cast(pl.String, strict=False) for name in plain)
+    digest = digest or hashlib.sha256(text.write_csv().encode()).hexdigest()
+    return Sheet(label, digest, tuple(plain), text)
 
 
-def _whole(column: pl.Series) -> pl.Series:
-    """Whole numbers that came as fractions, as pandas has them where some are missing."""
+def _plain(column: pl.Series) -> pl.Series:
+    """Values whose text is that of a file.
+
+    Whole numbers that came as fractions, as pandas has them where some are missing, lose the
+    point; times of a zone are those of its clocks.
+    """
+    if isinstance(column.dtype, pl.Datetime):
+        return column.dt.replace_time_zone(None)
     if not column.dtype.is_float():
         return column
     known = column.fill_nan(None)

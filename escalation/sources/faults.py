@@ -7,6 +7,7 @@ import polars as pl
 
 from escalation.codes import CERTAINTIES
 from escalation.incidents import PLACE_PRECISIONS, SCHEMA
+from escalation.sources.seen import Seen
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "NaT")
 """What stands for no value in a column of numbers or dates."""
@@ -16,6 +17,9 @@ DAY = r"^(\d{4}-\d{2}-\d{2})(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2
 
 BARE, MONTH, YEAR = r"^(\d{4})(\d{2})(\d{2})$", r"^\d{4}-\d{2}$", r"^\d{4}$"
 """A day without hyphens; a month or a year, which are spans of days."""
+
+REPEATED = "repeated"
+"""The column that tells whether an earlier row has the same id."""
 
 NO_DATE = "is not a date (YYYY-MM-DD)"
 
@@ -47,11 +51,26 @@ def taken(column: str) -> pl.Expr:
     return pl.col(f"{column} taken")
 
 
-def parsed(text: pl.DataFrame) -> pl.DataFrame:
-    """Put beside each column of text, named as in ``SCHEMA``, the values it stands for."""
-    return text.with_columns(
-        *(_value(name, kind).alias(f"{name} taken") for name, kind in SCHEMA.items())
-    )
+def parsed(text: pl.DataFrame, before: Seen | None = None) -> pl.DataFrame:
+    """Put beside each column of text, named as in ``SCHEMA``, the values it stands for.
+
+    The column `REPEATED` tells which ids stand in an earlier row, here or among those seen before.
+    """
+    values = (_values(text[name], kind).alias(f"{name} taken") for name, kind in SCHEMA.items())
+    return text.with_columns(*values, (before or Seen()).repeated(text["id"]).alias(REPEATED))
+
+
+def _values(text: pl.Series, kind: pl.DataType) -> pl.Series:
+    if kind == pl.String:
+        return text
+    if text.null_count() == len(text):
+        return pl.Series(text.name, [None], kind).new_from_index(0, len(text))
+    if kind not in (pl.Date, pl.Boolean):
+        return text.to_frame().select(_value(text.name, kind)).to_series()
+    # Few dates and words stand in many rows: each is read once.
+    known = text.unique()
+    values = known.to_frame().select(_value(text.name, kind)).to_series()
+    return text.replace_strict(known, values, return_dtype=kind)
 
 
 def _value(name: str, kind: pl.DataType) -> pl.Expr:
@@ -61,8 +80,6 @@ def _value(name: str, kind: pl.DataType) -> pl.Expr:
     if kind == pl.Boolean:
         word = text.str.to_lowercase()
         return pl.when(word.is_in(TRUE)).then(True).when(word.is_in(FALSE)).then(False)
-    if kind == pl.String:
-        return text
     number = text.cast(pl.Float64, strict=False)
     if kind == pl.Float64:
         return pl.when(number.is_finite()).then(number)
@@ -95,7 +112,7 @@ def faults() -> list[Fault]:
         ),
         Fault("date_latest", taken("date_latest") < taken("date"), "ends before it starts"),
         *(Fault(name, pl.col(name).is_null(), "is missing") for name in ("source", "target", "id")),
-        Fault("id", ~pl.col("id").is_first_distinct(), "stands in an earlier row too"),
+        Fault("id", pl.col(REPEATED), "stands in an earlier row too"),
         *chain.from_iterable(
             (
                 Fault(name, _unreadable(name), "is not a whole number"),

@@ -39,6 +39,10 @@ class Stack:
     remarks : tuple of str
         What was taken for granted or left out.
     layout : Layout
+    first : int
+        Index of the first file among all, where they come one after the other.
+    several : bool
+        Whether remarks on a row name its file.
     """
 
     label: str
@@ -49,6 +53,8 @@ class Stack:
     misfits: tuple[pl.DataFrame, ...]
     remarks: tuple[str, ...]
     layout: Layout
+    first: int = 0
+    several: bool = False
 
     @classmethod
     def of(
@@ -57,15 +63,17 @@ class Stack:
         match: Callable[[Sheet], dict[str, str]],
         layout: Layout,
         used: Mapping[str, Sequence[str]],
+        first: int = 0,
+        several: bool | None = None,
     ) -> Self:
         """Read the rows of sheets, whose columns ``match`` finds for each."""
         texts, names, original, misfits = [], [], [], []
         remarks: list[str] = []
-        for index, sheet in enumerate(sheets):
+        for index, sheet in enumerate(sheets, start=first):
             found, beside = match(sheet), found_in(sheet, used)
-            rows, unfit = sheet.rows()
+            rows, unfit = sheet.rows({*found.values(), *beside.values()})
             remarks.extend(sheet.remarks)
-            if tagged(rows):
+            if sheet.first_line == 1 and tagged(rows):
                 rows = rows.slice(1)
                 remarks.append(f"{Path(sheet.label).name}: the row of HXL tags is no incident")
             text = rows.select(
@@ -81,7 +89,7 @@ class Stack:
         label = sheets[0].label if len(sheets) == 1 else f"{len(sheets)} files"
         return cls(
             label, tuple(sheets), tuple(names), pl.concat(texts), tuple(original), tuple(misfits),
-            tuple(remarks), layout,
+            tuple(remarks), layout, first, len(sheets) > 1 if several is None else several,
         )  # fmt: skip
 
     @property
@@ -136,7 +144,7 @@ class Stack:
             ]
             start += len(original)
             table = pl.concat([parts[0], *found, *misfits[index : index + 1]]).sort("line")
-            if len(self.sheets) > 1:
+            if self.several:
                 mark = pl.lit(f" ({Path(sheet.label).name})")
                 table = table.with_columns(pl.concat_str("reason", mark))
             parts.append(table)
