@@ -54,6 +54,8 @@ class Sheet:
         What was taken for granted on the way.
     first_line : int
         The line of the file on which the body begins: more than 1 for a part of a file.
+    heads : sequence of sequence of str
+        Of a headless file, the columns that its rows may have, by their number.
     """
 
     label: str
@@ -65,6 +67,7 @@ class Sheet:
     headless: bool = False
     remarks: tuple[str, ...] = ()
     first_line: int = 1
+    heads: Sequence[Sequence[str]] = ()
 
     def rows(self, columns: Collection[str] | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read the rows of text, and list those that have not one field for each column.
@@ -100,7 +103,9 @@ class Sheet:
         else:
             head = 0 if self.headless else self.body.index(b"\n") + 1
             first = self.first_line + (not self.headless)
-            return unquoted_rows(self.body[head:], self.header, self.separator, wanted, first, LINE)
+            return unquoted_rows(
+                self.body[head:], self.header, self.separator, wanted, first, LINE, self.heads
+            )
         return rows.select(LINE, *wanted), misfits
 
     def _quoted(self, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -219,7 +224,10 @@ def open_sheet(
     except csv.Error as fault:
         raise DataError(f"{label}: line 1, the names of the columns: {fault}") from None
     head = _head(header, heads)
-    return Sheet(label, digest, tuple(head or header), raw, separator, quoting, bool(head))
+    return Sheet(
+        label, digest, tuple(head or header), raw, separator, quoting, bool(head),
+        heads=heads if head else (),
+    )  # fmt: skip
 
 
 def _head(first: Sequence[str], heads: Sequence[Sequence[str]]) -> Sequence[str] | None:

@@ -18,6 +18,7 @@ def unquoted_rows(
     columns: Collection[str],
     first_line: int,
     line: str,
+    others: Sequence[Sequence[str]] = (),
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read the rows of text in which a quote is a letter and a line break ends a row.
 
@@ -35,6 +36,8 @@ def unquoted_rows(
         The line of the file on which the body begins.
     line : str
         Name of the column with each row's line.
+    others : sequence of sequence of str
+        Further headers, for rows with another number of fields.
 
     Returns
     -------
@@ -45,28 +48,36 @@ def unquoted_rows(
     """
     letters = np.frombuffer(body, np.uint8)
     starts, ends = _bounds(letters)
-    counts = _per_line(letters == ord(separator), starts)
-    blank = ends - starts == counts
-    fit = ~blank & (counts == len(header) - 1)
-    unfit = np.flatnonzero(~blank & ~fit)
+    fields = _per_line(letters == ord(separator), starts) + 1
+    blank = ends - starts == fields - 1
+    unfit, parts = ~blank, []
+    for head in {len(each): each for each in (*others, header)}.values():
+        fit = ~blank & (fields == len(head))
+        if fit.any():
+            text = body if fit.all() else _kept(letters, starts, fit)
+            rows = _parsed(text, head, separator, columns)
+            parts.append(rows.insert_column(0, pl.Series(line, np.flatnonzero(fit) + first_line)))
+        unfit &= ~fit
     misfits = [
         _misfit(body[starts[at] : ends[at]].decode(), header, separator, first_line + int(at))
-        for at in unfit
+        for at in np.flatnonzero(unfit)
     ]
-    if not fit.all():
-        body = _kept(letters, starts, fit)
+    schema = {line: pl.Int64(), **{name: pl.String() for name in header if name in columns}}
+    rows = pl.concat([pl.DataFrame(schema=schema), *parts], how="diagonal").select(*schema)
+    rows = rows.sort(line) if len(parts) > 1 else rows
+    return rows, pl.DataFrame(misfits, schema=REJECTED, orient="row")
+
+
+def _parsed(
+    text: bytes, header: Sequence[str], separator: str, columns: Collection[str]
+) -> pl.DataFrame:
     wanted = [index for index, name in enumerate(header) if name in columns]
-    names = [header[index] for index in wanted]
-    if body.strip(b"\r\n"):
-        rows = pl.read_csv(
-            body, separator=separator, has_header=False, infer_schema=False, quote_char=None,
-            columns=wanted,
-        )  # fmt: skip
-        rows.columns = names
-    else:
-        rows = pl.DataFrame(schema=dict.fromkeys(names, pl.String()))
-    lines = pl.Series(line, np.flatnonzero(fit) + first_line, pl.Int64)
-    return rows.insert_column(0, lines), pl.DataFrame(misfits, schema=REJECTED, orient="row")
+    rows = pl.read_csv(
+        text, separator=separator, has_header=False, infer_schema=False, quote_char=None,
+        columns=wanted,
+    )  # fmt: skip
+    rows.columns = [header[index] for index in wanted]
+    return rows
 
 
 def _bounds(letters: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> tuple[IntArray, IntArray]:
