@@ -1,0 +1,155 @@
+"""The API of ACLED: events by country and day."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from escalation.fetch.access import Access, OAuth
+from escalation.fetch.client import Client, Policy
+from escalation.fetch.errors import AnswerError, FetchError, RefusedError
+from escalation.fetch.pages import Estimate, Page, PagedRequest, rows_under, text_under
+from escalation.fetch.ucdp import checked_span
+
+
+@dataclass(frozen=True)
+class AcledRequest(PagedRequest):
+    """Events of ACLED through its API.
+
+    The account is taken from the environment: ``ACLED_USERNAME`` and ``ACLED_PASSWORD``, or
+    ``ACLED_REFRESH_TOKEN``, or an access token in ``ACLED_TOKEN``. A token that ends on the way is
+    renewed. Each country is a query of its own; the last page is the first one that is not full.
+
+    Parameters
+    ----------
+    start, end : datetime.date
+        Events whose day lies from `start` up to, not including, `end`.
+    countries : tuple of str
+        Names as ACLED writes them; all countries if empty.
+    page_size : int
+        Rows a page, 1 to 5000.
+    base : str
+        The server, or a mirror: ``oauth/token`` and ``api/acled/read`` stand below it.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not as it must be.
+
+    References
+    ----------
+    ACLED, API documentation, https://acleddata.com/api-documentation/getting-started.
+    """
+
+    start: date
+    end: date
+    countries: tuple[str, ...] = ()
+    page_size: int = 5000
+    base: str = "https://acleddata.com/"
+
+    word: ClassVar[str] = "acled"
+    provider: ClassVar[str] = "ACLED"
+    licence: ClassVar[str] = "ACLED terms of use: rows may not be passed on"
+    citation: ClassVar[str] = (
+        "Raleigh, C., Kishi, R. and Linke, A. (2023). Political instability patterns are obscured "
+        "by conflict dataset scope conditions, sources, and coding choices. Humanities and Social "
+        "Sciences Communications 10, 74."
+    )
+    identity: ClassVar[str] = "event_id_cnty"
+    columns: ClassVar[tuple[str, ...]] = (
+        "event_id_cnty", "event_date", "year", "time_precision", "disorder_type", "event_type",
+        "sub_event_type", "actor1", "assoc_actor_1", "inter1", "actor2", "assoc_actor_2", "inter2",
+        "interaction", "civilian_targeting", "iso", "region", "country", "admin1", "admin2",
+        "admin3", "location", "latitude", "longitude", "geo_precision", "source", "source_scale",
+        "notes", "fatalities", "tags", "timestamp",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        checked_span(self.start, self.end)
+        if not 1 <= self.page_size <= 5000:
+            raise FetchError(f"page_size must be 1 to 5000, got {self.page_size}")
+        for name in self.countries:
+            if not name.strip() or not name.isprintable() or any(each in name for each in "|:&="):
+                raise FetchError(f"countries must be names as ACLED writes them, got {name!r}")
+
+    def address(self) -> str:
+        """The base URL."""
+        return self.base
+
+    def _below(self, path: str) -> str:
+        return f"{self.base.rstrip('/')}/{path}"
+
+    def access(self) -> Access:
+        """The account of the environment."""
+        fixed = {"client_id": "acled", "scope": "authenticated"}
+        hint = "an account is made at https://acleddata.com; it must have access to the API"
+        return OAuth(self._below("oauth/token"), "ACLED", fixed, hint)
+
+    def described(self) -> dict[str, Any]:
+        """What is asked for, without defaults."""
+        said = {
+            "base": self.base,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "countries": list(self.countries),
+            "page_size": self.page_size,
+        }
+        return {name: value for name, value in said.items() if value}
+
+    def queries(self) -> tuple[str, ...]:
+        """One a country."""
+        last = (self.end - timedelta(days=1)).isoformat()
+        asked = {
+            "_format": "json",
+            "event_date": f"{self.start.isoformat()}|{last}",
+            "event_date_where": "BETWEEN",
+            "limit": str(self.page_size),
+        }
+        each = [{"country": name} for name in self.countries] or [{}]
+        read = self._below("api/acled/read")
+        return tuple(f"{read}?{urlencode(asked | country, safe='|')}" for country in each)
+
+    def next_url(self, url: str, mark: str) -> str:
+        """The page of this number; the first has none."""
+        return f"{url}&page={mark}"
+
+    def page(self, url: str, mark: str, content: Any) -> Page:
+        """Rows, and what the account may not read."""
+        if isinstance(content, dict) and (
+            content.get("success") is False or str(content.get("status", 200)) not in ("200", "0")
+        ):
+            words = content.get("messages") or content.get("error") or content.get("message") or ""
+            said = f"{url}: 'status' is {content.get('status')}, 'success' {content.get('success')}"
+            kind = RefusedError if str(content.get("status")) in ("401", "403") else AnswerError
+            raise kind(f"{said} ({str(words)[:200]})" if words else said)
+        rows = rows_under(url, content, "data")
+        count = text_under(url, content, "count", int, optional=True)
+        if count is not None and count != len(rows):
+            raise AnswerError(f"{url}: 'count' is {count}, 'data' has {len(rows)} rows")
+        if len(rows) > self.page_size:
+            raise AnswerError(f"{url}: {len(rows)} rows on a page of {self.page_size}")
+        full = len(rows) == self.page_size
+        following = str(int(mark or "1") + 1) if full else ""
+        return Page(rows, None, following, self._limits(content))
+
+    def _limits(self, content: dict[str, Any]) -> tuple[str, ...]:
+        """Say up to which day the account reads, if that ends before the days asked for."""
+        found = content.get("data_query_restrictions")
+        recency = found.get("date_recency") if isinstance(found, dict) else None
+        day = recency.get("date") if isinstance(recency, dict) else None
+        try:
+            last = date.fromisoformat(str(day)[:10])
+        except ValueError:
+            return ()
+        if last >= self.end - timedelta(days=1):
+            return ()
+        return (
+            f"the account may read events up to {last} only: the days after it are not quiet, "
+            "they are not shown",
+        )
+
+    def estimate(self, policy: Policy | None = None) -> Estimate:
+        """The requests; answers of this API do not say how many rows there are."""
+        Client(self.base, self.access(), policy)
+        note = "the API does not say how many rows there are"
+        return Estimate(self.queries(), None, None, None, (note,))

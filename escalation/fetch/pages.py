@@ -1,0 +1,440 @@
+"""Answers that come in pages: asked in order, each kept as it comes, put together at the end."""
+
+import gzip
+import hashlib
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from escalation.fetch.access import Access
+from escalation.fetch.client import Answer, Client, Policy, parsed
+from escalation.fetch.errors import AnswerError, FetchError
+from escalation.fetch.files import (
+    Fetched,
+    Manifest,
+    Part,
+    checked_output,
+    digest,
+    locked,
+    now,
+    whole,
+)
+from escalation.fetch.rows import write_rows
+
+Tell = Callable[[str, int, int], None]
+"""How far the work is: what is done, how much of it, and of how much (0 if nobody knows)."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one page says.
+
+    Parameters
+    ----------
+    rows : list of dict
+    total : int or None
+        Rows of all pages, where the server says how many.
+    following : str
+        The mark of the next page, "" after the last.
+    notes : tuple of str
+        What the server says besides that a reader of the data must know.
+    """
+
+    rows: list[dict[str, Any]]
+    total: int | None
+    following: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a fetch would ask for, and how large it is.
+
+    Parameters
+    ----------
+    urls : tuple of str
+        Of the first request of each query, or of each file.
+    rows, requests, bytes : int or None
+        None where the server does not say.
+    notes : tuple of str
+    """
+
+    urls: tuple[str, ...]
+    rows: int | None
+    requests: int | None
+    bytes: int | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A page that is on the disk."""
+
+    query: int
+    total: int | None
+    following: str
+    notes: tuple[str, ...]
+    part: Part
+
+
+@dataclass
+class State:
+    """The pages on the disk, and what they answer; written after each page."""
+
+    request: dict[str, Any]
+    pages: list[Kept] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    complete: bool = False
+
+
+class _ChangedError(Exception):
+    """The data changed between two pages."""
+
+
+@dataclass(frozen=True)
+class PagedRequest(ABC):
+    """A request whose answer comes in pages. A provider is a subclass in its own file.
+
+    Attributes
+    ----------
+    word : str
+        The source that reads the result.
+    provider, licence, citation : str
+        For the manifest.
+    identity : str
+        The column that names a row.
+    columns : tuple of str
+        The columns that a result without rows has.
+    also_passing : frozenset of int
+        Further statuses after which a later page is asked for again.
+    """
+
+    word: ClassVar[str]
+    provider: ClassVar[str]
+    licence: ClassVar[str]
+    citation: ClassVar[str]
+    identity: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+    also_passing: ClassVar[frozenset[int]] = frozenset()
+
+    @abstractmethod
+    def address(self) -> str:
+        """The base URL."""
+
+    @abstractmethod
+    def access(self) -> Access:
+        """Who asks, from the environment."""
+
+    @abstractmethod
+    def queries(self) -> tuple[str, ...]:
+        """URLs of the first page of each query; their answers are put one after the other."""
+
+    @abstractmethod
+    def next_url(self, url: str, mark: str) -> str:
+        """The URL of the page with this mark."""
+
+    @abstractmethod
+    def page(self, url: str, mark: str, content: Any) -> Page:
+        """Read a page; ``AnswerError`` names the URL and the key that is not as it must be."""
+
+    @abstractmethod
+    def described(self) -> dict[str, Any]:
+        """What is asked for, for the manifest."""
+
+    @abstractmethod
+    def estimate(self, policy: Policy | None = None) -> Estimate:
+        """Ask how large the result would be."""
+
+    def fetch(
+        self,
+        output: str | Path,
+        *,
+        policy: Policy | None = None,
+        progress: Tell | None = None,
+        fresh: bool = False,
+    ) -> Fetched:
+        """Fetch into a file, and write a manifest beside it.
+
+        A fetch that was ended, by whatever, goes on where it was: pages that came are kept in the
+        folder ``<output>.fetch``, which goes when the file is whole (it stays where the server
+        gives ETags: the next fetch then asks whether each page has changed).
+
+        Parameters
+        ----------
+        output : path
+            Ends in ``.csv`` or ``.parquet``.
+        policy : Policy, optional
+        progress : callable, optional
+            Is told what is done, how many pages, and of how many.
+        fresh : bool
+            Whether to drop the pages of an earlier fetch.
+
+        Raises
+        ------
+        FetchError
+            One of its kinds: ``RefusedError``, ``UnreachableError``, ``AnswerError``.
+        """
+        output = Path(output)
+        checked_output(output, (".csv", ".parquet"))
+        client = Client(self.address(), self.access(), policy)
+        folder = output.with_name(f"{output.name}.fetch")
+        with locked(folder):
+            book = Book(folder, self.described(), fresh=fresh)
+            kept = _paged(self, client, book, progress or _silent)
+            return _finished(self, client, book, output, kept)
+
+
+class Book:
+    """The pages of one request in a folder.
+
+    Raises
+    ------
+    FetchError
+        If the folder holds pages of another request.
+    """
+
+    def __init__(self, folder: Path, request: dict[str, Any], *, fresh: bool) -> None:
+        self.folder = folder
+        self.state = State(request)
+        self.earlier: dict[str, Kept] = {}
+        if fresh:
+            self.clear()
+        found = self._read()
+        if found is not None and found.request != request:
+            other = [key for key in request if found.request.get(key) != request[key]]
+            raise FetchError(
+                f"{folder}: holds pages of another request, which differs in {', '.join(other)}; "
+                "finish that one, or start anew with fresh"
+            )
+        if found is not None and found.complete:
+            # All there: each page is asked for again, but only if it has changed.
+            self.earlier = {each.part.url: each for each in found.pages if self._good(each)}
+        elif found is not None:
+            good = next((i for i, p in enumerate(found.pages) if not self._good(p)), None)
+            self.state = replace(found, pages=found.pages[:good])
+
+    def _path(self) -> Path:
+        return self.folder / "state.json"
+
+    def _read(self) -> State | None:
+        import msgspec
+
+        try:
+            return msgspec.json.decode(self._path().read_bytes(), type=State)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+    def _good(self, page: Kept) -> bool:
+        try:
+            return hashlib.sha256(self.body(page)).hexdigest() == page.part.sha256
+        except (OSError, EOFError):
+            return False
+
+    def body(self, page: Kept) -> bytes:
+        """What the server sent."""
+        with gzip.open(self.folder / page.part.file) as file:
+            return file.read()
+
+    def rows(self, request: PagedRequest) -> Iterator[dict[str, Any]]:
+        """All rows in order, one page in memory at a time."""
+        for page in self.state.pages:
+            yield from request.page(page.part.url, "", parsed(self.body(page))).rows
+
+    def add(self, page: Kept, body: bytes | None) -> None:
+        """Keep a page, and say so; a page without a new body is on the disk."""
+        if body is not None:
+            with whole(self.folder / page.part.file) as file:
+                file.write(gzip.compress(body, 4, mtime=0))
+        self.state.pages.append(page)
+        self.save()
+
+    def save(self) -> None:
+        """Write down which pages there are."""
+        import msgspec
+
+        with whole(self._path()) as file:
+            file.write(msgspec.json.encode(self.state))
+
+    def clear(self) -> None:
+        """Drop all pages."""
+        self.state = State(self.state.request, notes=self.state.notes)
+        self._path().unlink(missing_ok=True)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what is no page of this fetch."""
+        own = {page.part.file for page in self.state.pages} | {".lock", self._path().name}
+        for path in self.folder.iterdir():
+            if path.name not in own:
+                path.unlink()
+
+
+def _silent(label: str, done: int, total: int) -> None:
+    pass
+
+
+def _paged(request: PagedRequest, client: Client, book: Book, tell: Tell) -> int:
+    """Get all pages; begin anew, once, if the data change meanwhile."""
+    kept = len(book.state.pages)
+    if kept and not book.state.complete:
+        book.state.notes.append(
+            f"{kept} pages are of an earlier run, the first of "
+            f"{book.state.pages[0].part.fetched_at}"
+        )
+    try:
+        return kept + _all_pages(request, client, book, tell)
+    except _ChangedError as fault:
+        said = str(fault)
+    book.state.notes.append(f"{said}: the data changed while paging, all pages were asked anew")
+    book.clear()
+    book.earlier = {}
+    try:
+        return _all_pages(request, client, book, tell)
+    except _ChangedError as fault:
+        said = str(fault)
+    book.clear()
+    raise AnswerError(f"{said}: the data changed while paging, twice; run it again later")
+
+
+def _all_pages(request: PagedRequest, client: Client, book: Book, tell: Tell) -> int:
+    queries, unchanged = request.queries(), 0
+    for number, first in enumerate(queries):
+        done = [page for page in book.state.pages if page.query == number]
+        total = done[-1].total if done else None
+        mark = done[-1].following if done else ""
+        url = request.next_url(first, mark) if mark else first
+        rows = sum(page.part.rows or 0 for page in done)
+        seen = {page.part.url for page in done}
+        while not done or mark:
+            label = request.provider if len(queries) == 1 else f"{request.provider} {number + 1}"
+            tell(label, rows, total or 0)
+            if url in seen:
+                raise AnswerError(f"{client.shown(url)}: the pages lead in a circle")
+            seen.add(url)
+            page, body = _one_page(request, client, book, number, (url, mark))
+            if total is not None and page.total != total:
+                raise _ChangedError(
+                    f"{client.shown(url)}: {page.total} rows in all, {total} on the page before"
+                )
+            unchanged += body is None
+            book.add(page, body)
+            done.append(page)
+            total, mark = page.total, page.following
+            rows += page.part.rows or 0
+            url = request.next_url(first, mark)
+            tell(label, rows, total or 0)
+    return unchanged
+
+
+def _one_page(
+    request: PagedRequest, client: Client, book: Book, query: int, at: tuple[str, str]
+) -> tuple[Kept, bytes | None]:
+    url, mark = at
+    earlier = book.earlier.get(url)
+    passing = request.also_passing if mark else frozenset[int]()
+    answer = client.json(url, earlier.part.etag if earlier else "", passing)
+    if answer.status == 304:
+        if earlier is None:
+            raise AnswerError(f"{answer.url}: answered 304 to a question without a condition")
+        return replace(earlier, query=query), None
+    body, content = answer.content
+    found = request.page(url, mark, content)
+    name = hashlib.sha256(url.encode()).hexdigest()[:16]
+    part = _part(answer, body, f"page-{name}.json.gz", len(found.rows))
+    return Kept(query, found.total, found.following, found.notes, part), body
+
+
+def _part(answer: Answer, body: bytes, file: str, rows: int) -> Part:
+    sha256 = hashlib.sha256(body).hexdigest()
+    return Part(answer.url, file, sha256, len(body), rows, now(), answer.etag, answer.modified)
+
+
+def _finished(
+    request: PagedRequest, client: Client, book: Book, output: Path, kept: int
+) -> Fetched:
+    """Put the pages together, write the manifest, and clear up."""
+    written = write_rows(output, lambda: book.rows(request), request.columns, request.identity)
+    notes = [*book.state.notes, *written.notes]
+    notes += dict.fromkeys(note for page in book.state.pages for note in page.notes)
+    notes += _counted(book.state.pages)
+    size = output.stat().st_size
+    manifest = output.with_name(f"{output.name}.manifest.json")
+    Manifest(
+        request.provider, request.licence, request.citation, request.described(), now(),
+        output.name, digest(output), size, written.rows, notes,
+        [replace(page.part, file="") for page in book.state.pages],
+    ).write(manifest)  # fmt: skip
+    files = len(book.state.pages)
+    if any(page.part.etag for page in book.state.pages):
+        book.state.complete = True
+        book.state.notes = []
+        book.save()
+        book.tidy()
+    else:
+        shutil.rmtree(book.folder)
+    return Fetched(
+        output, manifest, request.word, written.rows, files, size, client.requests, kept,
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _counted(pages: list[Kept]) -> list[str]:
+    """Say where the rows that came are not as many as the server said."""
+    notes = []
+    for query in sorted({page.query for page in pages}):
+        own = [page for page in pages if page.query == query]
+        came, said = sum(page.part.rows or 0 for page in own), own[-1].total
+        if said is not None and said != came:
+            notes.append(f"the server says {said:,} rows in all, its pages hold {came:,}")
+    return notes
+
+
+def text_under(url: str, content: Any, key: str, kind: type, optional: bool = False) -> Any:
+    """The value of a key, of the kind that it must be.
+
+    Raises
+    ------
+    AnswerError
+        Names the URL and the key, what was wanted and what came.
+    """
+    names = {list: "a list", dict: "an object", str: "text", int: "a whole number"}
+    if not isinstance(content, Mapping):
+        raise AnswerError(f"{url}: wanted an object with the key {key!r}, got {_name(content)}")
+    if key not in content:
+        if optional:
+            return None
+        known = ", ".join(repr(str(each)[:40]) for each in list(content)[:8])
+        raise AnswerError(f"{url}: no key {key!r}; the keys are {known or 'none'}")
+    value = content[key]
+    if optional and value is None:
+        return None
+    if kind is int and isinstance(value, str) and value.isdecimal():
+        return int(value)
+    if kind is int or not isinstance(value, kind):
+        raise AnswerError(f"{url}: {key!r} must be {names[kind]}, got {_name(value)}")
+    return value
+
+
+def rows_under(url: str, content: Any, key: str) -> list[dict[str, Any]]:
+    """The rows under a key, each of them an object.
+
+    Raises
+    ------
+    AnswerError
+        If one is none.
+    """
+    rows: list[Any] = text_under(url, content, key, list)
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise AnswerError(f"{url}: {key}[{number}] must be an object, got {_name(row)}")
+    return rows
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    names = {type(None): "null", bool: "true or false", list: "a list", dict: "an object"}
+    return names.get(type(value), type(value).__name__)
