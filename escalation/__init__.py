@@ -11,6 +11,8 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from escalation.actors import Actor as Actor
     from escalation.actors import Actors as Actors
+    from escalation.agreement import cohen_kappa as cohen_kappa
+    from escalation.agreement import krippendorff_alpha as krippendorff_alpha
     from escalation.background import Background as Background
     from escalation.background import Covariates as Covariates
     from escalation.background import Interventions as Interventions
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
     from escalation.checks import unrecorded as unrecorded
     from escalation.cleaning import Cleaned as Cleaned
     from escalation.cleaning import Cleaning as Cleaning
+    from escalation.coding import CodingCheck as CodingCheck
+    from escalation.coding import CodingComparison as CodingComparison
+    from escalation.coding import check_coding as check_coding
+    from escalation.coding import compare_codings as compare_codings
+    from escalation.coding import write_coding_template as write_coding_template
     from escalation.counts import Autoregression as Autoregression
     from escalation.counts import Component as Component
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
@@ -154,6 +161,20 @@ _HOMES = {
     # Times of the incidents of K streams over one window.
     "EventSeries": "escalation.series",
     "PanelSeries": "escalation.series",
+    # Write a template and a codebook for coding by hand.
+    "write_coding_template": "escalation.coding",
+    # Check a hand-coded file: every fault, and what is odd.
+    "check_coding": "escalation.coding",
+    # What a check of a hand-coded file found.
+    "CodingCheck": "escalation.coding",
+    # Set two codings of the same texts beside each other.
+    "compare_codings": "escalation.coding",
+    # How far two codings agree, column by column.
+    "CodingComparison": "escalation.coding",
+    # How far two coders agree beyond chance.
+    "cohen_kappa": "escalation.agreement",
+    # How far coders agree, with missing values and any level of measurement.
+    "krippendorff_alpha": "escalation.agreement",
     # Incidents per period of K streams over one window.
     "CountSeries": "escalation.series",
     # One parameter of a model, declared as data: shape, support, prior, meaning, unit.

@@ -1,4 +1,4 @@
-"""The command line: inspect | fit | forecast | backtest | report | simulate."""
+"""The command line: inspect | fetch | fit | forecast | backtest | report | simulate."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from escalation.cli.coding import add_commands as add_coding
+from escalation.cli.faults import faults as _faults
+from escalation.cli.fetch import app as fetch_app
 
 if TYPE_CHECKING:
     from escalation.results import Results
@@ -19,6 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+app.add_typer(fetch_app, name="fetch")
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
 IncidentsFile = Annotated[
@@ -288,34 +294,13 @@ def _about(study: Path) -> Iterator[None]:
         raise ValueError(f"{study}: {fault}") from fault
 
 
-@contextmanager
-def _faults() -> Iterator[None]:
-    """End with status 2 and one line where a file or a study is at fault."""
-    try:
-        yield
-    except (ValueError, OSError) as fault:
-        _end(fault)
-    except BaseException as fault:
-        # A PanicException of polars is no Exception.
-        if type(fault).__name__ != "PanicException":
-            raise
-        _end(fault)
-
-
-def _end(fault: BaseException) -> None:
-    from escalation.cli.printing import plain
-
-    if isinstance(fault, OSError) and fault.filename is not None:
-        text = f"{fault.filename}: {fault.strerror}"
-    else:
-        text = str(fault) or type(fault).__name__
-    typer.echo(f"escalation: {plain(' '.join(text.split()))}", err=True)
-    raise typer.Exit(2)
-
-
 def _check_output(path: Path) -> None:
     """Fail before the work, not after it."""
     if path.is_dir():
         raise ValueError(f"{path}: is a directory, wanted a file to write")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent} to write into")
+
+
+# After the commands above, so that help lists them in the order of use.
+add_coding(app)
