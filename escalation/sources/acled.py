@@ -1,0 +1,201 @@
+"""Armed Conflict Location and Event Data (ACLED): exports and answers of its API."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from escalation.codes import ACLED
+from escalation.sources.base import Source, lacking
+from escalation.sources.delimited import Sheet
+from escalation.sources.faults import DataError, Fault, faults
+
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
+
+ACTOR_KINDS = {
+    "1": "State forces",
+    "2": "Rebel group",
+    "3": "Political militia",
+    "4": "Identity militia",
+    "5": "Rioters",
+    "6": "Protesters",
+    "7": "Civilians",
+    "8": "External/Other forces",
+}
+"""``inter1`` and ``inter2``: a number in files made before 2024, the words since (codebook)."""
+
+WHERE = {"1": "place", "2": "district", "3": "province"}
+"""``geo_precision``: a town; a town that stands for a part of a region; a provincial capital or
+the like that stands for a larger region (codebook, spatial precision codes)."""
+
+ONE_SIDED = ("Violence against civilians", "Explosions/Remote violence", "Remote violence")
+"""Event types in which actor 1 acts on actor 2; elsewhere their order means nothing (codebook)."""
+
+NOBODY = "nobody named"
+WEEK = 3
+"""Days before and after the day that stands for a week."""
+
+
+def _any_case(*names: str) -> tuple[str, ...]:
+    return (*names, *(name.upper() for name in names))
+
+
+@dataclass(frozen=True)
+class Acled(Source):
+    """ACLED: one row an event of political violence, demonstration or strategic development.
+
+    - ``time_precision`` 2 is a week: the span is the day given, three days before and three after.
+      3 is a month: the span is that calendar month.
+    - ``code`` is the sub-event type, or the event type where a file has none (before 2019), and
+      ``incident_class`` its common class in `escalation.codes.ACLED`.
+    - ``directed`` is true where violence has one side (violence against civilians, explosions and
+      remote violence) and where one actor alone is named. In battles actor 1 need not have begun.
+    - Without an actor 2 the target is "Civilians" where ``civilian_targeting`` says so, else
+      "nobody named". Associated actors are not read.
+    - ``dyad`` holds the kinds of both sides, as in "State forces - Rebel group", in the words of
+      the files made since 2024; older files have numbers (``inter1``, ``inter2``).
+    - ``source_country`` and ``target_country`` are read off names such as "Military Forces of A
+      (2018-2022)" and "Civilians (A)".
+    - ``reported_on`` is the day of ``timestamp``: the last upload of the row. A row that was
+      revised looks as if it had been reported late.
+    - Deaths are ACLED's one figure, often a cautious one; every event counts as *reported*.
+
+    Dates are written YYYY-MM-DD (API) or like 07 January 2020 (export).
+
+    References
+    ----------
+    Raleigh, C., Linke, A., Hegre, H. and Karlsen, J. (2010). Introducing ACLED: An Armed Conflict
+    Location and Event Dataset. Journal of Peace Research 47(5). ACLED Codebook (2019, 2024).
+    """
+
+    name: ClassVar[str] = "ACLED"
+    licence: ClassVar[str] = "ACLED terms of use: acknowledge it; rows may not be passed on"
+    citation: ClassVar[str] = (
+        "Raleigh, C., Linke, A., Hegre, H. and Karlsen, J. (2010). Introducing ACLED: An Armed "
+        "Conflict Location and Event Dataset. Journal of Peace Research 47(5); acleddata.com."
+    )
+    columns: ClassVar = {
+        "id": _any_case("event_id_cnty"),
+        "date": _any_case("event_date"),
+        "code": _any_case("event_type"),
+        "source": _any_case("actor1"),
+        "country": _any_case("country"),
+        "place": _any_case("location"),
+        "latitude": _any_case("latitude"),
+        "longitude": _any_case("longitude"),
+        "deaths_best": _any_case("fatalities"),
+    }
+    more: ClassVar = {
+        "province": _any_case("admin1"),
+        "place_precision": _any_case("geo_precision", "geo_precis"),
+        "reported_on": _any_case("timestamp"),
+    }
+    used: ClassVar = {
+        "actor2": _any_case("actor2"),
+        "sub_event_type": _any_case("sub_event_type"),
+        "time_precision": _any_case("time_precision", "time_preci"),
+        "inter1": _any_case("inter1"),
+        "inter2": _any_case("inter2"),
+        "civilian_targeting": _any_case("civilian_targeting"),
+    }
+    specimen: ClassVar[str] = (
+        "event_id_cnty,event_date,year,time_precision,disorder_type,event_type,sub_event_type,"
+        "actor1,assoc_actor_1,inter1,actor2,assoc_actor_2,inter2,interaction,civilian_targeting,"
+        "iso,region,country,admin1,admin2,admin3,location,latitude,longitude,geo_precision,source,"
+        "source_scale,notes,fatalities,tags,timestamp\n"
+        "ALP1,2023-05-02,2023,1,Political violence,Battles,Armed clash,"
+        "Military Forces of Alpha (2020-),,State forces,BLA: Blue Army,,Rebel group,"
+        'State forces-Rebel group,,1,East,Alpha,Hills,Upper,,"Mill, the old",30.5,70.25,1,Post,'
+        "National,Invented.,4,,1683590400\n"
+        "ALP2,2023-05-17,2023,3,Political violence,Violence against civilians,Attack,"
+        "BLA: Blue Army,,Rebel group,Civilians (Alpha),,Civilians,Rebel group-Civilians,"
+        "Civilian targeting,1,East,Alpha,Hills,Upper,,Ford,31,71,2,Post,National,Invented.,0,,"
+        "1684800000\n"
+        "BET7,2023-06-10,2023,2,Demonstrations,Protests,Peaceful protest,Protesters (Beta),,"
+        "Protesters,,,,Protesters only,,2,East,Beta,Plain,,,Beta City,-1.5,36,3,Post,National,"
+        "Invented.,0,crowd size=no report,1686700800\n"
+    )
+
+    def matched(self, sheet: Sheet) -> dict[str, str]:
+        """Find the columns; actor 2 must be among them, though many events have none."""
+        names = super().matched(sheet)
+        if not set(self.used["actor2"]) & set(sheet.header):
+            spare = [name for name in sheet.header if name not in names.values()]
+            raise DataError(f"{sheet.label}: {lacking(['actor2'], spare)}")
+        return names
+
+    def translate(self, text: pl.DataFrame) -> pl.DataFrame:
+        """Spans from the precision of time, classes, sides and the precision of place."""
+        first, last = _span()
+        event, sides = pl.col("code"), [_kind("inter1"), _kind("inter2")]
+        one_sided = event.is_in(ONE_SIDED) | pl.col("actor2").is_null()
+        code = pl.coalesce("sub_event_type", "code")
+        nobody = pl.when(pl.col("civilian_targeting").is_not_null()).then(pl.lit("Civilians"))
+        text = text.with_columns(_iso_day(pl.col("date")).alias("date"))
+        return text.with_columns(
+            first.alias("date"),
+            last.alias("date_latest"),
+            code.alias("code"),
+            code.replace_strict(ACLED.classes, default=None).alias("incident_class"),
+            pl.coalesce("actor2", nobody.otherwise(pl.lit(NOBODY))).alias("target"),
+            one_sided.cast(pl.String).alias("directed"),
+            pl.concat_str(sides, separator=" - ").alias("dyad"),
+            _country("source").alias("source_country"),
+            _country("actor2").alias("target_country"),
+            pl.col("place_precision").replace(WHERE),
+            _uploaded().alias("reported_on"),
+        )
+
+    def faults(self) -> list[Fault]:
+        """The faults of any row, and a precision of time that does not exist."""
+        unknown = ~pl.col("time_precision").is_in(("1", "2", "3"))
+        return [*faults(), Fault("time_precision", unknown, "is not one of 1, 2, 3")]
+
+
+def _iso_day(text: pl.Expr) -> pl.Expr:
+    """A date in the words of the export in ISO form; any other text as it is."""
+    form = r"^(\d{1,2})[ -]([A-Za-z]+)[ -](\d{4})$"
+    month = text.str.extract(form, 2).str.to_lowercase()
+    number = month.replace_strict(
+        {name[:size]: f"{at:02}" for at, name in enumerate(MONTHS, 1) for size in (3, len(name))},
+        default=None,
+    )
+    whole = pl.concat_str(text.str.extract(form, 3), number,
+                          text.str.extract(form, 1).str.zfill(2), separator="-")  # fmt: skip
+    return pl.coalesce(whole, text)
+
+
+def _span() -> tuple[pl.Expr, pl.Expr]:
+    """First and last possible day as text; the text of the date where it is none."""
+    date, precision = pl.col("date"), pl.col("time_precision")
+    day = date.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    ends = []
+    for week, month in (
+        (day.dt.offset_by(f"-{WEEK}d"), day.dt.month_start()),
+        (day.dt.offset_by(f"{WEEK}d"), day.dt.month_end()),
+    ):
+        wide = pl.when(precision == "2").then(week).when(precision == "3").then(month)
+        ends.append(pl.coalesce(wide.dt.to_string("%Y-%m-%d"), date))
+    return ends[0], ends[1]
+
+
+def _kind(column: str) -> pl.Expr:
+    return pl.col(column).replace(ACTOR_KINDS)
+
+
+def _country(column: str) -> pl.Expr:
+    """The country that the name of an actor tells, if it has one of ACLED's usual forms."""
+    name = pl.col(column)
+    state = name.str.extract(r"^(?:[A-Z][a-z]+ Forces|Government) of (?:the )?(.+?) \(\d{4}-")
+    people = name.str.extract(r"^(?:Civilians|Protesters|Rioters|Unidentified .+?) \(([^()]+)\)$")
+    return pl.coalesce(state, people)
+
+
+def _uploaded() -> pl.Expr:
+    """The day of a time in seconds since 1970; any other text as it is."""
+    text = pl.col("reported_on")
+    seconds = pl.when(text.str.contains(r"^\d{8,11}$")).then(text).cast(pl.Int64, strict=False)
+    return pl.coalesce(pl.from_epoch(seconds, "s").dt.to_string("%Y-%m-%d"), text)
