@@ -1,0 +1,174 @@
+"""ACLED's columns, old and new, against what its codebook says; every row is invented."""
+
+import csv
+import io
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from escalation import Window, read
+from escalation.codes import INCIDENT_CLASSES, unknown_codes
+from escalation.incidents import Incidents
+from escalation.sources import Acled, DataError
+from escalation.sources.acled import ACTOR_KINDS
+
+WINDOW = Window(date(1990, 1, 1), date(2030, 1, 1))
+FIRST = next(csv.DictReader(io.StringIO(Acled.specimen)))
+
+
+def acled(*rows: dict[str, str], rename: dict[str, str] | None = None) -> Incidents:
+    """Rows like the first of the specimen, each with changes."""
+    usual = [{**FIRST, "event_id_cnty": f"X{n}", **row} for n, row in enumerate(rows)]
+    return read(pl.DataFrame(usual).rename(rename or {}), WINDOW, source="acled")
+
+
+def test_the_columns_are_those_of_an_export(shared: Path) -> None:
+    path = shared / "data" / "samples" / "acled_columns.txt"
+    names = path.read_text().strip().split(",")
+    assert next(csv.reader(io.StringIO(Acled.specimen))) == names
+    wanted = {**Acled.columns, **Acled.more, **Acled.used}
+    assert {theirs[0] for theirs in wanted.values()} <= set(names)
+
+
+def test_every_type_of_event_has_a_class(shared: Path) -> None:
+    listed = pl.read_csv(shared / "data" / "samples" / "acled_event_categories.csv")
+    rows = listed.select("event_type", "sub_event_type").to_dicts()
+    found = acled(*rows).table
+    assert len(found) == 25
+    assert set(found["incident_class"]) <= set(INCIDENT_CLASSES)
+    assert set(found["code"]) == set(listed["sub_event_type"])
+    assert unknown_codes(found["code"], "acled").is_empty()
+    force = [*range(9), 22, 23, 24]  # battles, explosions and violence against civilians
+    by_code = dict(found.select("code", "incident_class").rows())
+    violent = {by_code[rows[at]["sub_event_type"]] for at in force}
+    assert violent == {
+        "armed clash", "unconventional weapon", "air or drone strike", "bombing", "shelling",
+        "violence against civilians", "abduction",
+    }  # fmt: skip
+
+
+def test_the_older_event_types_without_sub_events() -> None:
+    older = [
+        "Battle-No change of territory", "Battle-Government regains territory", "Remote violence",
+        "Battle-Non-state actor overtakes territory", "Violence against civilians",
+        "Riots/Protests", "Non-violent transfer of territory", "Strategic development",
+        "Headquarters or base established",
+    ]  # fmt: skip
+    table = acled(*({"event_type": kind, "sub_event_type": ""} for kind in older)).table
+    assert table["code"].to_list() == older
+    assert not table["incident_class"].has_nulls()
+    directed = dict(table.select("code", "directed").rows())
+    assert [kind for kind in older if directed[kind]] == [
+        "Remote violence", "Violence against civilians",
+    ]  # fmt: skip
+
+
+def test_an_unknown_type_is_kept_without_a_class_and_told() -> None:
+    found = acled({"sub_event_type": "Armed clsh"})
+    assert found.rejected.is_empty()
+    assert found.table["incident_class"].to_list() == [None]
+    assert unknown_codes(found.table["code"], "acled")["code"].to_list() == ["Armed clsh"]
+
+
+@pytest.mark.parametrize(
+    ("day", "precision", "first", "last"),
+    [
+        ("2023-05-17", "1", date(2023, 5, 17), date(2023, 5, 17)),
+        ("2023-05-17", "", date(2023, 5, 17), date(2023, 5, 17)),
+        ("2023-05-17", "2", date(2023, 5, 14), date(2023, 5, 20)),
+        ("2023-01-02", "2", date(2022, 12, 30), date(2023, 1, 5)),
+        ("2023-05-17", "3", date(2023, 5, 1), date(2023, 5, 31)),
+        ("2024-02-29", "3", date(2024, 2, 1), date(2024, 2, 29)),
+        ("17 May 2023", "1", date(2023, 5, 17), date(2023, 5, 17)),
+        ("07 January 1997", "2", date(1997, 1, 4), date(1997, 1, 10)),
+        ("7-Sep-2014", "1", date(2014, 9, 7), date(2014, 9, 7)),
+        ("2023-05-17 00:00:00", "3", date(2023, 5, 1), date(2023, 5, 31)),
+    ],
+)
+def test_precision_of_time_is_a_span(day: str, precision: str, first: date, last: date) -> None:
+    found = acled({"event_date": day, "time_precision": precision})
+    assert found.table.select("date", "date_latest").rows() == [(first, last)]
+
+
+@pytest.mark.parametrize("day", ["30 February 2020", "17 Mai 2020", "32 May 2020", "May 2020 1"])
+def test_a_day_that_does_not_exist_is_a_fault(day: str) -> None:
+    rejected = acled({"event_date": day}).rejected
+    assert rejected.rows() == [(2, "event_date", day, "is not a date (YYYY-MM-DD)")]
+
+
+def test_unknown_precisions_are_faults() -> None:
+    rejected = acled({"time_precision": "4"}, {"geo_precision": "9"}).rejected
+    assert rejected.select("line", "column", "value").rows() == [
+        (2, "time_precision", "4"), (3, "geo_precision", "9"),
+    ]  # fmt: skip
+
+
+def test_numbers_and_words_for_kinds_of_actors_mean_the_same() -> None:
+    numbers = acled(*({"inter1": code, "inter2": "7"} for code in ACTOR_KINDS))
+    words = acled(*({"inter1": word, "inter2": "Civilians"} for word in ACTOR_KINDS.values()))
+    assert numbers.table["dyad"].equals(words.table["dyad"])
+    assert numbers.table["dyad"][0] == "State forces - Civilians"
+
+
+def test_who_acts_on_whom() -> None:
+    rows = [
+        {"event_type": "Battles"},
+        {"event_type": "Explosions/Remote violence", "sub_event_type": "Grenade"},
+        {"event_type": "Protests", "sub_event_type": "Peaceful protest", "actor2": ""},
+        {"event_type": "Explosions/Remote violence", "actor2": "",
+         "civilian_targeting": "Civilian targeting"},
+        {"event_type": "Riots", "sub_event_type": "Mob violence"},
+    ]  # fmt: skip
+    table = acled(*rows).table
+    assert table["directed"].to_list() == [False, True, True, True, False]
+    blue = "BLA: Blue Army"
+    assert table["target"].to_list() == [blue, blue, "nobody named", "Civilians", blue]
+    assert table["certainty"].unique().to_list() == ["reported"]
+
+
+@pytest.mark.parametrize(
+    ("name", "country"),
+    [
+        ("Military Forces of Alpha (2020-)", "Alpha"),
+        ("Police Forces of the Alpha Isles (2018-2022) Border Guard", "Alpha Isles"),
+        ("Government of Beta (1999-2008)", "Beta"),
+        ("Civilians (Beta)", "Beta"),
+        ("Unidentified Armed Group (Gamma)", "Gamma"),
+        ("Protesters (Delta)", "Delta"),
+        ("BLA: Blue Army (North)", None),
+        ("Military Forces of Alpha", None),
+    ],
+)
+def test_countries_are_read_off_names(name: str, country: str | None) -> None:
+    assert acled({"actor1": name}).table["source_country"].to_list() == [country]
+
+
+def test_the_day_of_the_upload() -> None:
+    days = acled({"timestamp": "1683590400"}, {"timestamp": ""}, {"timestamp": "2023-05-10"})
+    assert days.table["reported_on"].to_list() == [date(2023, 5, 9), None, date(2023, 5, 10)]
+    assert acled({"timestamp": "soon"}).rejected["column"].to_list() == ["timestamp"]
+
+
+def test_columns_in_capitals_and_without_what_is_newer() -> None:
+    expected = acled({}).table
+    upper = acled({}, rename={name: name.upper() for name in FIRST}).table
+    assert upper.equals(expected)
+    newer = ("disorder_type", "civilian_targeting", "tags", "timestamp", "admin1", "geo_precision")
+    frame = pl.DataFrame([{**FIRST, "event_id_cnty": "X0"}]).drop(newer)
+    older = read(frame, WINDOW, source="acled").table
+    assert older.drop("reported_on", "province", "place_precision").equals(
+        expected.drop("reported_on", "province", "place_precision")
+    )
+    with pytest.raises(DataError, match=r"no column 'actor2' \(the nearest is 'actor1'\)|actor2"):
+        read(frame.drop("actor2"), WINDOW, source="acled")
+
+
+def test_place_and_deaths() -> None:
+    table = acled(*({"geo_precision": grade, "fatalities": "7"} for grade in "123")).table
+    assert table["place_precision"].to_list() == ["place", "district", "province"]
+    assert table["deaths_best"].to_list() == [7, 7, 7]
+    assert table["deaths_low"].null_count() == 3
+    rejected = acled({"fatalities": "2.5"}, {"fatalities": "about 5"}).rejected
+    assert rejected["column"].to_list() == ["fatalities"] * 2
