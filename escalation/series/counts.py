@@ -237,9 +237,7 @@ class CountSeries:
             return self
         if self.period != "day":
             raise ValueError(f"a {self.period} does not nest in a {period}; count days first")
-        days = np.arange(len(self), dtype=np.int64)
-        per_stream = [np.repeat(days, column) for column in self.counts.T]
-        series = count_days(per_stream, self.window, period, self.names)
+        series = sum_days(self.counts, self.window, period, self.names)
         return replace(series, dropped="; ".join(filter(None, (self.dropped, series.dropped))))
 
     def table(self) -> pl.DataFrame:
@@ -316,12 +314,17 @@ def count_days(
     days: Sequence[IntArray], window: Window, period: str, names: tuple[str, ...]
 ) -> CountSeries:
     """Count day indices (n_k,) of each stream in the whole periods of the window."""
+    # An event at the very end of the watch is on the day after.
+    daily = [np.bincount(values, minlength=window.days + 1) for values in days]
+    return sum_days(np.stack(daily, axis=1), window, period, names)
+
+
+def sum_days(daily: IntArray, window: Window, period: str, names: tuple[str, ...]) -> CountSeries:
+    """Sum counts of each day, shape (days, K), in the whole periods of the window."""
     edges = window.edges(period)
-    bounds = window.day_index(edges)
-    counts = np.stack([np.histogram(values, bounds)[0] for values in days], axis=1)
-    # np.histogram closes its last bin, whose right edge is the day after.
-    counts[-1] -= [int((values == bounds[-1]).sum()) for values in days]
-    lost = sum(len(values) for values in days) - int(counts.sum())
+    before = np.concatenate([np.zeros((1, len(names)), dtype=np.int64), daily.cumsum(axis=0)])
+    counts = np.diff(before[window.day_index(edges)], axis=0)
+    lost = int(daily.sum() - counts.sum())
     first, last = edges[0].item(), edges[-1].item()
     partial = [
         f"{a} to {b - timedelta(days=1)}"
