@@ -1,0 +1,270 @@
+"""Stream: which incidents count as "A acts on B"."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+
+import polars as pl
+
+from escalation.actors import Actors, country_key, folded
+from escalation.codes import CERTAINTIES, FAMILIES, INCIDENT_CLASSES, class_words
+from escalation.incidents import Incidents, nearest
+from escalation.streams.borders import crosses_border, home_countries
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Which incidents count as "A acts on B", or as fighting between A and B.
+
+    Each filter is a tuple of names of which one must match, compared without case and after
+    aliases; an empty one lets all pass; all filters must pass. A side has two filters that count
+    as one: who acts is named in ``source`` or at home in one of ``source_homes``, so that
+    ``source=("TTP",), source_homes=("Afghanistan",)`` is "by the TTP or from Afghan soil".
+
+    Parameters
+    ----------
+    name : str
+    source, target : tuple of str
+        Who acts, and on whom. With ``directed`` false the two may stand in either order.
+    dyad : tuple of str
+        Names of dyads as the source writes them ("Government of Pakistan - TTP").
+    classes : tuple of str
+        Common classes of incidents or families of them (`escalation.codes.FAMILIES`), or the
+        words of the source's own classes.
+    countries, certainty : tuple of str
+        Country where it happened, in any spelling or code, and how sure it is.
+    directed : bool
+        That the source side is known to have acted. It is the analyst's word: where the data do
+        not tell who attacked (``Incidents.summary``, column *undirected*), say False.
+    codes : tuple of str
+        The source's codes; a star stands for any ending ("19*").
+    source_homes, target_homes : tuple of str
+        Countries in which those who act, or are acted on, are at home: by the study's actors, the
+        nationality that the source codes, or the actor's name (`home_countries`). A home is not
+        the place from which an attack was launched, which few sources tell.
+
+    Examples
+    --------
+    >>> Stream("strikes", source=("A",), target=("B",)).label
+    'A → B'
+    >>> Stream("fighting", dyad=("A - B",), directed=False).label
+    'between A - B'
+    >>> Stream("raids", source=("TTP",), source_homes=("Afghanistan",)).label
+    'TTP or others from Afghanistan → anyone'
+    """
+
+    name: str
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    dyad: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    certainty: tuple[str, ...] = ()
+    directed: bool = True
+    codes: tuple[str, ...] = ()
+    source_homes: tuple[str, ...] = ()
+    target_homes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("a stream needs a name")
+        for each in fields(self):
+            if each.name in ("name", "directed"):
+                continue
+            value = getattr(self, each.name)
+            if isinstance(value, str):
+                raise ValueError(
+                    f"stream {self.name!r}: {each.name} must be a tuple of names, got {value!r}"
+                )
+            object.__setattr__(self, each.name, tuple(value))
+        odd = [word for word in self.certainty if word not in CERTAINTIES]
+        if odd:
+            raise ValueError(
+                f"stream {self.name!r}: certainty must be among {', '.join(CERTAINTIES)}, "
+                f"got {odd[0]!r}"
+            )
+
+    def select(self, incidents: Incidents, actors: Actors | None = None) -> Incidents:
+        """The incidents of this stream, over the same window."""
+        table, known = incidents.table, actors or Actors()
+
+        def same(name: str) -> str:
+            return folded(known.canonical(name))
+
+        def land(name: str) -> str:
+            return country_key(known.canonical(name))
+
+        words = [word for name in self.classes for word in class_words(name)]
+        filters = [
+            _among(table["dyad"], self.dyad, same),
+            _among(table["incident_class"], words, folded),
+            _among(table["country"], self.countries, land),
+            _among(table["certainty"], self.certainty, folded),
+            _coded(table["code"], self.codes),
+        ]
+        acting = self._acting(table, known, "source", "target")
+        if not self.directed and acting is not None:
+            other = self._acting(table, known, "target", "source")
+            acting = acting | other if other is not None else None
+        return incidents.where(*(pl.lit(each) for each in (acting, *filters) if each is not None))
+
+    def _acting(
+        self, table: pl.DataFrame, known: Actors, source: str, target: str
+    ) -> pl.Series | None:
+        """Whether the stream's source side stands in one column, its target side in the other."""
+        sides = (
+            _on_side(table, source, self.source, self.source_homes, known),
+            _on_side(table, target, self.target, self.target_homes, known),
+        )
+        wanted = [side for side in sides if side is not None]
+        return wanted[0] & wanted[-1] if wanted else None
+
+    def unmatched(
+        self, incidents: Incidents, actors: Actors | None = None
+    ) -> dict[str, str | None]:
+        """Names that occur nowhere in the incidents, each with the nearest that does, or None.
+
+        A misspelt actor gives a stream of zeros without any error: look here first. A class
+        counts by the words it stands for, a code by its star, a country by its spellings; a home
+        that nobody has is unmatched too.
+        """
+        known, table = actors or Actors(), incidents.table
+        missing: dict[str, str | None] = {}
+
+        def look(
+            names: tuple[str, ...], present: Iterable[str], key: Callable[[str], str] = folded
+        ) -> None:
+            listed = sorted(present) if names else []
+            found = {key(known.canonical(each)) for each in listed}
+            for name in names:
+                if key(known.canonical(name)) not in found:
+                    missing[name] = nearest(name, listed)
+
+        def values(*columns: str) -> set[str]:
+            return {each for column in columns for each in table[column].drop_nulls().unique()}
+
+        look(self.source + self.target, values("source", "target"))
+        look(self.dyad, values("dyad"))
+        look(self.countries, values("country"), country_key)
+        classes = values("incident_class") if self.classes else set()
+        present = {folded(each) for each in classes}
+        for name in self.classes:
+            if present.isdisjoint(class_words(name)):
+                missing[name] = nearest(name, {*classes, *INCIDENT_CLASSES, *FAMILIES})
+        codes = values("code") if self.codes else set()
+        for pattern in self.codes:
+            if not _matching((pattern,), codes):
+                missing[pattern] = nearest(pattern, codes)
+        homes = self.source_homes + self.target_homes
+        if homes:
+            both = (home_countries(table, side, known) for side in ("source", "target"))
+            look(homes, {each for side in both for each in side.drop_nulls().unique()}, country_key)
+        return missing
+
+    def crosses_border(self, actors: Actors | None = None) -> bool | None:
+        """Whether those who act are at home elsewhere than where they act.
+
+        Where they act is the stream's countries, or else the homes of its targets. Without
+        direction both sides act: then it crosses a border if either side is not at home there.
+        `crossings` counts over the incidents themselves.
+
+        Returns
+        -------
+        bool or None
+            None if a home is unknown, or some cross the border and others do not.
+        """
+        known = actors or Actors()
+
+        def homes(names: tuple[str, ...], lands: tuple[str, ...]) -> set[str]:
+            found = [*(known.home(name) for name in names), *lands]
+            return {country_key(home or "") for home in found}
+
+        source = homes(self.source, self.source_homes)
+        target = homes(self.target, self.target_homes)
+        acting = source if self.directed else source | target
+        places = {country_key(place) for place in self.countries} or target
+        if not (acting and places) or "" in acting | places:
+            return None
+        if not self.directed:
+            abroad = acting - places if self.countries else len(acting) > 1
+            return True if abroad else (False if source and target else None)
+        if acting.isdisjoint(places):
+            return True
+        return False if acting == places and len(places) == 1 else None
+
+    def crossings(self, incidents: Incidents, actors: Actors | None = None) -> pl.DataFrame:
+        """How many of the stream's incidents cross a border.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row. Columns: stream, incidents, across (who acted is at home elsewhere), at home,
+            unknown (a home or the country is not known).
+        """
+        crossing = crosses_border(self.select(incidents, actors), actors)
+        across = int(crossing.sum())
+        unknown = crossing.null_count()
+        return pl.DataFrame(
+            {
+                "stream": [self.name],
+                "incidents": [len(crossing)],
+                "across": [across],
+                "at home": [len(crossing) - across - unknown],
+                "unknown": [unknown],
+            }
+        )
+
+    @property
+    def label(self) -> str:
+        """Who acts on whom, in a few words: "A → B", or "between A and B" without direction."""
+        source = _named(self.source, self.source_homes)
+        target = _named(self.target, self.target_homes)
+        if self.directed:
+            if source or target:
+                return f"{source or 'anyone'} → {target or 'anyone'}"
+            return " or ".join(self.dyad) or self.name
+        if source and target:
+            return f"between {source} and {target}"
+        sides = source or target
+        return f"between {' or '.join(self.dyad) or (f'{sides} and others' if sides else 'any')}"
+
+
+def _named(names: tuple[str, ...], homes: tuple[str, ...]) -> str:
+    whoever = "others" if names else "anyone"
+    return " or ".join([*names, *([f"{whoever} from {' or '.join(homes)}"] if homes else [])])
+
+
+def _on_side(
+    table: pl.DataFrame, side: str, names: tuple[str, ...], homes: tuple[str, ...], known: Actors
+) -> pl.Series | None:
+    """Whether the actor on a side is named or at home there; None if anyone will do."""
+    named = _among(table[side], names, lambda name: folded(known.canonical(name)))
+    if not homes:
+        return named
+    lands = [country_key(home) for home in homes]
+    at_home = home_countries(table, side, known).is_in(lands).fill_null(False)
+    return at_home if named is None else named | at_home
+
+
+def _among(
+    column: pl.Series, names: Collection[str], key: Callable[[str], str]
+) -> pl.Series | None:
+    """Whether each value is one of the names, compared by a key; None without any name."""
+    if not names:
+        return None
+    wanted = {key(name) for name in names}
+    return column.is_in(
+        [each for each in column.drop_nulls().unique() if key(each) in wanted]
+    ).fill_null(False)
+
+
+def _coded(column: pl.Series, patterns: tuple[str, ...]) -> pl.Series | None:
+    if not patterns:
+        return None
+    return column.is_in(_matching(patterns, column.drop_nulls().unique())).fill_null(False)
+
+
+def _matching(patterns: tuple[str, ...], codes: Iterable[str]) -> list[str]:
+    """The codes that one of the patterns stands for."""
+    wanted = [pattern.strip().casefold() for pattern in patterns]
+    return [code for code in codes if any(fnmatchcase(code.casefold(), each) for each in wanted)]
