@@ -214,10 +214,10 @@ def quarters(count: int, first: str = "202001020") -> dict[str, bytes]:
 
 
 def bomb(name: str, size: int, told: int) -> bytes:
-    """A zip whose one file unpacks to `size` zeros (a multiple of 64 MiB), and says `told`."""
+    """A zip whose one file unpacks to `size` zeros (a multiple of 4 MiB), and says `told`."""
     press = zlib.compressobj(9, zlib.DEFLATED, -15)
-    block = press.compress(bytes(2**26)) + press.flush(zlib.Z_FULL_FLUSH)
-    data = block * (size // 2**26) + press.flush()
+    block = press.compress(bytes(2**22)) + press.flush(zlib.Z_FULL_FLUSH)
+    data = block * (size // 2**22) + press.flush()
     raw = name.encode()
     wide = struct.pack("<HHQQ", 1, 16, told, len(data))
     fixed = (20, 0, 8, 0, 33, 0, 0xFFFFFFFF, 0xFFFFFFFF, len(raw), len(wide))

@@ -143,10 +143,10 @@ class OAuth(Access):
     def _ask(self, client: "Client", fields: Fields) -> None:
         client.token(self, fields | self._fields)
 
-    def take(self, token: str, refresh: str | None) -> None:
+    def take(self, token: Credential, refresh: Credential | None) -> None:
         """Keep the tokens that the endpoint gave."""
-        self._token = Credential(token, "the token endpoint")
-        self.credentials.append(self._token)
-        if refresh:
-            self._refresh = Credential(refresh, "the token endpoint")
-            self.credentials.append(self._refresh)
+        self._token = token
+        self.credentials.append(token)
+        if refresh is not None:
+            self._refresh = refresh
+            self.credentials.append(refresh)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from escalation.fetch.access import Access, OAuth
-from escalation.fetch.credentials import Credential, repeats, scrub
+from escalation.fetch.credentials import MASK, SHORTEST, Credential, repeats, scrub
 from escalation.fetch.errors import (
     AnswerError,
     FetchError,
@@ -170,9 +170,12 @@ class Client:
 
         def sink(response: "BaseHTTPResponse") -> tuple[bytes, Any]:
             body = _body(response)
-            if repeats(body, self.access.credentials):
+            content = parsed(body)
+            # What JSON may write in many ways is looked at as it is read, too.
+            plain = json.dumps(content, ensure_ascii=False) if b"\\u" in body else ""
+            if repeats(body + plain.encode("utf-8", "replace"), self.access.credentials):
                 raise UnfitError("the answer repeats the credential, so it is not kept")
-            return body, parsed(body)
+            return body, content
 
         return self.ask(url, sink, etag=etag, also_passing=also_passing)
 
@@ -219,7 +222,7 @@ class Client:
         """
         checked_base(access.url, secret=True)
         for attempt in range(1, self.policy.attempts + 1):
-            reply = self._exchange("POST", access.url, {}, lambda each: parsed(_body(each)), fields)
+            reply = self._exchange("POST", access.url, {}, _tokens, fields)
             if not reply.trouble and reply.status not in PASSING:
                 break
             if attempt == self.policy.attempts:
@@ -235,12 +238,10 @@ class Client:
                 f"{self.shown(access.url)}: answered {reply.status}; a login follows no redirect"
             )
         self._answered(access.url, reply)
-        content = reply.content
-        token = content.get("access_token") if isinstance(content, dict) else None
-        if not isinstance(token, str) or not token:
-            raise AnswerError(f"{self.shown(access.url)}: no text under the key 'access_token'")
-        refresh = content.get("refresh_token")
-        access.take(token, refresh if isinstance(refresh, str) else None)
+        token, refresh = reply.content
+        if token is None:
+            raise AnswerError(f"{self.shown(access.url)}: no token under the key 'access_token'")
+        access.take(token, refresh)
 
     def _answered(self, url: str, reply: _Reply) -> Answer:
         if reply.status in (200, 304):
@@ -280,6 +281,8 @@ class Client:
             if reply.status not in (301, 302, 303, 307, 308):
                 return reply
             to = urljoin(at, reply.headers.get("Location", ""))
+            if MASK in to:
+                raise AnswerError(f"{self.shown(at)}: leads to an address that has the credential")
             if urlsplit(to).scheme not in ("http", "https") or (
                 urlsplit(at).scheme == "https" and urlsplit(to).scheme == "http"
             ):
@@ -316,10 +319,11 @@ class Client:
             )
             try:
                 status = response.status
+                kept = self._kept(response.headers, method)
                 if status == 200:
-                    return _Reply(200, sink(response), response.headers)
+                    return _Reply(200, sink(response), kept)
                 words = "" if status == 304 else self._words(response)
-                return _Reply(status, None, response.headers, words)
+                return _Reply(status, None, kept, words)
             finally:
                 response.close()
         except UnfitError as fault:
@@ -340,6 +344,12 @@ class Client:
         if fields is not None:
             return sent | {"Content-Type": "application/x-www-form-urlencoded"}
         return sent | self.access.headers() if origin(url) == self._origin else sent
+
+    def _kept(self, headers: Mapping[str, str], method: str) -> dict[str, str]:
+        """The headers that are looked at, should a server repeat a credential in one."""
+        names = ["ETag", "Last-Modified", "Retry-After"] + ["Location"] * (method == "GET")
+        found = {name: headers[name] for name in names if name in headers}
+        return {name: scrub(value, self.access.credentials) for name, value in found.items()}
 
     def _words(self, response: "BaseHTTPResponse") -> str:
         """The server's own words, in one short line without a credential or a web page."""
@@ -404,6 +414,18 @@ def checked_base(url: str, *, secret: bool) -> str:
     return url if url.endswith("/") else url + "/"
 
 
+def _tokens(response: "BaseHTTPResponse") -> list[Credential | None]:
+    """The access and the refresh token of an answer, at once as what they are."""
+    content = parsed(_body(response))
+    found = content if isinstance(content, dict) else {}
+    return [
+        Credential(found[key], f"{key} of the token endpoint")
+        if isinstance(found.get(key), str) and len(found[key]) >= SHORTEST
+        else None
+        for key in ("access_token", "refresh_token")
+    ]
+
+
 def _form(fields: Mapping[str, str | Credential]) -> str:
     return urlencode({k: v.reveal() if isinstance(v, Credential) else v for k, v in fields.items()})
 
@@ -442,5 +464,9 @@ def _trouble(fault: BaseException, status: int) -> str:
         (exceptions.NameResolutionError, "no such host, or no network"),
         (exceptions.NewConnectionError, "no connection"),
     )
-    words = next((said for kind, said in kinds if isinstance(fault, kind)), type(fault).__name__)
+    inner = [fault, *(each for each in fault.args if isinstance(each, BaseException))]
+    words = next(
+        (said for kind, said in kinds if any(isinstance(each, kind) for each in inner)),
+        type(fault).__name__,
+    )
     return words if status == 0 or "answer" in words else f"{words} within the answer"

@@ -9,6 +9,9 @@ from escalation.fetch.errors import FetchError
 
 MASK = "***"
 
+SHORTEST = 8
+"""Characters of a token; what is shorter may stand in any text by chance."""
+
 
 class Credential:
     """A secret that shows itself only to whom it is revealed.
@@ -27,11 +30,12 @@ class Credential:
     __slots__ = ("_value", "origin")
 
     def __init__(self, value: str, origin: str) -> None:
-        if not value or not value.isprintable():
-            # Said without the value: a line break in a header is what a paste easily brings.
-            raise FetchError(f"{origin}: is empty or has characters that no credential has")
-        self._value = value
+        good = bool(value) and value.isprintable()
+        self._value = value if good else ""
         self.origin = origin
+        del value  # else a traceback with the values of variables holds it
+        if not good:
+            raise FetchError(f"{origin}: is empty or has characters that no credential has")
 
     def reveal(self) -> str:
         """The secret itself, for the request and nothing else."""
@@ -55,8 +59,8 @@ class Credential:
 
 def from_environment(name: str) -> Credential | None:
     """The credential in an environment variable, None if there is none."""
-    value = os.environ.get(name, "").strip()
-    return Credential(value, name) if value else None
+    # Not by a variable, which a traceback could show.
+    return Credential(os.environ[name].strip(), name) if os.environ.get(name, "").strip() else None
 
 
 def scrub(text: str, credentials: Iterable[Credential]) -> str:
@@ -70,4 +74,5 @@ def scrub(text: str, credentials: Iterable[Credential]) -> str:
 
 def repeats(body: bytes, credentials: Iterable[Credential]) -> bool:
     """Whether an answer holds a credential."""
-    return any(form.encode() in body for each in credentials for form in each.forms())
+    forms = {form for each in credentials for form in each.forms() if len(form) >= SHORTEST}
+    return any(form.encode() in body for form in forms)

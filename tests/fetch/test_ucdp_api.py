@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import date
 from pathlib import Path
+from threading import Event
 
 import polars as pl
 import pytest
@@ -366,22 +367,21 @@ UcdpRequest("25.1", page_size=3, base=sys.argv[1]).fetch(sys.argv[2], policy=Pol
 
 def test_a_killed_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
     api = Ucdp(rows(20))
-    reached: list[str] = []
+    reached, killed = Event(), Event()
 
     def hang(asked: Asked) -> None:
-        if asked.page == "4" and not reached:
-            reached.append(asked.page)
-            time.sleep(2)
+        if asked.page == "4" and not killed.is_set():
+            reached.set()
+            killed.wait(60)
 
     api.meddle = hang
     output = tmp_path / "ged.csv"
     with serve(api) as served:
         process = subprocess.Popen([sys.executable, "-c", KILLED, served.base, str(output)])
-        while not reached:
-            assert process.poll() is None
-            time.sleep(0.01)
+        assert reached.wait(60)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
+        killed.set()
         assert served.pages() == ["", "2", "3", "4"]
         assert not output.exists()
         served.asked.clear()
