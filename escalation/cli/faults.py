@@ -8,7 +8,7 @@ import typer
 
 @contextmanager
 def faults() -> Iterator[None]:
-    """End with status 2 and one line where a file or a study is at fault."""
+    """End with one line where a file or a study is at fault; status 2, unless the fault has one."""
     try:
         yield
     except (ValueError, OSError) as fault:
@@ -28,4 +28,4 @@ def _end(fault: BaseException) -> None:
     else:
         text = str(fault) or type(fault).__name__
     typer.echo(f"escalation: {plain(' '.join(text.split()))}", err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(getattr(fault, "exit_status", 2))

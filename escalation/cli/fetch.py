@@ -1,12 +1,12 @@
 """The command line: fetch ucdp | acled | gdelt."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from escalation.cli.faults import faults
 
 if TYPE_CHECKING:
     from datetime import date
@@ -79,7 +79,7 @@ def ucdp(
     quiet: Quiet = False,
 ) -> None:
     """UCDP GED and candidate events; the token is taken from UCDP_TOKEN."""
-    with _faults():
+    with faults():
         from escalation.fetch import UcdpRequest
 
         request = UcdpRequest(
@@ -109,7 +109,7 @@ def acled(
     quiet: Quiet = False,
 ) -> None:
     """ACLED events; the account is taken from ACLED_USERNAME and ACLED_PASSWORD."""
-    with _faults():
+    with faults():
         from escalation.fetch import AcledRequest
 
         request = AcledRequest(
@@ -139,7 +139,7 @@ def gdelt(
     quiet: Quiet = False,
 ) -> None:
     """GDELT event files, checked against the size and MD5 of its lists."""
-    with _faults():
+    with faults():
         from escalation.fetch import GdeltRequest
 
         request = GdeltRequest(
@@ -212,24 +212,3 @@ def _show(found: "Fetched", as_json: bool) -> None:
         typer.echo(plain(f"Note: {note}"), err=True)
     for each in found.missing:
         typer.echo(plain(f"Missing: {each}"), err=True)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """End with one line, and the status of the fault."""
-    from escalation.fetch import FetchError
-
-    try:
-        yield
-    except FetchError as fault:
-        text, status = str(fault), fault.exit_status
-    except ValueError as fault:
-        text, status = str(fault), 2
-    except OSError as fault:
-        text, status = f"{fault.filename or 'the disk'}: {fault.strerror}", 2
-    else:
-        return
-    from escalation.cli.printing import plain
-
-    typer.echo(f"escalation: {plain(' '.join(text.split()))}", err=True)
-    raise typer.Exit(status)
