@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from escalation.actors import Actors as Actors
     from escalation.agreement import cohen_kappa as cohen_kappa
     from escalation.agreement import krippendorff_alpha as krippendorff_alpha
+    from escalation.actors import Country as Country
+    from escalation.actors import country as country
+    from escalation.actors import near_duplicates as near_duplicates
     from escalation.background import Background as Background
     from escalation.background import Covariates as Covariates
     from escalation.background import Interventions as Interventions
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from escalation.coding import check_coding as check_coding
     from escalation.coding import compare_codings as compare_codings
     from escalation.coding import write_coding_template as write_coding_template
+    from escalation.codes import CodeScheme as CodeScheme
+    from escalation.codes import unknown_codes as unknown_codes
     from escalation.counts import Autoregression as Autoregression
     from escalation.counts import Component as Component
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
@@ -104,6 +109,10 @@ if TYPE_CHECKING:
     from escalation.kernels import OneLag as OneLag
     from escalation.kernels import PoissonLags as PoissonLags
     from escalation.kernels import Weibull as Weibull
+    from escalation.merging import Matches as Matches
+    from escalation.merging import Matching as Matching
+    from escalation.merging import Merged as Merged
+    from escalation.merging import merge as merge
     from escalation.nowcast import Nowcast as Nowcast
     from escalation.nowcast import NowcastFit as NowcastFit
     from escalation.nowcast import ReportingTriangle as ReportingTriangle
@@ -125,7 +134,10 @@ if TYPE_CHECKING:
     from escalation.severity import SeverityFit as SeverityFit
     from escalation.sources import read as read
     from escalation.streams import Stream as Stream
+    from escalation.streams import crosses_border as crosses_border
     from escalation.study import Study as Study
+    from escalation.tally import Tally as Tally
+    from escalation.tally import count_streams as count_streams
     from escalation.trend_choice import choose_trend as choose_trend
     from escalation.window import Window as Window
 
@@ -138,6 +150,16 @@ _HOMES = {
     "Actor": "escalation.actors",
     # All actors of a study, found by any of their names.
     "Actors": "escalation.actors",
+    # A country under all of its names and codes.
+    "Country": "escalation.actors",
+    # Find a country by a name or a code.
+    "country": "escalation.actors",
+    # Names that may mean the same actor.
+    "near_duplicates": "escalation.actors",
+    # The codes of one source: names, tree, classes, scores.
+    "CodeScheme": "escalation.codes",
+    # List the codes of incidents that their scheme lacks.
+    "unknown_codes": "escalation.codes",
     # The validated table of coded incidents, with the rows that were not taken, and why.
     "Incidents": "escalation.incidents",
     # Read a file of incidents from a named source.
@@ -156,8 +178,18 @@ _HOMES = {
     "Cleaning": "escalation.cleaning",
     # Incidents after cleaning, with what became of every one.
     "Cleaned": "escalation.cleaning",
+    # A rule by which records of two sources are compared: days, distance, actors, kind.
+    "Matching": "escalation.merging",
+    # Pairs of records that may tell of one incident, to review.
+    "Matches": "escalation.merging",
+    # Make one record of every accepted match of two sources.
+    "merge": "escalation.merging",
+    # Two sources as one, with where each record comes from.
+    "Merged": "escalation.merging",
     # Which incidents count as "A acts on B".
     "Stream": "escalation.streams",
+    # Whether who acted is at home elsewhere than where it happened, for each incident.
+    "crosses_border": "escalation.streams",
     # Times of the incidents of K streams over one window.
     "EventSeries": "escalation.series",
     "PanelSeries": "escalation.series",
@@ -177,6 +209,9 @@ _HOMES = {
     "krippendorff_alpha": "escalation.agreement",
     # Incidents per period of K streams over one window.
     "CountSeries": "escalation.series",
+    # Counts of files larger than memory, and what became of their rows.
+    "Tally": "escalation.tally",
+    "count_streams": "escalation.tally",
     # One parameter of a model, declared as data: shape, support, prior, meaning, unit.
     "Parameter": "escalation.parameters",
     # A delay density that decays at a constant rate.

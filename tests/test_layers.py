@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "escalation"
 
 LAYERS = (
     "window scores agreement codes actors incidents sources fetch coding cleaning merging streams "
-    "series priors parameters kernels background likelihood engines dynamics forecast fit hawkes "
-    "counts redating trend_choice severity nowcast own_history baselines backtest vintages "
+    "series tally priors parameters kernels background likelihood engines dynamics forecast fit "
+    "hawkes counts redating trend_choice severity nowcast own_history baselines backtest vintages "
     "ensemble early_warning checks study results run plots report cli"
 ).split()
 

@@ -1,8 +1,10 @@
 """What every source of incidents does: read a file, keep the good rows, tell of the others."""
 
 from abc import ABC
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
@@ -12,7 +14,7 @@ from escalation.sources.delimited import SEPARATORS, Sheet, open_sheet
 from escalation.sources.faults import DataError, Fault, RowError, faults, parsed, taken
 from escalation.sources.layout import Layout
 from escalation.sources.seen import Seen
-from escalation.sources.stack import Stack, each_file, found_in
+from escalation.sources.stack import Stack, each_file, found_in, in_words, joint_hash
 from escalation.window import Window
 
 __all__ = ["DataError", "RowError", "Source"]
@@ -32,6 +34,28 @@ class Before:
 
 
 @dataclass(frozen=True)
+class RowCounts:
+    """How many rows were read, and what became of them; ``left_out`` by the reason."""
+
+    read: int = 0
+    taken: int = 0
+    rejected: int = 0
+    outside: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "RowCounts") -> "RowCounts":
+        left_out = self.left_out.copy()
+        left_out.update(other.left_out)
+        return RowCounts(
+            self.read + other.read,
+            self.taken + other.taken,
+            self.rejected + other.rejected,
+            self.outside + other.outside,
+            left_out,
+        )
+
+
+@dataclass(frozen=True)
 class Part:
     """What became of rows.
 
@@ -39,10 +63,7 @@ class Part:
     ----------
     rows : polars.DataFrame
         As ``parsed`` gives them.
-    rows_read, rows_outside : int
-        How many there were, and how many lie outside the window.
-    left_out : mapping
-        Why = how many were left out.
+    counts : RowCounts
     table : polars.DataFrame
         The incidents, in the order of the rows.
     rejected, amended : polars.DataFrame
@@ -50,9 +71,7 @@ class Part:
     """
 
     rows: pl.DataFrame
-    rows_read: int
-    rows_outside: int
-    left_out: Mapping[str, int]
+    counts: RowCounts
     table: pl.DataFrame
     rejected: pl.DataFrame
     amended: pl.DataFrame
@@ -133,23 +152,38 @@ class Source(ABC):
         if strict and len(part.rejected):
             line, column, value, reason = part.rejected.row(0)
             raise RowError(f"{stack.label}: line {line}, column {column!r}: {value!r} {reason}")
-        provenance = Provenance(
-            file=stack.file,
-            sha256=stack.sha256,
-            source=self.name,
-            version=self.version(part.rows),
-            licence=self.licence,
-            citation=self.citation,
-            rows_read=part.rows_read,
-            rows_taken=len(part.table),
-            rows_rejected=len(part.rejected),
-            rows_outside=part.rows_outside,
-            files=stack.files,
-            remarks=(*stack.remarks, *told_left_out(part.left_out)),
-            rows_left_out=sum(part.left_out.values()),
+        provenance = self.provenance(
+            stack.labels, stack.hashes, part.counts, self.version(part.rows), stack.remarks
         )
         table = part.table.sort("date", maintain_order=True)
         return Incidents(table, window, provenance, part.rejected, part.amended)
+
+    def provenance(
+        self,
+        labels: Sequence[str],
+        hashes: Sequence[str],
+        counts: RowCounts,
+        version: str,
+        remarks: Sequence[str] = (),
+    ) -> Provenance:
+        """Say where incidents come from, and what became of the rows of those files."""
+        names = [Path(label).name for label in labels]
+        left_out = (f"{n:,} rows left out: {why}" for why, n in counts.left_out.items())
+        return Provenance(
+            file=in_words(labels),
+            sha256=joint_hash(hashes),
+            source=self.name,
+            version=version,
+            licence=self.licence,
+            citation=self.citation,
+            rows_read=counts.read,
+            rows_taken=counts.taken,
+            rows_rejected=counts.rejected,
+            rows_outside=counts.outside,
+            files=tuple(zip(names, hashes, strict=True)) if len(names) > 1 else (),
+            remarks=(*remarks, *left_out),
+            rows_left_out=counts.left_out.total(),
+        )
 
     def judged(self, stack: Stack, window: Window, before: Before) -> Part:
         """Tell the rows that are taken from those that are not.
@@ -167,7 +201,7 @@ class Source(ABC):
         rows = parsed(text, before.ids).with_columns(inside.fill_null(True).alias("inside"))
         listing = self.faults()
         wrong = rows.select(_first(listing)).to_series()
-        good, left_out = wrong.is_null() & rows["inside"], dict[str, int]()
+        good, left_out = wrong.is_null() & rows["inside"], Counter[str]()
         for reason, unwanted in self.left_out().items():
             found = good & rows.select(unwanted.fill_null(False)).to_series()
             good, left_out[reason] = good & ~found, int(found.sum())
@@ -177,15 +211,17 @@ class Source(ABC):
             again = again.scatter(good.arg_true(), before.events.repeated(keys))
             good, left_out[TOLD_AGAIN] = good & ~again, int(again.sum())
         odd = rows.select(_first(self.mends())).to_series()
-        return Part(
-            rows=rows,
-            rows_read=len(rows) + sum(map(len, stack.misfits)),
-            rows_outside=int((~rows["inside"]).sum()),
+        table = self.amend(rows.filter(good)).select(taken(name).alias(name) for name in SCHEMA)
+        rejected = stack.told(rows, wrong, listing, stack.misfits)
+        counts = RowCounts(
+            read=len(rows) + sum(map(len, stack.misfits)),
+            taken=len(table),
+            rejected=len(rejected),
+            outside=int((~rows["inside"]).sum()),
             left_out=left_out,
-            table=self.amend(rows.filter(good)).select(taken(name).alias(name) for name in SCHEMA),
-            rejected=stack.told(rows, wrong, listing, stack.misfits),
-            amended=stack.told(rows, odd.set(~good, None), self.mends()),
         )
+        amended = stack.told(rows, odd.set(~good, None), self.mends())
+        return Part(rows, counts, table, rejected, amended)
 
     def opened(self, given: Any, layout: Layout | None = None) -> Sheet:
         """Open one file, or one table, as files of this source are written."""
@@ -232,11 +268,6 @@ class Source(ABC):
     def version(self, rows: pl.DataFrame) -> str:
         """The version of the data, "" if the file does not tell."""
         return ""
-
-
-def told_left_out(left_out: Mapping[str, int]) -> tuple[str, ...]:
-    """Say how many rows were left out, and why."""
-    return tuple(f"{n:,} rows left out: {why}" for why, n in left_out.items())
 
 
 def lacking(missing: Sequence[str], spare: Sequence[str]) -> str:

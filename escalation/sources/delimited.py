@@ -96,7 +96,7 @@ class Sheet:
             raise DataError(f"{self.label}: column {min(twice)!r} stands twice in the header")
         wanted = [name for name in self.header if columns is None or name in columns]
         if isinstance(self.body, pl.DataFrame):
-            rows = self._filled(self.body.with_row_index(LINE, 2))
+            rows = self._filled(self.body.with_row_index(LINE, self.first_line + 1))
             misfits = pl.DataFrame(schema=REJECTED)
         elif (self.quoting and b'"' in self.body) or b"\n" not in self.body:
             rows, misfits = self._quoted(self.body)
@@ -117,7 +117,7 @@ class Sheet:
                 infer_schema=False,
                 quote_char='"' if self.quoting else None,
                 has_header=not self.headless,
-                new_columns=self.header if self.headless else None,
+                new_columns=self.header,
             )
         except (PolarsError, PanicException):
             return self._one_by_one(body)
@@ -213,6 +213,25 @@ def open_sheet(
     if kind != "text":
         table = frame(label, raw, kind, layout)
         return _from_frame(table, label, digest)
+    return text_sheet(label, digest, raw, layout, separators, quoting, heads)
+
+
+def text_sheet(
+    label: str,
+    digest: str,
+    raw: bytes,
+    layout: Layout,
+    separators: str,
+    quoting: bool,
+    heads: Sequence[Sequence[str]],
+) -> Sheet:
+    """Find the header of delimited text; see `open_sheet`.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, or not text.
+    """
     raw = as_utf8(label, raw, layout).rstrip(b"\r\n")
     if not raw.strip():
         raise DataError(f"{label}: the file is empty, it has no columns")

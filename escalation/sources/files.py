@@ -118,8 +118,8 @@ def unpacked(label: str, file: BinaryIO, largest: int | None = None) -> Iterator
         raise DataError(f"{label}: a damaged {how or 'file'}: {words}") from None
 
 
-def as_utf8(label: str, raw: bytes, layout: Layout) -> bytes:
-    """The text of a file in UTF-8, without a byte-order mark.
+def as_utf8(label: str, raw: bytes, layout: Layout, first_line: int = 1) -> bytes:
+    """The text of a file, or of a part from that line on, in UTF-8, without a byte-order mark.
 
     UTF-8 and, by their mark, UTF-16 and UTF-32 are told from the file. Encodings of one byte a
     letter cannot be told from another, so that one must be said.
@@ -130,10 +130,12 @@ def as_utf8(label: str, raw: bytes, layout: Layout) -> bytes:
         If it is not text in that encoding.
     """
     encoding = layout.encoding or _marked(raw)
+    if not encoding and raw.isascii() and b"\0" not in raw:
+        return raw
     try:
         text = raw.decode(encoding or "utf-8")
     except UnicodeDecodeError as fault:
-        line = raw.count(b"\n", 0, fault.start) + 1
+        line = raw.count(b"\n", 0, fault.start) + first_line
         if encoding:
             raise DataError(f"{label}: not text in {encoding} (line {line})") from None
         raise DataError(
@@ -144,6 +146,16 @@ def as_utf8(label: str, raw: bytes, layout: Layout) -> bytes:
         raise DataError(f"{label}: not a table of text, no columns can be read (it has null bytes)")
     text = text.removeprefix("\ufeff")
     return text.encode() if encoding else raw.removeprefix(b"\xef\xbb\xbf")
+
+
+def has_lines(start: bytes, layout: Layout) -> bool:
+    """Whether what begins so is text in an encoding that writes a line break in one byte."""
+    wide = layout.encoding and len("\n".encode(layout.encoding)) > 1
+    packed = (b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+    tables = tuple(mark for mark, _ in _MARKS)
+    return bool(start.strip()) and not (
+        wide or _marked(start) or start.startswith((*packed, *tables))
+    )
 
 
 def _marked(raw: bytes) -> str:
@@ -205,7 +217,8 @@ def _only_table(label: str, file: BinaryIO) -> IO[bytes]:
 def _zstd(label: str, file: BinaryIO) -> IO[bytes]:
     import pyarrow
 
-    return pyarrow.CompressedInputStream(file, "zstd")
+    opened: IO[bytes] = pyarrow.CompressedInputStream(file, "zstd")
+    return opened
 
 
 _OPENERS: dict[Packing, Callable[[str, BinaryIO], IO[bytes]]] = {

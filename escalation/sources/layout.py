@@ -1,6 +1,5 @@
 """How a file of incidents is written, as far as it does not say so itself."""
 
-import codecs
 from dataclasses import dataclass
 from datetime import date
 
@@ -46,9 +45,11 @@ class Layout:
     def __post_init__(self) -> None:
         if self.encoding:
             try:
-                codecs.lookup(self.encoding)
+                "".encode(self.encoding)
             except LookupError:
-                raise ValueError(f"unknown encoding {self.encoding!r}") from None
+                raise ValueError(
+                    f"encoding must be one such as 'cp1252' or 'utf-16', got {self.encoding!r}"
+                ) from None
         if len(self.separator) > 1 or self.separator in ('"', "\n", "\r"):
             raise ValueError(f"separator must be one character, got {self.separator!r}")
         if self.decimal not in (".", ","):

@@ -93,27 +93,14 @@ class Stack:
         )  # fmt: skip
 
     @property
-    def file(self) -> str:
-        """The file's name, or how many there are and the first of them."""
-        names = [Path(sheet.label).name for sheet in self.sheets]
-        if len(names) == 1:
-            return names[0]
-        more = ", ..." if len(names) > SHOWN else ""
-        return f"{len(names)} files ({', '.join(names[:SHOWN])}{more})"
+    def labels(self) -> tuple[str, ...]:
+        """How to call each file in a message."""
+        return tuple(sheet.label for sheet in self.sheets)
 
     @property
-    def files(self) -> tuple[tuple[str, str], ...]:
-        """Name and SHA-256 of each of several files."""
-        if len(self.sheets) == 1:
-            return ()
-        return tuple((Path(sheet.label).name, sheet.sha256) for sheet in self.sheets)
-
-    @property
-    def sha256(self) -> str:
-        """Of the file's bytes; of several files, of their hashes in order."""
-        if len(self.sheets) == 1:
-            return self.sheets[0].sha256
-        return hashlib.sha256("".join(each.sha256 for each in self.sheets).encode()).hexdigest()
+    def hashes(self) -> tuple[str, ...]:
+        """SHA-256 of each file."""
+        return tuple(sheet.sha256 for sheet in self.sheets)
 
     def told(
         self,
@@ -173,6 +160,20 @@ class Stack:
         )
 
 
+def in_words(labels: Sequence[str]) -> str:
+    """The file's name, or how many there are and the first of them."""
+    names = [Path(label).name for label in labels]
+    if len(names) == 1:
+        return names[0]
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"{len(names)} files ({', '.join(names[:SHOWN])}{more})"
+
+
+def joint_hash(hashes: Sequence[str]) -> str:
+    """SHA-256 of the file's bytes; of several files, of their hashes in order."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
 def each_file(given: Any) -> list[Any]:
     """Give each of several files or tables; a path may be a pattern.
 
@@ -211,8 +212,8 @@ def _text(name: str | None, ours: str, layout: Layout) -> pl.Expr:
     blank = ("",) if kind == pl.String else MISSING
     if kind.is_numeric() and layout.decimal == ",":
         words = _decimals(words)
-    if kind == pl.Date and layout.date_forms:
-        words = _dated(words, layout.date_forms)
+    if kind == pl.Date:
+        words = dated(words, layout.date_forms)
     return pl.when(~words.is_in(blank)).then(words).alias(ours)
 
 
@@ -222,8 +223,10 @@ def _decimals(words: pl.Expr) -> pl.Expr:
     return pl.when(point).then(words + ",").otherwise(words.str.replace(",", ".", literal=True))
 
 
-def _dated(words: pl.Expr, forms: Sequence[str]) -> pl.Expr:
+def dated(words: pl.Expr, forms: Sequence[str]) -> pl.Expr:
     """Dates of these forms as ISO 8601 writes them; others as they are."""
+    if not forms:
+        return words
     days = [words.str.to_date(form, strict=False) for form in forms]
     return pl.coalesce(*(day.dt.strftime("%Y-%m-%d") for day in days), words)
 

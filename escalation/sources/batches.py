@@ -1,0 +1,196 @@
+"""Files of any size as stacks of rows, one after the other, in little memory."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from escalation.sources.base import Source
+from escalation.sources.delimited import Sheet, text_sheet
+from escalation.sources.files import as_utf8, has_lines, packing, unpacked
+from escalation.sources.layout import Layout
+from escalation.sources.stack import Stack, each_file
+
+BLOCK = 64 * 1024**2
+"""How many bytes of text make a stack."""
+
+QUOTE = b'"'
+
+ROWS = 200_000
+"""How many rows of a table that is no text make one."""
+
+
+class Batches:
+    """Files of one source, read as stacks of rows of about ``block`` bytes of text.
+
+    Delimited text is never held whole, packed or not; other tables are, one at a time.
+
+    Parameters
+    ----------
+    source : Source
+    given : path, or polars, pandas or Arrow table, or a sequence of these
+    layout : Layout
+    tell : callable
+        Called with the name of the file at work, the bytes that were read of all files, and how
+        many there are.
+    block : int
+
+    Attributes
+    ----------
+    labels, hashes : list of str
+        Of the files that were read to their end: how to call them, and their SHA-256.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        given: Any,
+        layout: Layout,
+        tell: Callable[[str, int, int], None],
+        block: int = BLOCK,
+    ) -> None:
+        self.source, self.layout, self.tell, self.block = source, layout, tell, block
+        self.files = each_file(given)
+        self.labels: list[str] = []
+        self.hashes: list[str] = []
+        self._done, self._total = 0, sum(map(_size, self.files))
+
+    def __iter__(self) -> Iterator[Stack]:
+        """Stacks in the order of the rows; several small files come in one."""
+        waiting: list[Sheet] = []
+        size = first = 0
+        for index, sheet in self._sheets():
+            if waiting and (first + len(waiting) > index or size >= self.block):
+                yield self._stack(waiting, first)
+                waiting, size = [], 0
+            first = first if waiting else index
+            waiting.append(sheet)
+            size += _weight(sheet)
+        yield self._stack(waiting, first)
+
+    def _stack(self, sheets: list[Sheet], first: int) -> Stack:
+        match, used, several = self.source.matched, self.source.used, len(self.files) > 1
+        return Stack.of(sheets, match, self.layout, used, first, several)
+
+    def _sheets(self) -> Iterator[tuple[int, Sheet]]:
+        for index, given in enumerate(self.files):
+            sheets = None if not isinstance(given, str | Path) else self._of_text(Path(given))
+            for sheet in sheets or self._whole(given):
+                yield index, sheet
+            self._done += _size(given)
+
+    def _whole(self, given: Any) -> Iterator[Sheet]:
+        """The parts of a file that must be held whole, or of a table."""
+        sheet = self.source.opened(given, self.layout)
+        self.labels.append(sheet.label)
+        self.hashes.append(sheet.sha256)
+        body = sheet.body
+        if not isinstance(body, pl.DataFrame):
+            yield sheet
+            return
+        for start in range(0, max(len(body), 1), ROWS):
+            yield replace(sheet, body=body.slice(start, ROWS), first_line=sheet.first_line + start)
+
+    def _of_text(self, path: Path) -> Iterator[Sheet] | None:
+        """The parts of a file of lines, None if it is none."""
+        label = " ".join(str(path).splitlines())
+        try:
+            with path.open("rb") as file:
+                start = next(unpacked(label, file), b"")
+        except OSError:
+            return None
+        return self._parts(label, path) if has_lines(start[:4096], self.layout) else None
+
+    def _parts(self, label: str, path: Path) -> Iterator[Sheet]:
+        line, first, source = 1, None, self.source
+        for rows in whole_rows(self._blocks(label, path), source.quoting):
+            if first is None:
+                sheet = first = text_sheet(
+                    label, "", rows, self.layout, source.separators, source.quoting, source.heads
+                )
+            else:
+                text = as_utf8(label, rows, self.layout, line)
+                sheet = replace(first, body=text, headless=True, first_line=line, remarks=())
+            line += _breaks(rows)
+            yield sheet
+
+    def _blocks(self, label: str, path: Path) -> Iterator[bytes]:
+        """The bytes of a file without its packing, block by block; tells how far it is."""
+        with path.open("rb") as file:
+            packed = packing(file) is not None
+            digest = hashlib.file_digest(file, "sha256") if packed else hashlib.sha256()
+            chunks = unpacked(label, file) if packed else iter(lambda: file.read(self.block), b"")
+            for block in _joined(chunks, self.block):
+                if not packed:
+                    digest.update(block)
+                self.tell(path.name, self._done + file.tell(), self._total)
+                yield block
+        self.labels.append(label)
+        self.hashes.append(digest.hexdigest())
+
+
+def whole_rows(blocks: Iterable[bytes], quoting: bool) -> Iterator[bytes]:
+    """Cut text after a row's end near the end of each block; the last part may lack its end.
+
+    Parameters
+    ----------
+    blocks : iterable of bytes
+    quoting : bool
+        Whether a line break in quotes, which follows an odd number of them, ends no row.
+    """
+    rest: list[bytes] = []
+    for block in blocks:
+        rest.append(block)
+        if b"\n" not in block:
+            continue
+        text = b"".join(rest)
+        end = _end_of_rows(text) if quoting and QUOTE in text else text.rindex(b"\n") + 1
+        if end:
+            yield text[:end]
+        rest = [text[end:]]
+    if any(rest):
+        yield b"".join(rest)
+
+
+def _end_of_rows(text: bytes) -> int:
+    """The place after the last line break that stands outside quotes, 0 if there is none."""
+    end = text.rfind(b"\n")
+    outside = text.count(QUOTE, 0, end) % 2 == 0
+    while end >= 0 and not outside:
+        before = text.rfind(b"\n", 0, end)
+        outside = text.count(QUOTE, max(before, 0), end) % 2 == 1
+        end = before
+    return end + 1
+
+
+def _joined(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Chunks put together to blocks of at least that size."""
+    waiting: list[bytes] = []
+    for chunk in chunks:
+        waiting.append(chunk)
+        if sum(map(len, waiting)) >= size:
+            yield b"".join(waiting)
+            waiting = []
+    if waiting:
+        yield b"".join(waiting)
+
+
+def _breaks(text: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
+
+
+def _size(given: Any) -> int:
+    """Bytes of a file as it lies on disk, 0 of anything else."""
+    try:
+        return Path(given).stat().st_size if isinstance(given, str | Path) else 0
+    except OSError:
+        return 0
+
+
+def _weight(sheet: Sheet) -> int:
+    body = sheet.body
+    return len(body) if isinstance(body, bytes) else int(body.estimated_size())
