@@ -57,8 +57,8 @@ class Acled(Source):
       "nobody named". Associated actors are not read.
     - ``dyad`` holds the kinds of both sides, as in "State forces - Rebel group", in the words of
       the files made since 2024; older files have numbers (``inter1``, ``inter2``).
-    - ``source_country`` and ``target_country`` are read off names such as "Military Forces of A
-      (2018-2022)" and "Civilians (A)".
+    - The country of an actor stands in its name alone, as in "Military Forces of A (2018-2022)":
+      `escalation.Actors.home` reads it there.
     - ``reported_on`` is the day of ``timestamp``: the last upload of the row. A row that was
       revised looks as if it had been reported late.
     - Deaths are ACLED's one figure, often a cautious one; every event counts as *reported*.
@@ -143,8 +143,6 @@ class Acled(Source):
             pl.coalesce("actor2", nobody.otherwise(pl.lit(NOBODY))).alias("target"),
             one_sided.cast(pl.String).alias("directed"),
             pl.concat_str(sides, separator=" - ").alias("dyad"),
-            _country("source").alias("source_country"),
-            _country("actor2").alias("target_country"),
             pl.col("place_precision").replace(WHERE),
             _uploaded().alias("reported_on"),
         )
@@ -184,14 +182,6 @@ def _span() -> tuple[pl.Expr, pl.Expr]:
 
 def _kind(column: str) -> pl.Expr:
     return pl.col(column).replace(ACTOR_KINDS)
-
-
-def _country(column: str) -> pl.Expr:
-    """The country that the name of an actor tells, if it has one of ACLED's usual forms."""
-    name = pl.col(column)
-    state = name.str.extract(r"^(?:[A-Z][a-z]+ Forces|Government) of (?:the )?(.+?) \(\d{4}-")
-    people = name.str.extract(r"^(?:Civilians|Protesters|Rioters|Unidentified .+?) \(([^()]+)\)$")
-    return pl.coalesce(state, people)
 
 
 def _uploaded() -> pl.Expr:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from escalation import Window, read
+from escalation import Actors, Window, read
 from escalation.codes import INCIDENT_CLASSES, unknown_codes
 from escalation.incidents import Incidents
 from escalation.sources import Acled, DataError
@@ -131,18 +131,15 @@ def test_who_acts_on_whom() -> None:
 @pytest.mark.parametrize(
     ("name", "country"),
     [
-        ("Military Forces of Alpha (2020-)", "Alpha"),
-        ("Police Forces of the Alpha Isles (2018-2022) Border Guard", "Alpha Isles"),
-        ("Government of Beta (1999-2008)", "Beta"),
-        ("Civilians (Beta)", "Beta"),
-        ("Unidentified Armed Group (Gamma)", "Gamma"),
-        ("Protesters (Delta)", "Delta"),
-        ("BLA: Blue Army (North)", None),
-        ("Military Forces of Alpha", None),
+        ("Military Forces of Pakistan (2018-2022)", "Pakistan"),
+        ("Police Forces of Pakistan (2022-) Frontier Corps", "Pakistan"),
+        ("Civilians (Afghanistan)", "Afghanistan"),
+        ("Unidentified Armed Group (India)", "India"),
+        ("BLA: Baloch Liberation Army", None),
     ],
 )
-def test_countries_are_read_off_names(name: str, country: str | None) -> None:
-    assert acled({"actor1": name}).table["source_country"].to_list() == [country]
+def test_the_home_of_an_actor_is_read_off_its_name(name: str, country: str | None) -> None:
+    assert Actors().home(acled({"actor1": name}).table["source"][0]) == country
 
 
 def test_the_day_of_the_upload() -> None:
