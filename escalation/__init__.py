@@ -11,11 +11,11 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from escalation.actors import Actor as Actor
     from escalation.actors import Actors as Actors
-    from escalation.agreement import cohen_kappa as cohen_kappa
-    from escalation.agreement import krippendorff_alpha as krippendorff_alpha
     from escalation.actors import Country as Country
     from escalation.actors import country as country
     from escalation.actors import near_duplicates as near_duplicates
+    from escalation.agreement import cohen_kappa as cohen_kappa
+    from escalation.agreement import krippendorff_alpha as krippendorff_alpha
     from escalation.background import Background as Background
     from escalation.background import Covariates as Covariates
     from escalation.background import Interventions as Interventions
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from escalation.checks import unrecorded as unrecorded
     from escalation.cleaning import Cleaned as Cleaned
     from escalation.cleaning import Cleaning as Cleaning
+    from escalation.codes import CodeScheme as CodeScheme
+    from escalation.codes import unknown_codes as unknown_codes
     from escalation.coding import CodingCheck as CodingCheck
     from escalation.coding import CodingComparison as CodingComparison
     from escalation.coding import check_coding as check_coding
     from escalation.coding import compare_codings as compare_codings
     from escalation.coding import write_coding_template as write_coding_template
-    from escalation.codes import CodeScheme as CodeScheme
-    from escalation.codes import unknown_codes as unknown_codes
     from escalation.counts import Autoregression as Autoregression
     from escalation.counts import Component as Component
     from escalation.counts import EndemicEpidemic as EndemicEpidemic
