@@ -1,7 +1,6 @@
 """Asking the providers' servers for files that ``escalation.read`` reads."""
 
 from escalation.fetch.acled import AcledRequest
-from escalation.fetch.client import Policy
 from escalation.fetch.errors import (
     AnswerError,
     FetchError,
@@ -12,6 +11,7 @@ from escalation.fetch.errors import (
 from escalation.fetch.files import Fetched, Manifest, Part
 from escalation.fetch.gdelt import GdeltRequest
 from escalation.fetch.pages import Estimate
+from escalation.fetch.policy import Policy
 from escalation.fetch.ucdp import UcdpRequest
 
 __all__ = [

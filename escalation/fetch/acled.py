@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from escalation.fetch.access import Access, OAuth
-from escalation.fetch.client import Client, Policy
+from escalation.fetch.client import Client
 from escalation.fetch.errors import AnswerError, FetchError, RefusedError
-from escalation.fetch.pages import Estimate, Page, PagedRequest, rows_under, text_under
+from escalation.fetch.pages import Estimate, Page, PagedRequest
+from escalation.fetch.policy import Policy
+from escalation.fetch.shape import rows_under, text_under
 from escalation.fetch.ucdp import checked_span
 
 

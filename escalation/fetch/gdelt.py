@@ -2,15 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from escalation.fetch.archives import LARGEST, ArchiveError, check_zip
-from escalation.fetch.client import Client, Policy, UnfitError
-from escalation.fetch.errors import AnswerError, FetchError, MissingError
+from escalation.fetch.bodies import UnfitError
+from escalation.fetch.client import Client
+from escalation.fetch.errors import AnswerError, FetchError
 from escalation.fetch.files import (
     BLOCK,
     Fetched,
@@ -20,9 +20,10 @@ from escalation.fetch.files import (
     draft_of,
     locked,
     now,
-    whole,
 )
+from escalation.fetch.lists import Listed, list_file, listing_1, listing_2
 from escalation.fetch.pages import Estimate, Tell
+from escalation.fetch.policy import Policy
 from escalation.fetch.ucdp import checked_span
 
 if TYPE_CHECKING:
@@ -34,18 +35,8 @@ BASES = {
 }
 FILE_1 = re.compile(r"(\d{4}|\d{6})\.zip|(\d{8})\.export\.CSV\.zip")
 FILE_2 = re.compile(r"(\d{14})(\.translation)?\.export\.CSV\.zip")
-MD5 = re.compile(r"[0-9a-f]{32}")
 EVERY = 50
 """After how many files the manifest is written."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A file as the provider's list names it."""
-
-    name: str
-    md5: str
-    bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -185,7 +176,7 @@ class GdeltRequest:
     def _chosen(self, client: Client, folder: Path) -> tuple[list[Listed], list[str]]:
         folder = folder / ".lists"
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [_list_file(client, folder, name) for name in self.lists()]
+        paths = [list_file(client, folder, name) for name in self.lists()]
         wanted: dict[str, Listed] = {}
         odd = 0
         for each in listing_1(*paths) if self.generation == 1 else listing_2(*paths):
@@ -315,59 +306,3 @@ class _Folder:
             request.provider, request.licence, request.citation, request.described(), now(), "", "",
             sum(part.bytes for part in parts), None, notes, parts,
         )  # fmt: skip
-
-
-def listing_2(path: Path) -> Iterator[Listed | None]:
-    """Read a master list: size, MD5 and URL in each line; None for a line that has not these."""
-    for line in path.read_text("utf-8", "replace").splitlines():
-        fields = line.split()
-        if len(fields) == 3 and fields[0].isdecimal() and MD5.fullmatch(fields[1]):
-            yield Listed(fields[2].rpartition("/")[2], fields[1], int(fields[0]))
-        elif fields:
-            yield None
-
-
-def listing_1(sums: Path, sizes: Path) -> Iterator[Listed | None]:
-    """Read the lists of generation 1: MD5 and name, size and name."""
-    known: dict[str, int] = {}
-    for line in sizes.read_text("utf-8", "replace").splitlines():
-        fields = line.split()
-        if len(fields) == 2 and fields[0].isdecimal():
-            known[fields[1]] = int(fields[0])
-    for line in sums.read_text("utf-8", "replace").splitlines():
-        fields = line.split()
-        if len(fields) == 2 and MD5.fullmatch(fields[0]):
-            yield Listed(fields[1], fields[0], known.get(fields[1]))
-        elif fields:
-            yield None
-
-
-def _list_file(client: Client, folder: Path, name: str) -> Path:
-    """The provider's list; asked for only if it has changed."""
-    import msgspec
-
-    path, about = folder / name, folder / f"{name}.json"
-    try:
-        known = msgspec.json.decode(about.read_bytes(), type=Part)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        known = None
-    if known is None or not path.is_file() or digest(path) != known.sha256:
-        known = None
-
-    def sink(response: "BaseHTTPResponse") -> None:
-        with whole(path) as file:
-            for block in response.stream(BLOCK, decode_content=True):
-                file.write(block)
-
-    url = client.base + name
-    etag, modified = ("", "") if known is None else (known.etag, known.modified)
-    try:
-        answer = client.ask(url, sink, etag=etag, modified=modified)
-    except MissingError as fault:
-        raise AnswerError(f"{fault}; is the base that of GDELT's files?") from None
-    if answer.status == 200:
-        size = path.stat().st_size
-        part = Part(answer.url, name, digest(path), size, None, now(), answer.etag, answer.modified)
-        with whole(about) as file:
-            file.write(msgspec.json.encode(part))
-    return path

@@ -1,17 +1,17 @@
 """Answers that come in pages: asked in order, each kept as it comes, put together at the end."""
 
-import gzip
 import hashlib
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from escalation.fetch.access import Access
-from escalation.fetch.client import Answer, Client, Policy, parsed
-from escalation.fetch.errors import AnswerError, FetchError
+from escalation.fetch.book import Book, Kept
+from escalation.fetch.client import Answer, Client
+from escalation.fetch.errors import AnswerError
 from escalation.fetch.files import (
     Fetched,
     Manifest,
@@ -20,8 +20,8 @@ from escalation.fetch.files import (
     digest,
     locked,
     now,
-    whole,
 )
+from escalation.fetch.policy import Policy
 from escalation.fetch.rows import write_rows
 
 Tell = Callable[[str, int, int], None]
@@ -67,27 +67,6 @@ class Estimate:
     requests: int | None
     bytes: int | None
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A page that is on the disk."""
-
-    query: int
-    total: int | None
-    following: str
-    notes: tuple[str, ...]
-    part: Part
-
-
-@dataclass
-class State:
-    """The pages on the disk, and what they answer; written after each page."""
-
-    request: dict[str, Any]
-    pages: list[Kept] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    complete: bool = False
 
 
 class _ChangedError(Exception):
@@ -187,91 +166,6 @@ class PagedRequest(ABC):
             return _finished(self, client, book, output, kept)
 
 
-class Book:
-    """The pages of one request in a folder.
-
-    Raises
-    ------
-    FetchError
-        If the folder holds pages of another request.
-    """
-
-    def __init__(self, folder: Path, request: dict[str, Any], *, fresh: bool) -> None:
-        self.folder = folder
-        self.state = State(request)
-        self.earlier: dict[str, Kept] = {}
-        if fresh:
-            self.clear()
-        found = self._read()
-        if found is not None and found.request != request:
-            other = [key for key in request if found.request.get(key) != request[key]]
-            raise FetchError(
-                f"{folder}: holds pages of another request, which differs in {', '.join(other)}; "
-                "finish that one, or start anew with fresh"
-            )
-        if found is not None and found.complete:
-            # All there: each page is asked for again, but only if it has changed.
-            self.earlier = {each.part.url: each for each in found.pages if self._good(each)}
-        elif found is not None:
-            good = next((i for i, p in enumerate(found.pages) if not self._good(p)), None)
-            self.state = replace(found, pages=found.pages[:good])
-
-    def _path(self) -> Path:
-        return self.folder / "state.json"
-
-    def _read(self) -> State | None:
-        import msgspec
-
-        try:
-            return msgspec.json.decode(self._path().read_bytes(), type=State)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return None
-
-    def _good(self, page: Kept) -> bool:
-        try:
-            return hashlib.sha256(self.body(page)).hexdigest() == page.part.sha256
-        except (OSError, EOFError):
-            return False
-
-    def body(self, page: Kept) -> bytes:
-        """What the server sent."""
-        with gzip.open(self.folder / page.part.file) as file:
-            return file.read()
-
-    def rows(self, request: PagedRequest) -> Iterator[dict[str, Any]]:
-        """All rows in order, one page in memory at a time."""
-        for page in self.state.pages:
-            yield from request.page(page.part.url, "", parsed(self.body(page))).rows
-
-    def add(self, page: Kept, body: bytes | None) -> None:
-        """Keep a page, and say so; a page without a new body is on the disk."""
-        if body is not None:
-            with whole(self.folder / page.part.file) as file:
-                file.write(gzip.compress(body, 4, mtime=0))
-        self.state.pages.append(page)
-        self.save()
-
-    def save(self) -> None:
-        """Write down which pages there are."""
-        import msgspec
-
-        with whole(self._path()) as file:
-            file.write(msgspec.json.encode(self.state))
-
-    def clear(self) -> None:
-        """Drop all pages."""
-        self.state = State(self.state.request, notes=self.state.notes)
-        self._path().unlink(missing_ok=True)
-        self.tidy()
-
-    def tidy(self) -> None:
-        """Remove what is no page of this fetch."""
-        own = {page.part.file for page in self.state.pages} | {".lock", self._path().name}
-        for path in self.folder.iterdir():
-            if path.name not in own:
-                path.unlink()
-
-
 def _silent(label: str, done: int, total: int) -> None:
     pass
 
@@ -356,7 +250,11 @@ def _finished(
     request: PagedRequest, client: Client, book: Book, output: Path, kept: int
 ) -> Fetched:
     """Put the pages together, write the manifest, and clear up."""
-    written = write_rows(output, lambda: book.rows(request), request.columns, request.identity)
+
+    def read(url: str, content: Any) -> list[dict[str, Any]]:
+        return request.page(url, "", content).rows
+
+    written = write_rows(output, lambda: book.rows(read), request.columns, request.identity)
     notes = [*book.state.notes, *written.notes]
     notes += dict.fromkeys(note for page in book.state.pages for note in page.notes)
     notes += _counted(book.state.pages)
@@ -390,51 +288,3 @@ def _counted(pages: list[Kept]) -> list[str]:
         if said is not None and said != came:
             notes.append(f"the server says {said:,} rows in all, its pages hold {came:,}")
     return notes
-
-
-def text_under(url: str, content: Any, key: str, kind: type, optional: bool = False) -> Any:
-    """The value of a key, of the kind that it must be.
-
-    Raises
-    ------
-    AnswerError
-        Names the URL and the key, what was wanted and what came.
-    """
-    names = {list: "a list", dict: "an object", str: "text", int: "a whole number"}
-    if not isinstance(content, Mapping):
-        raise AnswerError(f"{url}: wanted an object with the key {key!r}, got {_name(content)}")
-    if key not in content:
-        if optional:
-            return None
-        known = ", ".join(repr(str(each)[:40]) for each in list(content)[:8])
-        raise AnswerError(f"{url}: no key {key!r}; the keys are {known or 'none'}")
-    value = content[key]
-    if optional and value is None:
-        return None
-    if kind is int and isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if kind is int or not isinstance(value, kind):
-        raise AnswerError(f"{url}: {key!r} must be {names[kind]}, got {_name(value)}")
-    return value
-
-
-def rows_under(url: str, content: Any, key: str) -> list[dict[str, Any]]:
-    """The rows under a key, each of them an object.
-
-    Raises
-    ------
-    AnswerError
-        If one is none.
-    """
-    rows: list[Any] = text_under(url, content, key, list)
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise AnswerError(f"{url}: {key}[{number}] must be an object, got {_name(row)}")
-    return rows
-
-
-def _name(value: Any) -> str:
-    if isinstance(value, str):
-        return f"the text {value[:40]!r}"
-    names = {type(None): "null", bool: "true or false", list: "a list", dict: "an object"}
-    return names.get(type(value), type(value).__name__)

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from escalation.fetch.access import Access, TokenHeader
-from escalation.fetch.client import Client, Policy
+from escalation.fetch.client import Client
 from escalation.fetch.errors import AnswerError, FetchError
-from escalation.fetch.pages import Estimate, Page, PagedRequest, rows_under, text_under
+from escalation.fetch.pages import Estimate, Page, PagedRequest
+from escalation.fetch.policy import Policy
+from escalation.fetch.shape import rows_under, text_under
 from escalation.sources.ucdp import UcdpGed
 
 VERSION = re.compile(r"\d{1,2}(\.\d{1,2}){1,5}")

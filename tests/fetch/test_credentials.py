@@ -13,7 +13,8 @@ import pytest
 
 from escalation.fetch import AcledRequest, AnswerError, FetchError, Policy, UcdpRequest
 from escalation.fetch.access import TokenHeader
-from escalation.fetch.client import Client, checked_base
+from escalation.fetch.addresses import checked_base
+from escalation.fetch.client import Client
 from escalation.fetch.credentials import Credential, scrub
 from played import ACCESS, PASSWORD, REFRESH, UCDP_TOKEN, USER, Acled, Ucdp, acled_row, ucdp_row
 from served import Asked, Reply, as_json, serve
@@ -249,10 +250,10 @@ def test_plain_http_is_good_enough_without_a_credential_or_to_this_machine() -> 
 
 
 def test_https_is_not_left() -> None:
-    from escalation.fetch.client import _Reply
+    from escalation.fetch import exchange
 
     client = Client("https://ucdp.example/")
-    client._exchange = lambda *each: _Reply(  # type: ignore[method-assign]
+    client._exchange.once = lambda *each: exchange.Reply(  # type: ignore[method-assign]
         302, headers={"Location": "http://ucdp.example/"}
     )
     with pytest.raises(AnswerError, match="leads to an address that is not https"):
