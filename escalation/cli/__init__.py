@@ -77,8 +77,8 @@ def inspect(
         from escalation.cli.printing import print_json, say, show
         from escalation.sources import guess, read
 
-        source, why, columns = guess(file)
-        incidents = read(file, day_span(), source=source, columns=columns, strict=strict)
+        source, why = guess(file)
+        incidents = read(file, day_span(), source=source, strict=strict)
         found = contents(incidents)
         if as_json:
             print_json({"file": str(file), "source": source, "why": why} | found)

@@ -20,6 +20,7 @@ from escalation.actors import Actor, Actors
 from escalation.background import Background
 from escalation.backtest import Backtest
 from escalation.checks import Finding, Findings
+from escalation.cleaning import Cleaning
 from escalation.counts import EndemicEpidemic
 from escalation.dynamics import Dynamics
 from escalation.fit import Fit
@@ -171,6 +172,9 @@ class Results:
     nowcast : NowcastResults or None
         The last periods, with what is not reported yet; None unless the study has ``[nowcast]``.
         Where that asks for completed series, ``series``, ``fit`` and ``forecast`` are of them.
+    cleaning : polars.DataFrame or None
+        What each step of the study's ``[cleaning]`` did (``Cleaned.report``); ``incidents`` are
+        those that it left.
     """
 
     study: Study
@@ -189,6 +193,7 @@ class Results:
     run: RunInfo
     severity: SeverityResults | None = None
     nowcast: NowcastResults | None = None
+    cleaning: pl.DataFrame | None = None
 
     @property
     def recorded(self) -> CountSeries:
@@ -252,6 +257,7 @@ NOUNS: dict[str, type] = {
         Background,
         Backtest,
         BacktestSection,
+        Cleaning,
         CountSeries,
         DataSection,
         DeathRecords,

@@ -10,10 +10,12 @@ import polars as pl
 
 from escalation.incidents import Incidents, nearest
 from escalation.nowcast import ReportingTriangle
+from escalation.run.reading import incidents_of
 from escalation.series import CountSeries
-from escalation.sources import DataError, RowError, read
+from escalation.sources import DataError, RowError
 from escalation.sources.base import lacking
 from escalation.sources.delimited import LINE, Sheet, open_sheet
+from escalation.sources.stack import dated
 from escalation.study import NowcastSection, Study
 
 EVENT, REPORT, STREAM = "happened on", "reported on", "stream of"
@@ -35,7 +37,7 @@ def reported(
     study: Study,
     section: NowcastSection,
     incidents: Incidents,
-    path: Path,
+    path: Path | tuple[Path, ...],
     series: CountSeries,
     strict: bool,
 ) -> tuple[ReportingTriangle, str]:
@@ -76,15 +78,14 @@ def reported(
 
 def _released(study: Study, section: NowcastSection, strict: bool) -> tuple[ReportingTriangle, str]:
     """By successive releases of the incidents."""
-    window, columns = study.window, study.data.columns or None
+    window = study.window
     releases = {
-        each.day: read(
+        each.day: incidents_of(
+            study,
             study.beside(each.path),
-            window.narrow(window.start, each.day + timedelta(days=1)),
-            source=study.data.source,
-            columns=columns,
+            window=window.narrow(window.start, each.day + timedelta(days=1)),
             strict=strict,
-        )
+        ).incidents
         for each in section.releases
     }
     try:
@@ -117,7 +118,7 @@ def _released(study: Study, section: NowcastSection, strict: bool) -> tuple[Repo
 
 def _tabled(study: Study, section: NowcastSection, strict: bool) -> tuple[ReportingTriangle, str]:
     """By a table of reports, a row an incident."""
-    sheet = open_sheet(study.beside(str(section.reports)))
+    sheet = open_sheet(study.beside(str(section.reports)), study.data.layout)
     wanted = {"event": section.event, "report": section.report, "stream": section.stream}
     if len(study.names) == 1 and section.stream not in sheet.header:
         del wanted["stream"]
@@ -142,10 +143,14 @@ def _tabled(study: Study, section: NowcastSection, strict: bool) -> tuple[Report
 
 
 def _own(
-    study: Study, section: NowcastSection, incidents: Incidents, path: Path, strict: bool
+    study: Study,
+    section: NowcastSection,
+    incidents: Incidents,
+    path: Path | tuple[Path, ...],
+    strict: bool,
 ) -> tuple[ReportingTriangle, str]:
     """By a column of the incidents file itself."""
-    sheet = open_sheet(path)
+    sheet = open_sheet(path, study.data.layout)
     key = study.data.columns.get("id", "id")
     wanted = {"report": section.report}
     if key in sheet.header or "id" in study.data.columns:
@@ -179,6 +184,9 @@ def _rows(study: Study, sheet: Sheet, wanted: dict[str, str]) -> tuple[pl.DataFr
     if "line" in wanted.values():
         raise DataError(f"{sheet.label}: the column 'line' cannot hold dates of reports")
     rows, misfits = sheet.rows()
+    days = {column for key, column in wanted.items() if key in ("event", "report")}
+    forms = study.data.layout.date_forms
+    rows = rows.with_columns(dated(pl.col(name).str.strip_chars(), forms) for name in days)
     return rows.drop("line", strict=False).rename({LINE: "line"}), misfits
 
 

@@ -11,7 +11,7 @@ Tell = Callable[[str, int, int], None]
 
 TASKS = (
     "fit", "alternatives", "forecast", "last", "backtest", "checks", "simulate", "severity",
-    "nowcast",
+    "nowcast", "cleaning",
 )  # fmt: skip
 """Each draws numbers of its own: neither their order nor the number of workers changes a figure."""
 

@@ -23,12 +23,12 @@ from escalation.run.alternatives import backgrounds
 from escalation.run.cache import cache_key, run_info
 from escalation.run.deaths import death_records, deaths
 from escalation.run.late import closed, headline, last_periods
+from escalation.run.reading import cleaned, cleaning_finding, outline_files
 from escalation.run.refits import origins, refit, track_record
 from escalation.run.reports import report_files, reported
 from escalation.run.simulation import truth
 from escalation.run.tasks import Tell, generator, silent, told
 from escalation.series import CountSeries
-from escalation.sources import read
 from escalation.study import Study
 
 
@@ -70,12 +70,11 @@ def run(
     """
     tell = progress or silent
     path = Path(incidents_path) if incidents_path is not None else study.incidents_path
-    incidents = read(
-        path, study.window, source=study.data.source, columns=study.data.columns or None,
-        strict=strict,
-    )  # fmt: skip
+    raw = study.read(path, strict=strict)
+    done = cleaned(study, raw)
+    incidents = done.incidents
     info = run_info(study, incidents.provenance.sha256, incidents_path)
-    info = replace(info, files=report_files(study))
+    info = replace(info, files=report_files(study) | outline_files(study))
     saved = Path(cache) / f"{cache_key(info)}.zip" if cache is not None else None
     series = CountSeries.from_incidents(
         incidents, study.streams, study.specification.period, study.actors
@@ -100,6 +99,9 @@ def run(
             tell, "Nowcast", lambda: last_periods(study, section, triangle, origin, series)
         )
     results = _found(study, incidents, series, nowcast, info, tell, store, executor)
+    if study.cleaning.steps:
+        findings = (*results.findings.items, cleaning_finding(done, len(raw)))
+        results = replace(results, cleaning=done.report, findings=Findings(findings))
     if saved is not None and store is not None:
         results.save(saved)
         shutil.rmtree(store)

@@ -1,8 +1,10 @@
 """What no single key can say: that the tables of a study agree."""
 
+from glob import has_magic
 from typing import Any
 
 from escalation.incidents import SCHEMA
+from escalation.sources import SOURCES, Layout, options_of, source_of
 from escalation.study.parsing import unknown
 from escalation.study.sections import (
     BacktestSection,
@@ -25,6 +27,10 @@ def check_data(data: DataSection) -> None:
         Window(data.start, data.end, data.gaps)
     except ValueError as fault:
         raise ValueError(f"key 'data.gaps': {fault}") from None
+    if data.source not in SOURCES:
+        unknown("value", data.source, "data.source", SOURCES)
+    if not data.path:
+        raise ValueError("key 'data.path': expected at least one file, got none")
     if data.columns and data.source != "table":
         raise ValueError(
             f"key 'data.columns': goes with data.source = 'table', got '{data.source}'"
@@ -32,6 +38,24 @@ def check_data(data: DataSection) -> None:
     for key in data.columns:
         if key not in SCHEMA:
             unknown("key", key, f"data.columns.{key}", SCHEMA)
+    _check_reading(data)
+
+
+def _check_reading(data: DataSection) -> None:
+    """Fail where the source has no such option, or a file cannot be written so."""
+    for key in data.options:
+        known = options_of(data.source)
+        if key not in known:
+            unknown("key", key, f"data.options.{key}", known or ("none",))
+    try:
+        source_of(data.source, data.columns, data.options)
+    except ValueError as fault:
+        raise ValueError(f"key 'data.options': {fault}") from None
+    try:
+        Layout(data.encoding, data.separator, data.decimal, data.dates, data.sheet)
+    except ValueError as fault:
+        key, _, wanted = str(fault).partition(" must be ")
+        raise ValueError(f"key 'data.{key}': expected {wanted}") from None
 
 
 def check_streams(names: tuple[str, ...]) -> None:
@@ -124,6 +148,13 @@ def _check_reports(chosen: NowcastSection, data: DataSection) -> None:
                 raise ValueError(f"key 'nowcast.{key}': goes with nowcast.reports")
     if days and chosen.report != usual.report:
         raise ValueError("key 'nowcast.report': goes without nowcast.releases")
+    if chosen.reports is None and not days and (
+        not isinstance(data.path, str) or has_magic(data.path)
+    ):
+        raise ValueError(
+            "missing key 'nowcast.reports' or 'nowcast.releases': a column of reports is read of "
+            "one file of incidents only"
+        )
     if chosen.reports is None and not days and data.source != "table":
         raise ValueError(
             f"missing key 'nowcast.reports' or 'nowcast.releases': incidents of source "

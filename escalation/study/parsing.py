@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from escalation.cleaning import Cleaning
 from escalation.incidents import nearest
 from escalation.streams import Stream
 from escalation.study.sections import (
@@ -37,6 +38,7 @@ _SECTIONS: dict[str, Any] = {
     "title": str,
     "seed": Natural,
     "data": DataSection,
+    "cleaning": Cleaning,
     "actors": dict[str, ActorSection],
     "streams": tuple[Stream, ...],
     "model": ModelSection,
@@ -137,7 +139,8 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         if missing:
             raise ValueError(f"missing key '{key}.{missing.group(1)}'") from None
         message = re.sub(r"`(\w+)`", lambda m: _TOML_WORDS.get(m[1], m[1]), message)
-        message = re.sub(r", got .*", "", message)
+        if message.startswith("Expected"):
+            message = re.sub(r", got .*", "", message)
         message = message[0].lower() + message[1:]
         came = f", got {found!r}" if isinstance(found, str | int | float | date) else ""
         raise ValueError(f"key '{key}': {message}{came}") from None

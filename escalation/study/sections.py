@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from escalation.sources import Layout
+
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -14,26 +16,41 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 @dataclass(frozen=True)
 class DataSection:
-    """``[data]``: which file is read, by which source, and which days were watched.
+    """``[data]``: which files are read, by which source, and which days were watched.
 
-    ``columns`` maps our column names to those of the file (``source = "table"`` only).
+    ``path`` is a file, a pattern ("events/*.csv"), or a list of these. ``columns`` maps our column
+    names to those of the file (``source = "table"`` only), ``options`` are those of the source.
+    ``encoding``, ``separator``, ``decimal``, ``dates`` and ``sheet`` are what a file does not say
+    of itself, see `Layout`.
     """
 
-    path: str
+    path: str | tuple[str, ...]
     start: date
     end: date
-    source: Literal["table", "ucdp"] = "table"
+    source: str = "table"
     gaps: tuple[tuple[date, date], ...] = ()
     simulated: bool = False
     columns: dict[str, str] = field(default_factory=dict)
+    options: dict[str, bool | int | float | str | tuple[str, ...]] = field(default_factory=dict)
+    encoding: str = ""
+    separator: str = ""
+    decimal: str = "."
+    dates: str = ""
+    sheet: str = ""
+
+    @property
+    def layout(self) -> Layout:
+        """What a file does not say of itself."""
+        return Layout(self.encoding, self.separator, self.decimal, self.dates, self.sheet)
 
 
 @dataclass(frozen=True)
 class ActorSection:
-    """``[actors."NAME"]``: other spellings of an actor, and the country it is at home in."""
+    """``[actors."NAME"]``: other spellings and codes of an actor, and the country of its home."""
 
     aliases: tuple[str, ...] = ()
     home: str | None = None
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ import hashlib
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from escalation.actors import Actor, Actors
+from escalation.cleaning import Cleaning
+from escalation.incidents import Incidents
+from escalation.sources import source_of
 from escalation.streams import Stream
 from escalation.study.checks import (
     check_backtest,
@@ -60,6 +63,7 @@ class Study:
     streams: tuple[Stream, ...]
     seed: int = 0
     actors: Actors = field(default_factory=Actors)
+    cleaning: Cleaning = field(default_factory=Cleaning)
     specification: ModelSection = field(default_factory=ModelSection)
     forecast: ForecastSection = field(default_factory=ForecastSection)
     backtest: BacktestSection = field(default_factory=BacktestSection)
@@ -80,6 +84,13 @@ class Study:
             check_severity(self.severity)
         if self.nowcast is not None:
             check_nowcast(self.nowcast, self.specification, self.data)
+            if not self.nowcast.releases and "spread" in (
+                self.cleaning.spans, self.cleaning.summaries
+            ):  # fmt: skip
+                raise ValueError(
+                    "key 'cleaning.spans': one incident is several when it is spread, so that the "
+                    "nowcast wants releases"
+                )
         if self.truth is not None:
             check_truth(self.truth, self.specification, len(self.streams))
 
@@ -114,9 +125,31 @@ class Study:
         return Window(self.data.start, self.data.end, self.data.gaps)
 
     @property
-    def incidents_path(self) -> Path:
+    def incidents_path(self) -> Path | tuple[Path, ...]:
         """Where the incidents lie unless another file is put in: relative to the study file."""
-        return self.beside(self.data.path)
+        if isinstance(self.data.path, str):
+            return self.beside(self.data.path)
+        return tuple(map(self.beside, self.data.path))
+
+    def read(self, given: Any, window: Window | None = None, *, strict: bool = False) -> Incidents:
+        """Read incidents as ``[data]`` says they are written, without any cleaning.
+
+        Parameters
+        ----------
+        given : path, or polars, pandas or Arrow table, or a sequence of these
+        window : Window, optional
+            Another than that of the study.
+        strict : bool
+            Whether the first row with a fault is an error.
+
+        Raises
+        ------
+        DataError
+            See ``Source.read``.
+        """
+        data = self.data
+        source = source_of(data.source, data.columns, data.options)
+        return source.read(given, window or self.window, strict=strict, layout=data.layout)
 
     def beside(self, path: str) -> Path:
         """Where a file lies that the study names: relative to the study file."""
@@ -187,7 +220,9 @@ class Study:
 def _actors(sections: dict[str, ActorSection]) -> Actors:
     try:
         return Actors(
-            tuple(Actor(name, each.aliases, each.home) for name, each in sections.items())
+            tuple(
+                Actor(name, each.aliases, each.home, each.codes) for name, each in sections.items()
+            )
         )
     except ValueError as fault:
         raise ValueError(f"key 'actors': {fault}") from None

@@ -48,7 +48,7 @@ def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("given", "message"),
     [
         ({"window": None}, "say what was watched"),
-        ({"source": "ucpd"}, "source must be one of table, ucdp, got 'ucpd'"),
+        ({"source": "ucpd"}, "source must be one of table, .*, got 'ucpd'"),
         ({"source": "ucdp", "columns": {"date": "x"}}, "goes with source 'table'"),
         ({"columns": {"sorce": "x"}}, "no column 'sorce', the nearest is 'source'"),
     ],

@@ -1,0 +1,94 @@
+"""Which source a file is of, by its columns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from escalation.sources.base import Source
+from escalation.sources.delimited import Sheet, open_sheet
+from escalation.sources.faults import DataError
+from escalation.sources.layout import Layout
+from escalation.sources.stack import each_file, found_in
+
+NAMED = 4
+"""How many of the columns that tell are named."""
+
+
+def guessed(
+    given: Any, kinds: Mapping[str, type[Source]], layout: Layout | None = None
+) -> tuple[str, str]:
+    """Tell which source a file, or each of several, is of.
+
+    It is the source most of whose required columns stand in the header, and more than half of
+    them; of two such, the one of whose columns, required or not, more are there. A file without
+    a header is told by the number of its fields, if what then is the date can be read as one.
+
+    Returns
+    -------
+    word : str
+        A key of ``kinds``.
+    why : str
+        In words.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, is of none of the sources, or of another than the first.
+    """
+    found = [(each, _one(each, kinds, layout)) for each in each_file(given)]
+    first, (word, why) = found[0]
+    for each, (other, _) in found[1:]:
+        if other != word:
+            raise DataError(f"{each}: is of source {other!r}, but {first} of {word!r}")
+    return word, why
+
+
+def _one(given: Any, kinds: Mapping[str, type[Source]], layout: Layout | None) -> tuple[str, str]:
+    try:
+        sheet: Sheet | None = open_sheet(given, layout)
+    except DataError as fault:
+        # Quotes that are letters break a line only for those who take them for quotes.
+        if not any(kind.heads for kind in kinds.values()) or "line 1" not in str(fault):
+            raise
+        sheet, told = None, fault
+    if sheet is not None:
+        word = max(kinds, key=lambda word: (*_shares(sheet, kinds[word]), word))
+        share, known = _shares(sheet, kinds[word])
+        if share > 1 / 2:
+            names = [*found_in(sheet, kinds[word].columns).values()]
+            listed = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+            return word, f"it has the columns {listed}; {known} of those it reads"
+    for word, kind in kinds.items():
+        if kind.heads and (headless := _headless(given, kind, layout)) is not None:
+            return word, (
+                f"it has no header and {len(headless.header)} fields a line, as "
+                f"{kind.name} has, with a date where it has one"
+            )
+    if sheet is None:
+        raise told
+    raise DataError(
+        f"{sheet.label}: of no known source ({', '.join(kinds)}); "
+        f"its first column is {sheet.header[0][:40]!r}"
+    )
+
+
+def _shares(sheet: Sheet, kind: type[Source]) -> tuple[float, int]:
+    """Share of the required columns that are there, and how many of all."""
+    required = found_in(sheet, kind.columns)
+    others = [found_in(sheet, columns) for columns in (kind.more, kind.used)]
+    return len(required) / len(kind.columns), len(required) + sum(map(len, others))
+
+
+def _headless(given: Any, kind: type[Source], layout: Layout | None) -> Sheet | None:
+    """The file under the source's names of columns, None if it cannot be of that source."""
+    try:
+        sheet = kind().opened(given, layout)
+        if not sheet.headless:
+            return None
+        name = kind().matched(sheet)["date"]
+    except DataError:
+        return None
+    rows, _ = sheet.rows({name})
+    text = rows.head(1).select(pl.col(name).alias("date"))
+    return sheet if text["date"].str.contains(r"^\d{8}$|^\d{4}-\d{2}-\d{2}").all() else None
