@@ -86,7 +86,7 @@ class Icews(Source):
         short = code.is_in([known[1:] for known in CAMEO.codes if known.startswith("0")])
         code = pl.when(short & ~_whole(code)).then(pl.lit("0") + code).otherwise(code)
         text = text.with_columns(
-            pl.concat_str("id", "date", separator=" ").alias("id"),
+            pl.concat_str("id", pl.col("date").str.head(10), separator=" ").alias("id"),
             code.alias("code"),
             *(_said(name) for name in WORDS),
         )

@@ -297,9 +297,9 @@ def test_a_directory_is_no_file(specimen: Specimen) -> None:
 def typed(column: pl.Series) -> pl.Series:
     """The column as numbers or dates, if their text is that of the file."""
     filled = column.set(column == "", None)
-    for cast in (filled.cast(pl.Int64, strict=False), filled.str.to_date(strict=False)):
-        if filled.count() and cast.cast(pl.String).eq_missing(filled).all():
-            return cast
+    for values in (filled.cast(pl.Int64, strict=False), filled.str.to_date(strict=False)):
+        if filled.count() and values.cast(pl.String).eq_missing(filled).all():
+            return values
     return filled
 
 
