@@ -1,10 +1,8 @@
 """Countries by any of their names and codes, so that places and homes can be compared."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 Coding = Literal["name", "iso", "fips", "gleditsch-ward", "cameo"]
@@ -57,6 +55,9 @@ def countries() -> tuple[Country, ...]:
     ISO 3166-1 and FIPS 10-4 after GeoNames, checked against ISO's own list; Gleditsch-Ward
     numbers after Gleditsch and Ward (1999); UCDP's actor ids after UCDP GED.
     """
+    import csv
+    from importlib.resources import files
+
     text = files("escalation.actors").joinpath("countries.csv").read_text("utf-8")
 
     def words(cell: str) -> tuple[str, ...]:

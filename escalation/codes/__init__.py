@@ -11,7 +11,16 @@ from escalation.codes.classes import (
 )
 from escalation.codes.plover_contexts import PLOVER_CONTEXTS, UNREAL_CONTEXTS
 from escalation.codes.scheme import QUADS, Code, CodeScheme, Plover
-from escalation.codes.schemes import ACLED, CAMEO, GTD, PLOVER, SCHEMES, UCDP, unknown_codes
+from escalation.codes.schemes import (
+    ACLED,
+    CAMEO,
+    GDELT_QUADS,
+    GTD,
+    PLOVER,
+    SCHEMES,
+    UCDP,
+    unknown_codes,
+)
 from escalation.codes.spelling import nearest
 from escalation.codes.ucdp import UCDP_DIRECTED, UCDP_VIOLENCE
 
@@ -22,6 +31,7 @@ __all__ = [
     "DISPUTED",
     "FAMILIES",
     "FAMILY_OF",
+    "GDELT_QUADS",
     "GTD",
     "INCIDENT_CLASSES",
     "PLOVER",

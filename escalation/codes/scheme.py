@@ -1,12 +1,10 @@
 """A coding scheme: its codes, how they hang together, and what each is mapped to."""
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from escalation.codes.spelling import nearest
@@ -93,6 +91,9 @@ class CodeScheme:
     @cached_property
     def codes(self) -> dict[str, Code]:
         """All codes, in the order of the codebook."""
+        import csv
+        from importlib.resources import files
+
         text = files("escalation.codes").joinpath(self.file).read_text("utf-8")
         return {row["code"]: _code(row) for row in csv.DictReader(text.splitlines())}
 

@@ -22,12 +22,23 @@ CAMEO = CodeScheme(
         "PLOVER": "CAMEO to PLOVER conversion table of 17 September 2021 (Open Event Data "
         "Alliance, CC BY-SA 4.0); a root by the manual 0.8, table of cue categories; "
         "155, 176, 1834, 1951, 1952: " + OWN,
-        "quad class": "CAMEO root: 01-05, 06-08, 09-13, 14-20, as in the GDELT codebook 2.0",
+        "quad class": "CAMEO root: 01-05, 06-08, 09-13, 14-20, as the R package icews has it "
+        "(Beger); GDELT's own, which differ for roots 09 and 14, are in GDELT_QUADS",
         "class": OWN,
     },
     file="cameo.csv",
 )
 """CAMEO: twenty roots, three- and four-digit codes."""
+
+GDELT_QUADS: dict[str, int] = {
+    f"{root:02d}": 1 if root <= 5 else 2 if root <= 9 else 3 if root <= 14 else 4
+    for root in range(1, 21)
+}
+"""CAMEO root = the quad class in GDELT's files.
+
+GDELT counts investigations (09) as material cooperation and protests (14) as verbal conflict;
+ICEWS users and PLOVER count them as verbal and as material conflict, as ``Code.quad`` does.
+"""
 
 PLOVER = CodeScheme(
     name="PLOVER",
