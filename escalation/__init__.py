@@ -139,6 +139,10 @@ if TYPE_CHECKING:
     from escalation.tally import Tally as Tally
     from escalation.tally import count_streams as count_streams
     from escalation.trend_choice import choose_trend as choose_trend
+    from escalation.vintages import ReleaseChanges as ReleaseChanges
+    from escalation.vintages import Releases as Releases
+    from escalation.vintages import compare_releases as compare_releases
+    from escalation.vintages import reporting_delay as reporting_delay
     from escalation.window import Window as Window
 
     run_study = _run  # `escalation.run` is the module
@@ -338,6 +342,14 @@ _HOMES = {
     "ExponentialSmoothing": "escalation.baselines",
     # A series as it was known on different days.
     "Vintages": "escalation.backtest",
+    # Releases of one source by the first day that each did not know.
+    "Releases": "escalation.vintages",
+    # Tell what a later release of one source added, removed and revised.
+    "compare_releases": "escalation.vintages",
+    # What a later release of one source changed, by the ids of the incidents.
+    "ReleaseChanges": "escalation.vintages",
+    # Share of the incidents reported within so many periods, without a model of the delay.
+    "reporting_delay": "escalation.vintages",
     # How long a backtest will still take, on standard error.
     "TimeLeft": "escalation.backtest",
     # Units ranked by the probability of escalation.

@@ -40,6 +40,7 @@ from escalation.plots.series import counts, timeline
 from escalation.plots.severity import deaths_quantiles, exceedance
 from escalation.plots.signed import influence, response
 from escalation.plots.style import figure, style, svg
+from escalation.plots.vintages import known_when, reporting_delay
 from escalation.plots.workflow import (
     calibration_ranks,
     power_scaling,
@@ -67,6 +68,7 @@ __all__ = [
     "figure",
     "influence",
     "intensity",
+    "known_when",
     "latent_path",
     "network",
     "nowcast",
@@ -82,6 +84,7 @@ __all__ = [
     "relative_skill",
     "reliability",
     "reported_within",
+    "reporting_delay",
     "reproduction",
     "reproduction_by_background",
     "reproduction_over_time",
