@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from escalation.actors import folded
-from escalation.codes import CAMEO, DISPUTED, INCIDENT_CLASSES, common_class
+from escalation.codes import CAMEO, DISPUTED, INCIDENT_CLASSES, PLOVER, Code, Plover, common_class
 from escalation.coding.reading import Coding
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ def _of_code(row: Row) -> Iterator[tuple[str, str]]:
         wanted, mode = code.plover.event_type, code.plover.mode
         if row["plover"].upper() != wanted:
             yield "plover", f"does not go with CAMEO {code.code}, which is {wanted} in PLOVER"
-        elif mode and row["plover_mode"] and row["plover_mode"].casefold() != mode:
+        elif mode and row["plover_mode"] and not _fits(row["plover_mode"].casefold(), code):
             yield "plover_mode", f"does not go with CAMEO {code.code}, whose mode is {mode}"
     elif row["plover"]:
         yield "plover", f"PLOVER has no event for CAMEO {code.code} ({code.name})"
@@ -53,6 +53,15 @@ def _of_code(row: Row) -> Iterator[tuple[str, str]]:
         yield "incident_class", f"CAMEO {code.code} is of the class {code.incident_class!r}"
     if code.quad in (1, 3) and (row["deaths_best taken"] or 0) > 0:
         yield "deaths_best", f"deaths in an act of words (CAMEO {code.code}, {code.name})"
+
+
+def _fits(mode: str, code: Code) -> bool:
+    """Whether a PLOVER mode is that of a CAMEO code, or another one of the same class."""
+    wanted = code.plover or Plover("")
+    found = PLOVER.get(f"{wanted.event_type}/{mode}")
+    return mode == wanted.mode or (
+        found is not None and found.incident_class == code.incident_class
+    )
 
 
 def _of_author(row: Row) -> Iterator[tuple[str, str]]:

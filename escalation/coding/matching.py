@@ -8,11 +8,11 @@ import numpy as np
 
 from escalation.actors import folded
 from escalation.coding.reading import Coding
-from escalation.window import FloatArray, IntArray
 
 Row = dict[str, Any]
 
-IMPOSSIBLE = -1e9
+WORDS = ("source", "target", "country", "province", "place", "code", "incident_class")
+"""The columns of words in which two rows may be alike."""
 
 
 class Match(NamedTuple):
@@ -49,15 +49,14 @@ class Rule:
 
 def matched_rows(first: Coding, second: Coding, rule: Rule) -> list[Match]:
     """Match each row to one of the other coding at most, in the order of the first."""
-    one, other = first.rows.to_dicts(), second.rows.to_dicts()
     if rule.by == "id":
-        places = {row["id"]: place for place, row in enumerate(other)}
+        places = {row: place for place, row in enumerate(second.rows["id"])}
         return [
-            Match(place, places[row["id"]], "same id")
-            for place, row in enumerate(one)
-            if row["id"] in places
+            Match(place, places[row], "same id")
+            for place, row in enumerate(first.rows["id"])
+            if row in places
         ]
-    return sorted(_assigned(one, other, rule.days))
+    return sorted(_assigned(comparable(first), comparable(second), rule.days))
 
 
 def alike_ids(first: Coding, second: Coding) -> bool:
@@ -73,29 +72,26 @@ def _assigned(one: list[Row], other: list[Row], days: int) -> Iterator[Match]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    near = ((pair, _likeness(one[pair[0]], other[pair[1]])) for pair in _near(one, other, days))
-    pairs = {pair: found for pair, found in near if found is not None}
-    if not pairs:
+    near = ((a, b, likeness(one[a], other[b])) for a, b in _near(one, other, days))
+    found = [each for each in near if each[2] is not None]
+    if not found:
         return
+    columns = np.array(found, dtype=np.float64).T
+    a, b, worth = columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2]
     # Rows that no pair connects are assigned apart, which keeps the tables small.
-    a, b = np.array(list(pairs)).T
     size = len(one) + len(other)
     graph = coo_array((np.ones(len(a)), (a, b + len(one))), shape=(size, size))
-    _, label = connected_components(graph, directed=False)
-    for group in np.unique(label[a]):
-        rows = np.flatnonzero(label[: len(one)] == group)
-        columns = np.flatnonzero(label[len(one) :] == group)
-        worth = _worth(rows, columns, pairs)
-        for row, column in zip(*linear_sum_assignment(worth, maximize=True), strict=True):
-            if worth[row, column] > IMPOSSIBLE:
-                found = int(rows[row]), int(columns[column])
-                yield Match(*found, _why(one[found[0]], other[found[1]]))
-
-
-def _worth(rows: IntArray, columns: IntArray, pairs: dict[tuple[int, int], float]) -> FloatArray:
-    return np.array(
-        [[pairs.get((int(a), int(b)), IMPOSSIBLE) for b in columns] for a in rows], dtype=float
-    )
+    label = connected_components(graph, directed=False)[1][a]
+    order = np.argsort(label, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
+        rows, at = np.unique(a[part], return_inverse=True)
+        others, beside = np.unique(b[part], return_inverse=True)
+        table = np.zeros((len(rows), len(others)))
+        table[at, beside] = worth[part]
+        for row, column in zip(*linear_sum_assignment(table, maximize=True), strict=True):
+            if table[row, column] > 0:
+                first, second = int(rows[row]), int(others[column])
+                yield Match(first, second, _why(one[first], other[second]))
 
 
 def _near(one: list[Row], other: list[Row], days: int) -> Iterator[tuple[int, int]]:
@@ -111,28 +107,31 @@ def _near(one: list[Row], other: list[Row], days: int) -> Iterator[tuple[int, in
         yield from ((place, int(found)) for found in np.flatnonzero(near))
 
 
-def _likeness(a: Row, b: Row) -> float | None:
-    """How much two rows have in common; None if no actor."""
+def comparable(coding: Coding) -> list[Row]:
+    """The rows with the words that are compared, folded; "" where there are none."""
+    rows = coding.rows.select("date taken", "date_latest taken", *WORDS).iter_rows(named=True)
+    return [row | {name: folded(row[name] or "") for name in WORDS} for row in rows]
+
+
+def likeness(a: Row, b: Row) -> float | None:
+    """How much two rows have in common, a positive number; None if no actor."""
     actors = _actors(a, b)
     if actors == 0:
         return None
     place = sum(_same(a, b, name) for name in ("country", "province", "place"))
-    code, root = _same(a, b, "code"), (a["code"] or "?")[:2] == (b["code"] or "")[:2]
+    code, root = _same(a, b, "code"), (a["code"] or "?")[:2] == b["code"][:2]
     kind = (code + root + _same(a, b, "incident_class")) / 4
-    return 100.0 * actors + 10.0 * place - min(_gap(a, b), 9) + kind
+    return float(100 * actors + 10 * place - min(_gap(a, b), 9) + kind)
 
 
 def _actors(a: Row, b: Row) -> int:
     straight = _same(a, b, "source") + _same(a, b, "target")
-    swapped = {folded(a["source"]), folded(a["target"])} == {
-        folded(b["source"]),
-        folded(b["target"]),
-    }
+    swapped = {a["source"], a["target"]} == {b["source"], b["target"]}
     return max(straight, int(swapped))
 
 
 def _same(a: Row, b: Row, name: str) -> bool:
-    return bool(a[name]) and bool(b[name]) and folded(a[name]) == folded(b[name])
+    return bool(a[name]) and bool(a[name] == b[name])
 
 
 def _gap(a: Row, b: Row) -> int:
