@@ -136,6 +136,17 @@ class Actors:
         actor = self.find(name)
         return actor.name if actor else " ".join(name.split())
 
+    def key(self, name: str) -> str:
+        """What all names of an actor share, to compare by; kept, as names come again and again."""
+        found = self._keys.get(name)
+        if found is None:
+            found = self._keys[name] = folded(self.canonical(name))
+        return found
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        return {}
+
     def home(self, name: str) -> str | None:
         """Country in which the actor is at home, or None if unknown.
 

@@ -130,6 +130,7 @@ def country(text: str, coding: Coding | None = None) -> Country | None:
     return found
 
 
+@cache
 def country_key(text: str) -> str:
     """What a country's spellings and codes share, to compare by; else the folded text itself.
 
