@@ -53,10 +53,9 @@ class CodingCheck:
         return self.faults.is_empty()
 
     def __str__(self) -> str:
-        return (
-            f"{self.file}: {self.rows:,} rows, {len(self.faults):,} faults, "
-            f"{len(self.warnings):,} warnings"
-        )
+        found = (self.rows, "row"), (len(self.faults), "fault"), (len(self.warnings), "warning")
+        words = (f"{number:,} {noun}{'' if number == 1 else 's'}" for number, noun in found)
+        return f"{self.file}: {', '.join(words)}"
 
     def __repr__(self) -> str:
         return f"CodingCheck({self})"

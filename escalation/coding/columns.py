@@ -43,7 +43,7 @@ def _words(options: tuple[str, ...]) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("id", "A name of the row that no other row has.", "text", "n-001", None, True),
+    Column("id", "A name of the row.", "text that no other row has", "n-001", None, True),
     Column("date", "The first day on which it may have happened.", DATE, "2031-05-04",
            "interval", True),
     Column("date_latest", "The last such day; the same day, or blank, if the day is known.",
@@ -68,11 +68,12 @@ COLUMNS: tuple[Column, ...] = (
            "ordinal", order=PLACE_PRECISIONS),
     Column("latitude", "Degrees north (WGS 84).", DEGREES, "31.5", "interval"),
     Column("longitude", "Degrees east (WGS 84).", DEGREES, "-71.25", "interval"),
-    Column("deaths_low", "People killed: the least that the text allows.", COUNT, "0", "ratio"),
-    Column("deaths_best", "The figure that the text gives; blank if it gives none.", COUNT, "2",
-           "ratio"),
-    Column("deaths_high", "The most that the text allows; blank if it sets no bound.", COUNT, "3",
-           "ratio"),
+    Column("deaths_low", "People killed: the least that the text allows.",
+           f"{COUNT}, not above the others", "0", "ratio"),
+    Column("deaths_best", "The figure that the text gives; blank if it gives none.",
+           f"{COUNT}, from low to high", "2", "ratio"),
+    Column("deaths_high", "The most that the text allows; blank if it sets no bound.",
+           f"{COUNT}, not below the others", "3", "ratio"),
     Column("certainty", "How sure it is that the source did it.", _words(CERTAINTIES), "alleged",
            "ordinal", order=CERTAINTIES),
     Column("claimed_by", "Who says so, where it is alleged or denied.", "an actor", "Southland"),

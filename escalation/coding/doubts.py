@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from escalation.actors import folded
+from escalation.actors import folded, near_duplicates
 from escalation.codes import CAMEO, DISPUTED, INCIDENT_CLASSES, PLOVER, Code, Plover, common_class
 from escalation.coding.reading import Coding
 
@@ -27,7 +27,7 @@ def doubts(coding: Coding) -> list[Doubt]:
     """List what is odd, in the order of the lines."""
     rows = coding.rows.to_dicts()
     found = [Doubt(row["line"], *each) for row in rows for each in _of_row(row)]
-    return sorted([*found, *_twice(rows)])
+    return sorted([*found, *_twice(rows), *_spellings(rows)])
 
 
 def _of_row(row: Row) -> Iterator[tuple[str, str, str]]:
@@ -105,3 +105,17 @@ def _twice(rows: list[Row]) -> Iterator[Doubt]:
     for first, *later in alike.values():
         reason = f"same days, actors, place and kind of act as line {first['line']}"
         yield from (Doubt(row["line"], "id", row["id"] or "", reason) for row in later)
+
+
+def _spellings(rows: list[Row]) -> Iterator[Doubt]:
+    """Names of actors that may mean one actor; told where the rarer one first stands."""
+    shown: dict[str, str] = {}
+    places: dict[str, list[tuple[int, str]]] = {}
+    for row in rows:
+        for column in ("source", "target", "claimed_by"):
+            if row[column]:
+                name = shown.setdefault(folded(row[column]), row[column])
+                places.setdefault(name, []).append((row["line"], column))
+    for name, other, _, why in near_duplicates(places).rows():
+        rare, known = sorted((name, other), key=lambda each: len(places[each]))
+        yield Doubt(*places[rare][0], rare, f"may be {known!r} under another name ({why})")

@@ -36,6 +36,7 @@ def test_a_good_row_has_neither_faults_nor_warnings() -> None:
     check = check_coding(coded({}))
     assert check.passed
     assert (check.rows, len(check.faults), len(check.warnings)) == (1, 0, 0)
+    assert str(check) == "the table: 1 row, 0 faults, 0 warnings"
 
 
 FAULTS = [
@@ -142,6 +143,24 @@ def test_the_same_day_place_and_actors_twice() -> None:
     assert set(check.warnings["reason"]) == {
         "same days, actors, place and kind of act as line 2"
     }  # fmt: skip
+
+
+def test_an_actor_under_two_names() -> None:
+    rows = coded({}, {"place": "Mill"}, {"place": "Hill", "source": "Norht"},
+                 {"place": "Dell", "claimed_by": "SOUTH."})  # fmt: skip
+    names = {"source": "Northland", "target": "Southland", "claimed_by": "Southland"}
+    rows = rows.with_columns(
+        pl.col(name).replace(
+            {"North": full, "South": full, "Norht": "Northlnd", "SOUTH.": "Southland."}
+        )
+        for name, full in names.items()
+    )
+    check = check_coding(rows)
+    assert [row[:3] for row in check.warnings.rows()] == [
+        (4, "source", "Northlnd"),
+        (5, "claimed_by", "Southland."),
+    ]
+    assert "may be 'Northland' under another name" in check.warnings["reason"][0]
 
 
 def test_a_word_of_the_study_is_no_class_to_doubt() -> None:
