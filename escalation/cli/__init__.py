@@ -11,6 +11,7 @@ import typer
 from escalation.cli.coding import add_commands as add_coding
 from escalation.cli.faults import faults as _faults
 from escalation.cli.fetch import app as fetch_app
+from escalation.cli.inspect import inspect
 
 if TYPE_CHECKING:
     from escalation.results import Results
@@ -65,37 +66,7 @@ def _options(
         os.environ.setdefault(name, "1")
 
 
-@app.command()
-def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of incidents.")],
-    as_json: AsJson = False,
-    strict: Strict = False,
-) -> None:
-    """Say what a file of incidents holds."""
-    with _faults():
-        from escalation.cli.figures import contents, day_span
-        from escalation.cli.printing import print_json, say, show
-        from escalation.sources import guess, read
-
-        source, why = guess(file)
-        incidents = read(file, day_span(), source=source, strict=strict)
-        found = contents(incidents)
-        if as_json:
-            print_json({"file": str(file), "source": source, "why": why} | found)
-            return
-        say(f"{file}: read as {source} ({why})")
-        say(
-            f"{found['rows']:,} rows: {found['taken']:,} taken, {found['rejected_rows']:,} "
-            f"rejected; from {found['first']} to {found['last']}"
-        )
-        say(f"Columns with values: {', '.join(found['columns'])}")
-        for name, top in found["most_frequent"].items():
-            show(top, f"{name}, the most frequent")
-        if found["rejected_rows"]:
-            show(incidents.rejected, "Rejected rows (the header is line 1)")
-        if incidents.amended.height:
-            say(f"{incidents.amended.height:,} rows are taken with a figure mended, the first ten:")
-            show(incidents.amended.head(10))
+app.command()(inspect)
 
 
 @app.command()

@@ -34,9 +34,16 @@ def contents(incidents: Incidents) -> dict[str, Any]:
     table, origin = incidents.table, incidents.provenance
     return {
         "sha256": origin.sha256,
+        "files": dict(origin.files),
+        "licence": origin.licence,
+        "citation": origin.citation,
+        "version": origin.version,
+        "remarks": origin.remarks,
         "rows": origin.rows_read,
         "taken": origin.rows_taken,
         "rejected_rows": origin.rows_rejected,
+        "outside": origin.rows_outside,
+        "left_out": origin.rows_left_out,
         "first": table["date"].min(),
         "last": table["date"].max(),
         "columns": [name for name in table.columns if table[name].null_count() < table.height],

@@ -58,7 +58,8 @@ def _one(given: Any, kinds: Mapping[str, type[Source]], layout: Layout | None) -
         if share > 1 / 2:
             names = [*found_in(sheet, kinds[word].columns).values()]
             listed = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-            return word, f"it has the columns {listed}; {known} of those it reads"
+            every = sum(map(len, (kinds[word].columns, kinds[word].more, kinds[word].used)))
+            return word, f"it has {known} of the {every} columns that are read: {listed}"
     for word, kind in kinds.items():
         if kind.heads and (headless := _headless(given, kind, layout)) is not None:
             return word, (

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 PER_FIGURE = 6
 REASONS = 8
 
+UNSTATED = "not stated"
+"""Licence and citation of a table whose maker is not known."""
+
 
 class Data(Section):
     """Coverage of the record: a table a stream, every incident in time, what was rejected."""
@@ -47,6 +50,7 @@ class Data(Section):
         }
         return [
             provenance(results),
+            *cleaning(results),
             streams_table(results, selected),
             *rejections(results.incidents),
             *timelines(results),
@@ -62,6 +66,8 @@ def provenance(results: Results) -> Text:
         f"{count(origin.rows_taken)} were taken, {count(origin.rows_outside)} lay outside the "
         f"window and {count(origin.rows_rejected)} were rejected."
     )
+    if origin.rows_left_out:
+        read += f" {some(origin.rows_left_out, 'row')} more were left out, as was asked."
     if len(incidents.amended):
         read += f" In {some(len(incidents.amended), 'row')} a figure was mended."
     window = results.study.window
@@ -70,10 +76,46 @@ def provenance(results: Results) -> Text:
         spans = joined([f"{short_day(a)} to {short_day(last_day(b))}" for a, b in window.gaps])
         watched += f", without {spans}, when nobody watched"
     thin = thinnest(results.recorded)
-    paragraphs = [("Source", read), ("Watched", watched + "."), ("Thin", thin)]
+    paragraphs = [("Source", read)]
+    if origin.citation != UNSTATED:
+        paragraphs.append(("Citation", origin.citation))
+    if origin.licence != UNSTATED:
+        paragraphs.append(("Licence", sentence(f"{origin.licence}.")))
+    paragraphs += [("Watched", watched + "."), ("Thin", thin)]
+    if origin.remarks:
+        paragraphs.append(("Read so", sentence("; ".join(origin.remarks) + ".")))
     if results.series.dropped:
         paragraphs.append(("Not counted", results.series.dropped + "."))
     return Text(tuple(paragraphs))
+
+
+def cleaning(results: Results) -> list[Block]:
+    """What each step of cleaning left out and changed; nothing where none was asked for."""
+    report = results.cleaning
+    if report is None or not len(report):
+        return []
+    first, last = int(report["before"][0]), int(report["after"][-1])
+    return [
+        Table(
+            caption=sentence(
+                f"Cleaning left {count(last)} of {count(first)} incidents, in "
+                f"{some(len(report), 'step')}."
+            ),
+            header=("Step", "Before", "Dropped", "Changed", "Added", "After", "Why"),
+            rows=tuple(
+                (
+                    row["step"].replace("_", " "),
+                    *(count(row[name]) for name in ("before", "dropped", "changed", "added")),
+                    count(row["after"]),
+                    row["why"],
+                )
+                for row in report.iter_rows(named=True)
+            ),
+            widths=(0, 0, 0, 0, 0, 0, 1),
+            align="lrrrrrl",
+            source="What is counted and modelled are the incidents after the last step.",
+        )
+    ]
 
 
 def thinnest(series: CountSeries) -> str:

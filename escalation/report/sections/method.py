@@ -91,7 +91,6 @@ class Method(Section):
             run(results),
             Text(DEFINITIONS, heading="Definitions"),
             Text(LIMITS, heading="Limits"),
-            licence(results),
         ]
 
 
@@ -250,16 +249,4 @@ def run(results: Results) -> Text:
             ("Versions", f"escalation {info.version}, {versions}"),
         ),
         heading="To repeat it",
-    )
-
-
-def licence(results: Results) -> Text:
-    """Whose data these are."""
-    origin = results.incidents.provenance
-    return Text(
-        (
-            ("Licence", origin.licence or "not stated"),
-            ("Citation", origin.citation or "not stated"),
-        ),
-        heading="Source of the incidents",
     )

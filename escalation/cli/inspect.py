@@ -1,0 +1,131 @@
+"""The command line: inspect, what files of incidents hold."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from escalation.cli.faults import faults
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from escalation.incidents import Incidents
+
+SHOWN = 10
+"""How many rows of a table of remarks are printed."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print results as JSON, for scripts.")]
+Strict = Annotated[bool, typer.Option("--strict", help="End at the first row that is not taken.")]
+
+
+def inspect(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Files of incidents, or one study (TOML)."),
+    ],
+    source: Annotated[
+        str, typer.Option("--source", help="The source, instead of naming it by the columns.")
+    ] = "",
+    encoding: Annotated[str, typer.Option("--encoding", help="Of text, such as cp1252.")] = "",
+    separator: Annotated[str, typer.Option("--separator", help="Between fields.")] = "",
+    decimal: Annotated[str, typer.Option("--decimal", help="The mark before decimals.")] = ".",
+    dates: Annotated[
+        str, typer.Option("--dates", help="'day first', 'month first', or a form like %d/%m/%Y.")
+    ] = "",
+    sheet: Annotated[str, typer.Option("--sheet", help="Of a workbook with several.")] = "",
+    as_json: AsJson = False,
+    strict: Strict = False,
+) -> None:
+    """Say what files of incidents hold, and which source they are of."""
+    with faults():
+        from escalation.sources import Layout
+
+        if len(files) == 1 and files[0].suffix == ".toml":
+            told, incidents = _of_study(files[0], strict)
+        else:
+            layout = Layout(encoding, separator, decimal, dates, sheet)
+            told, incidents = _of_files(files, source, layout, strict)
+        from escalation.cli.printing import print_json
+
+        if as_json:
+            print_json(told)
+        else:
+            _print(told, incidents)
+
+
+def _of_files(
+    files: list[Path], source: str, layout: Any, strict: bool
+) -> tuple[dict[str, Any], "Incidents"]:
+    from escalation.cli.figures import contents, day_span
+    from escalation.sources import guess, source_of
+
+    word, why = (source, "as was said") if source else guess(files, layout)
+    incidents = source_of(word, {}, {}).read(files, day_span(), strict=strict, layout=layout)
+    name = ", ".join(map(str, files))
+    found: dict[str, Any] = {"file": name, "source": word, "why": why}
+    return found | contents(incidents) | _names(incidents, word), incidents
+
+
+def _of_study(path: Path, strict: bool) -> tuple[dict[str, Any], "Incidents"]:
+    from escalation.cli.figures import contents
+    from escalation.run import incidents_of
+    from escalation.study import Study
+
+    study = Study.from_toml(path)
+    cleaned = incidents_of(study, strict=strict)
+    word = study.data.source
+    found: dict[str, Any] = {"file": str(path), "source": word, "why": "as the study says"}
+    found |= contents(cleaned.incidents) | _names(cleaned.incidents, word)
+    if study.cleaning.steps:
+        found["cleaning"] = cleaned.report
+    return found, cleaned.incidents
+
+
+def _names(incidents: "Incidents", word: str) -> dict[str, Any]:
+    """What is odd in codes and names: unknown codes, and names that may mean one actor."""
+    from escalation.actors import near_duplicates
+    from escalation.codes import unknown_codes
+
+    table = incidents.table
+    names = {name for column in ("source", "target") for name in table[column].unique()}
+    found: dict[str, Any] = {"unknown_codes": unknown_codes(table["code"], word)}
+    # Actors of GDELT are codes: near ones are different actors.
+    found["near_duplicates"] = near_duplicates(() if word == "gdelt" else names)
+    return found
+
+
+def _print(told: dict[str, Any], incidents: "Incidents") -> None:
+    from escalation.cli.printing import say, show
+
+    origin = incidents.provenance
+    say(f"{told['file']}: read as {told['source']} ({told['why']})")
+    version = f", {origin.version}" if origin.version else ""
+    say(f"Data: {origin.source}{version}. Licence: {origin.licence}. Cite: {origin.citation}")
+    outside = f", {origin.rows_outside:,} outside the window" if origin.rows_outside else ""
+    say(
+        f"{told['rows']:,} rows: {told['taken']:,} taken, {told['rejected_rows']:,} rejected"
+        f"{outside}; from {told['first']} to {told['last']}"
+    )
+    for remark in origin.remarks:
+        say(remark)
+    if "cleaning" in told:
+        show(told["cleaning"], "Cleaning")
+    say(f"Columns with values: {', '.join(told['columns'])}")
+    for name, top in told["most_frequent"].items():
+        show(top, f"{name}, the most frequent")
+    _first(told["unknown_codes"], "Codes that the source's scheme lacks")
+    _first(told["near_duplicates"], "Names that may mean one actor")
+    if told["rejected_rows"]:
+        show(incidents.rejected, "Rejected rows (the header is line 1)")
+    if incidents.amended.height:
+        say(f"{incidents.amended.height:,} rows are taken with a figure mended, the first ten:")
+        show(incidents.amended.head(SHOWN))
+
+
+def _first(table: "pl.DataFrame", title: str) -> None:
+    from escalation.cli.printing import show
+
+    if table.height:
+        more = f", the first {SHOWN} of {table.height:,}" if table.height > SHOWN else ""
+        show(table.head(SHOWN), title + more)
