@@ -44,6 +44,7 @@ from test_layers import LAYERS, OWNERS
 
 SECTIONS = {
     "`[data]`": DataSection,
+    "`[cleaning]`": Cleaning,
     '`[actors."NAME"]`': ActorSection,
     "`[[streams]]`": Stream,
     "`[model]`": ModelSection,

@@ -37,7 +37,7 @@ def inspect(
     as_json: AsJson = False,
     strict: Strict = False,
 ) -> None:
-    """Say what files of incidents hold, and which source they are of."""
+    """Say what files of incidents hold, and of which source."""
     with faults():
         from escalation.sources import Layout
 
