@@ -32,6 +32,7 @@ from escalation.plots.hawkes import (
 )
 from escalation.plots.latent import latent_path
 from escalation.plots.panel import shrinkage
+from escalation.plots.places import places
 from escalation.plots.regimes import phase_counts, phases
 from escalation.plots.reporting import nowcast, reported_within
 from escalation.plots.score_ratios import score_ratios
@@ -75,6 +76,7 @@ __all__ = [
     "phase_counts",
     "phases",
     "pit",
+    "places",
     "power_scaling",
     "precision_recall",
     "predictive",

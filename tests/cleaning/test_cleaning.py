@@ -133,16 +133,16 @@ def test_filters_by_grade_tell_of_the_unknown() -> None:
         {},
     ]
     given_ = incidents(*rows)
-    for settings, kept in [
+    for asked, kept in [
         ({"clarity": 1}, ["1", "3"]),
         ({"reports": 2}, ["1", "3"]),
         ({"place_precision": "district"}, ["1", "3"]),
         ({"least_deaths": 1}, ["2", "3"]),
     ]:
-        cleaned = Cleaning(**settings).apply(given_)
+        cleaned = Cleaning(**asked).apply(given_)
         assert ids(cleaned) == kept
         assert "1 of unknown" in cleaned.report["why"][0]
-        strict = Cleaning(**settings, unknown="drop").apply(given_)
+        strict = Cleaning(**asked, unknown="drop").apply(given_)
         assert ids(strict) == kept[:1]
         assert "is not known" in strict.dropped["reason"].to_list()[-1]
 
