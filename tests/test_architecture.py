@@ -10,6 +10,7 @@ import pytest
 
 import escalation
 from escalation.background import Background, Covariates, Interventions
+from escalation.cleaning import Cleaning
 from escalation.counts import Autoregression, EndemicEpidemic, GaussianProcess
 from escalation.counts.latent_choice import path_parameters, process_of
 from escalation.hawkes import Hawkes, Marks, NonlinearHawkes
