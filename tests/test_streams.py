@@ -7,7 +7,7 @@ import pytest
 from escalation.actors import Actor, Actors
 from escalation.incidents import Incidents
 from escalation.sources import read
-from escalation.streams import Stream
+from escalation.streams import Stream, crosses_border, home_countries
 from escalation.window import Window
 
 ACTORS = Actors(
@@ -122,3 +122,147 @@ def test_label_says_who_acts_only_where_it_is_known(given: dict[str, Any], label
 def test_bad_streams(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Stream(**given)
+
+
+CODED = pl.DataFrame(
+    [
+        # date, source, its country, target, its country, code, class, country, directed
+        ("2020-01-01", "PAKMIL", "Pakistan", "AFGREB", "Afghanistan", "195", "air or drone strike",
+         "Afghanistan", "true"),
+        ("2020-01-02", "TTP", None, "PAKMIL", "PAK", "193", "armed clash", "Pakistan", "true"),
+        ("2020-01-03", "Taliban (Afghanistan)", None, "Police (Pakistan)", None, "190",
+         "armed clash", "PK", "true"),
+        ("2020-01-04", "Government of Pakistan", None, "Taleban", None, "1", "state-based",
+         "Islamic Republic of Pakistan", "false"),
+        ("2020-01-05", "Police (Pakistan)", "Pakistan", "CVL", None, "141", "protest", "Pakistan",
+         "true"),
+        ("2020-01-06", "unknown", None, "PAKGOV", "Pakistan", "182", None, None, "true"),
+        ("2020-01-07", "Army", None, "Civilians (Pakistan)", None, "1951", "air or drone strike",
+         "Pakistan", "false"),
+    ],
+    schema=["date", "source", "source_country", "target", "target_country", "code",
+            "incident_class", "country", "directed"],
+    orient="row",
+)  # fmt: skip
+KNOWN = Actors(
+    (
+        Actor("TTP", home="AFG"),
+        Actor("Taleban", home="Afghanistan"),
+        Actor("Army", home="Pakistan", codes=("PAKMIL*",)),
+    )
+)
+
+
+@pytest.fixture
+def coded() -> Incidents:
+    return read(CODED, Window(date(2020, 1, 1), date(2021, 1, 1)))
+
+
+def days(incidents: Incidents) -> list[int]:
+    return incidents.table["date"].dt.day().to_list()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"codes": ("190",)}, [3]),
+        ({"codes": ("19*",)}, [1, 2, 3, 7]),
+        ({"codes": ("195*", "141")}, [1, 5, 7]),
+        ({"codes": ("99*",)}, []),
+        ({"classes": ("armed clash",)}, [2, 3, 4]),
+        ({"classes": ("state-based",)}, [4]),
+        ({"classes": ("armed force",)}, [1, 2, 3, 4, 7]),
+        ({"classes": ("Unrest", "air or drone strike")}, [1, 5, 7]),
+        ({"countries": ("PAK",)}, [2, 3, 4, 5, 7]),
+        ({"countries": ("Afghanistan", "586")}, [1, 2, 3, 4, 5, 7]),
+        ({"source": ("Army",)}, [1, 7]),
+        ({"source_homes": ("Afghanistan",)}, [2, 3]),
+        ({"source_homes": ("AF",), "source": ("unknown",)}, [2, 3, 6]),
+        ({"source_homes": ("Pakistan",)}, [1, 4, 5, 7]),
+        ({"target_homes": ("Pakistan",)}, [2, 3, 6, 7]),
+        ({"source_homes": ("Afghanistan",), "target_homes": ("Pakistan",)}, [2, 3]),
+        ({"source_homes": ("Afghanistan",), "target_homes": ("Pakistan",), "directed": False},
+         [1, 2, 3, 4]),
+        ({"source": ("Taleban",), "target_homes": ("Pakistan",), "directed": False}, [4]),
+        ({"source_homes": ("Kenya",)}, []),
+    ],
+)  # fmt: skip
+def test_select_by_code_class_and_home(
+    coded: Incidents, given: dict[str, Any], expected: list[int]
+) -> None:
+    assert days(Stream("s", **given).select(coded, KNOWN)) == expected
+
+
+def test_homes_by_the_study_go_before_the_coding_and_the_coding_before_the_name() -> None:
+    rows = pl.DataFrame(
+        {
+            "date": ["2020-01-01"] * 4,
+            "source": ["Group (India)", "Group (India)", "Them", "Nobody"],
+            "source_country": ["Nepal", None, "Nepal", None],
+            "target": ["x"] * 4,
+        }
+    )
+    table = read(rows, Window(date(2020, 1, 1), date(2021, 1, 1))).table
+    known = Actors((Actor("Them", home="Bhutan"),))
+    assert home_countries(table, "source", known).to_list() == ["nepal", "india", "bhutan", None]
+    assert home_countries(table, "target", known).to_list() == [None] * 4
+
+
+def test_each_incident_crosses_a_border_or_not(coded: Incidents) -> None:
+    crossing = crosses_border(coded, KNOWN)
+    assert crossing.to_list() == [True, True, True, True, False, None, False]
+    # Without the study's word the homes of the TTP and the Taleban are not known.
+    assert crosses_border(coded).to_list() == [True, None, True, None, False, None, None]
+    assert crosses_border(coded.where(source="nobody"), KNOWN).to_list() == []
+
+
+def test_crossings_of_a_stream(coded: Incidents) -> None:
+    assert Stream("all").crossings(coded, KNOWN).rows() == [("all", 7, 4, 2, 1)]
+    strikes = Stream("strikes", codes=("195*",))
+    assert strikes.crossings(coded, KNOWN).rows() == [("strikes", 2, 1, 1, 0)]
+    assert Stream("none", codes=("0",)).crossings(coded).rows() == [("none", 0, 0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("given", "crosses"),
+    [
+        ({"source_homes": ("Afghanistan",), "target_homes": ("Pakistan",)}, True),
+        ({"source_homes": ("AFG",), "countries": ("Afghanistan",)}, False),
+        ({"source": ("TTP",), "source_homes": ("Afghanistan",), "countries": ("PAK",)}, True),
+        ({"source": ("TTP",), "source_homes": ("Pakistan",), "countries": ("PAK",)}, None),
+        ({"source": ("Police (India)",), "countries": ("PAK",)}, True),
+        ({"source_homes": ("India",), "target_homes": ("PAK",), "directed": False}, True),
+        ({"target_homes": ("Pakistan",)}, None),
+    ],
+)
+def test_a_stream_of_homes_crosses_the_border(given: dict[str, Any], crosses: bool | None) -> None:
+    assert Stream("s", **given).crosses_border(KNOWN) is crosses
+
+
+def test_what_is_unmatched_among_codes_classes_and_homes(coded: Incidents) -> None:
+    stream = Stream(
+        "s",
+        codes=("19*", "1955"),
+        classes=("unrest", "shelling", "armed clsh"),
+        source_homes=("AFG", "Kenya"),
+        countries=("PAK", "IND"),
+    )
+    assert stream.unmatched(coded, KNOWN) == {
+        "1955": "195",
+        "shelling": None,
+        "armed clsh": "armed clash",
+        "Kenya": None,
+        "IND": None,
+    }
+
+
+def test_labels_of_homes() -> None:
+    assert Stream("s", source_homes=("A", "B")).label == "anyone from A or B → anyone"
+    mixed = Stream("s", source=("X",), source_homes=("A",), target_homes=("B",), directed=False)
+    assert mixed.label == "between X or others from A and anyone from B"
+
+
+def test_an_undirected_stream_of_one_side_with_homes(coded: Incidents) -> None:
+    assert days(Stream("s", source_homes=("AFG",), directed=False).select(coded, KNOWN)) == [
+        1, 2, 3, 4,
+    ]  # fmt: skip

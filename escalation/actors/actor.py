@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from escalation.actors.countries import country, folded
+from escalation.actors.countries import country, country_key, folded
 from escalation.actors.homes import country_in_name
 
 
@@ -131,21 +131,44 @@ class Actors:
             return exact
         return next((actor for start, actor in self._beginnings if fold.startswith(start)), None)
 
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        return {}
+
+    def key(self, name: str) -> str:
+        """What all names and codes of one actor share, to compare by; kept, as it is asked often.
+
+        Examples
+        --------
+        >>> known = Actors((Actor("TTP", ("Tehrik-i-Taliban Pakistan",)),))
+        >>> known.key("ttp") == known.key("Tehrik-i-Taliban  Pakistan"), known.key("LeJ")
+        (True, 'lej')
+        """
+        key = self._keys.get(name)
+        if key is None:
+            key = self._keys[name] = folded(self.canonical(name))
+        return key
+
     def canonical(self, name: str) -> str:
         """The name to show; an unknown one is returned as it is, without needless spaces."""
         actor = self.find(name)
         return actor.name if actor else " ".join(name.split())
 
-    def key(self, name: str) -> str:
-        """What all names of an actor share, to compare by; kept, as names come again and again."""
-        found = self._keys.get(name)
-        if found is None:
-            found = self._keys[name] = folded(self.canonical(name))
-        return found
-
     @cached_property
-    def _keys(self) -> dict[str, str]:
+    def _homes(self) -> dict[str, tuple[str | None, bool]]:
         return {}
+
+    def home_key(self, name: str) -> tuple[str | None, bool]:
+        """The home to compare by, as `country_key` gives it, and whether the actor's entry says it.
+
+        Kept, as it is asked often. The home is None if unknown.
+        """
+        known = self._homes.get(name)
+        if known is None:
+            actor, home = self.find(name), self.home(name)
+            said = actor is not None and actor.home is not None
+            known = self._homes[name] = (country_key(home) if home else None, said)
+        return known
 
     def home(self, name: str) -> str | None:
         """Country in which the actor is at home, or None if unknown.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 Coding = Literal["name", "iso", "fips", "gleditsch-ward", "cameo"]
@@ -131,6 +131,7 @@ def country(text: str, coding: Coding | None = None) -> Country | None:
 
 
 @cache
+@lru_cache(maxsize=100_000)
 def country_key(text: str) -> str:
     """What a country's spellings and codes share, to compare by; else the folded text itself.
 

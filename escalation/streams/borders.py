@@ -6,6 +6,44 @@ from escalation.actors import Actors, country_key
 from escalation.incidents import Incidents
 
 
+class Columns:
+    """The text in the columns of a table, looked at once for all streams that ask.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Columns as in ``Incidents.table``.
+    actors : Actors
+    """
+
+    def __init__(self, table: pl.DataFrame, actors: Actors) -> None:
+        self.table, self.actors = table, actors
+        self._values: dict[str, list[str]] = {}
+        self._homes: dict[str, pl.Series] = {}
+
+    def values(self, column: str) -> list[str]:
+        """Each text that stands in a column, once."""
+        if column not in self._values:
+            self._values[column] = self.table[column].drop_nulls().unique().to_list()
+        return self._values[column]
+
+    def homes(self, side: str) -> pl.Series:
+        """See `home_countries`."""
+        if side not in self._homes:
+            told = self.table[f"{side}_country"]
+            said: dict[str, str] = {}
+            guessed: dict[str, str] = {}
+            for name in self.values(side):
+                home, declared = self.actors.home_key(name)
+                if home is not None:
+                    (said if declared else guessed)[name] = home
+            coded = {text: country_key(text) for text in self.values(f"{side}_country")}
+            names = self.table[side]
+            homes = (_mapped(names, said), _mapped(told, coded), _mapped(names, guessed))
+            self._homes[side] = pl.select(pl.coalesce(*homes).alias(f"{side}_home")).to_series()
+        return self._homes[side]
+
+
 def home_countries(table: pl.DataFrame, side: str, actors: Actors | None = None) -> pl.Series:
     """The country in which each incident's source, or target, is at home.
 
@@ -25,19 +63,7 @@ def home_countries(table: pl.DataFrame, side: str, actors: Actors | None = None)
         Text, one an incident; countries alike in any spelling or code have one text. Null where
         the home is not known.
     """
-    known = actors or Actors()
-    names, told = table[side], table[f"{side}_country"]
-    said: dict[str, str] = {}
-    guessed: dict[str, str] = {}
-    for name in names.drop_nulls().unique():
-        home = known.home(name)
-        if home is not None:
-            actor = known.find(name)
-            declared = actor is not None and actor.home is not None
-            (said if declared else guessed)[name] = country_key(home)
-    coded = {text: country_key(text) for text in told.drop_nulls().unique()}
-    homes = (_mapped(names, said), _mapped(told, coded), _mapped(names, guessed))
-    return pl.select(pl.coalesce(*homes).alias(f"{side}_home")).to_series()
+    return Columns(table, Actors() if actors is None else actors).homes(side)
 
 
 def _mapped(column: pl.Series, words: dict[str, str]) -> pl.Series:

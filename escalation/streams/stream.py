@@ -3,13 +3,15 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from functools import reduce
+from operator import and_
 
 import polars as pl
 
 from escalation.actors import Actors, country_key, folded
 from escalation.codes import CERTAINTIES, FAMILIES, INCIDENT_CLASSES, class_words
 from escalation.incidents import Incidents, nearest
-from escalation.streams.borders import crosses_border, home_countries
+from escalation.streams.borders import Columns, crosses_border
 
 
 @dataclass(frozen=True)
@@ -85,36 +87,40 @@ class Stream:
             )
 
     def select(self, incidents: Incidents, actors: Actors | None = None) -> Incidents:
-        """The incidents of this stream, over the same window."""
-        table, known = incidents.table, actors or Actors()
+        """The incidents of this stream, over the same window.
 
-        def same(name: str) -> str:
-            return folded(known.canonical(name))
+        `select_each` does it for several streams at less cost.
+        """
+        return self.chosen(
+            incidents, Columns(incidents.table, Actors() if actors is None else actors)
+        )
+
+    def chosen(self, incidents: Incidents, columns: Columns) -> Incidents:
+        """The incidents of this stream, by what the columns of their table hold."""
+        known = columns.actors
 
         def land(name: str) -> str:
             return country_key(known.canonical(name))
 
         words = [word for name in self.classes for word in class_words(name)]
         filters = [
-            _among(table["dyad"], self.dyad, same),
-            _among(table["incident_class"], words, folded),
-            _among(table["country"], self.countries, land),
-            _among(table["certainty"], self.certainty, folded),
-            _coded(table["code"], self.codes),
+            _among(columns, "dyad", self.dyad, known.key),
+            _among(columns, "incident_class", words, folded),
+            _among(columns, "country", self.countries, land),
+            _among(columns, "certainty", self.certainty, folded),
+            _coded(columns, self.codes),
         ]
-        acting = self._acting(table, known, "source", "target")
+        acting = self._acting(columns, "source", "target")
         if not self.directed and acting is not None:
-            other = self._acting(table, known, "target", "source")
+            other = self._acting(columns, "target", "source")
             acting = acting | other if other is not None else None
         return incidents.where(*(pl.lit(each) for each in (acting, *filters) if each is not None))
 
-    def _acting(
-        self, table: pl.DataFrame, known: Actors, source: str, target: str
-    ) -> pl.Series | None:
+    def _acting(self, columns: Columns, source: str, target: str) -> pl.Series | None:
         """Whether the stream's source side stands in one column, its target side in the other."""
         sides = (
-            _on_side(table, source, self.source, self.source_homes, known),
-            _on_side(table, target, self.target, self.target_homes, known),
+            _on_side(columns, source, self.source, self.source_homes),
+            _on_side(columns, target, self.target, self.target_homes),
         )
         wanted = [side for side in sides if side is not None]
         return wanted[0] & wanted[-1] if wanted else None
@@ -128,7 +134,8 @@ class Stream:
         counts by the words it stands for, a code by its star, a country by its spellings; a home
         that nobody has is unmatched too.
         """
-        known, table = actors or Actors(), incidents.table
+        known = Actors() if actors is None else actors
+        columns = Columns(incidents.table, known)
         missing: dict[str, str | None] = {}
 
         def look(
@@ -140,8 +147,8 @@ class Stream:
                 if key(known.canonical(name)) not in found:
                     missing[name] = nearest(name, listed)
 
-        def values(*columns: str) -> set[str]:
-            return {each for column in columns for each in table[column].drop_nulls().unique()}
+        def values(*names: str) -> set[str]:
+            return {each for name in names for each in columns.values(name)}
 
         look(self.source + self.target, values("source", "target"))
         look(self.dyad, values("dyad"))
@@ -150,15 +157,16 @@ class Stream:
         present = {folded(each) for each in classes}
         for name in self.classes:
             if present.isdisjoint(class_words(name)):
-                missing[name] = nearest(name, {*classes, *INCIDENT_CLASSES, *FAMILIES})
+                others = {*INCIDENT_CLASSES, *FAMILIES} - {folded(name)}
+                missing[name] = nearest(name, sorted(classes)) or nearest(name, sorted(others))
         codes = values("code") if self.codes else set()
         for pattern in self.codes:
             if not _matching((pattern,), codes):
-                missing[pattern] = nearest(pattern, codes)
+                missing[pattern] = nearest(pattern, sorted(codes))
         homes = self.source_homes + self.target_homes
         if homes:
-            both = (home_countries(table, side, known) for side in ("source", "target"))
-            look(homes, {each for side in both for each in side.drop_nulls().unique()}, country_key)
+            both = (columns.homes(side).drop_nulls().unique() for side in ("source", "target"))
+            look(homes, {each for side in both for each in side}, country_key)
         return missing
 
     def crosses_border(self, actors: Actors | None = None) -> bool | None:
@@ -173,7 +181,7 @@ class Stream:
         bool or None
             None if a home is unknown, or some cross the border and others do not.
         """
-        known = actors or Actors()
+        known = Actors() if actors is None else actors
 
         def homes(names: tuple[str, ...], lands: tuple[str, ...]) -> set[str]:
             found = [*(known.home(name) for name in names), *lands]
@@ -235,36 +243,56 @@ def _named(names: tuple[str, ...], homes: tuple[str, ...]) -> str:
 
 
 def _on_side(
-    table: pl.DataFrame, side: str, names: tuple[str, ...], homes: tuple[str, ...], known: Actors
+    columns: Columns, side: str, names: tuple[str, ...], homes: tuple[str, ...]
 ) -> pl.Series | None:
     """Whether the actor on a side is named or at home there; None if anyone will do."""
-    named = _among(table[side], names, lambda name: folded(known.canonical(name)))
+    named = _among(columns, side, names, columns.actors.key)
     if not homes:
         return named
     lands = [country_key(home) for home in homes]
-    at_home = home_countries(table, side, known).is_in(lands).fill_null(False)
+    at_home = columns.homes(side).is_in(lands).fill_null(False)
     return at_home if named is None else named | at_home
 
 
 def _among(
-    column: pl.Series, names: Collection[str], key: Callable[[str], str]
+    columns: Columns, column: str, names: Collection[str], key: Callable[[str], str]
 ) -> pl.Series | None:
     """Whether each value is one of the names, compared by a key; None without any name."""
     if not names:
         return None
     wanted = {key(name) for name in names}
-    return column.is_in(
-        [each for each in column.drop_nulls().unique() if key(each) in wanted]
-    ).fill_null(False)
+    present = [each for each in columns.values(column) if key(each) in wanted]
+    return columns.table[column].is_in(present).fill_null(False)
 
 
-def _coded(column: pl.Series, patterns: tuple[str, ...]) -> pl.Series | None:
+def _coded(columns: Columns, patterns: tuple[str, ...]) -> pl.Series | None:
     if not patterns:
         return None
-    return column.is_in(_matching(patterns, column.drop_nulls().unique())).fill_null(False)
+    present = _matching(patterns, columns.values("code"))
+    return columns.table["code"].is_in(present).fill_null(False)
 
 
 def _matching(patterns: tuple[str, ...], codes: Iterable[str]) -> list[str]:
     """The codes that one of the patterns stands for."""
     wanted = [pattern.strip().casefold() for pattern in patterns]
     return [code for code in codes if any(fnmatchcase(code.casefold(), each) for each in wanted)]
+
+
+def select_each(
+    streams: Iterable[Stream], incidents: Incidents, actors: Actors | None = None
+) -> list[Incidents]:
+    """The incidents of each stream, the table being looked at once for all.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> import polars as pl
+    >>> from escalation import Window, read
+    >>> rows = pl.DataFrame({"date": ["2020-01-07"], "source": ["A"], "target": ["B"]})
+    >>> incidents = read(rows, Window(date(2020, 1, 1), date(2021, 1, 1)))
+    >>> by_a, by_b = Stream("by A", source=("A",)), Stream("by B", source=("B",))
+    >>> [len(chosen) for chosen in select_each([by_a, by_b], incidents)]
+    [1, 0]
+    """
+    columns = Columns(incidents.table, Actors() if actors is None else actors)
+    return [stream.chosen(incidents, columns) for stream in streams]
