@@ -3,8 +3,6 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from functools import reduce
-from operator import and_
 
 import polars as pl
 
