@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -135,6 +135,7 @@ def test_alpha_by_its_definition(rng: np.random.Generator, level: str) -> None:
     assert krippendorff_alpha(given, level) == pytest.approx(1 - observed / expected)
 
 
+@settings(max_examples=40)
 @given(arrays(np.int64, (3, 8), elements=st.integers(0, 4)))
 def test_what_holds_of_any_ratings(given: np.ndarray) -> None:
     values = given.astype(float)
@@ -199,10 +200,10 @@ def test_what_cannot_be_computed(call, said: str) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_an_interval_is_the_bootstrap_one_unit_at_a_time(level: str) -> None:
     """The same draws of units, each scored by the coefficient itself."""
-    low, high = alpha_interval(FOUR_OBSERVERS, level, rng=np.random.default_rng(7), draws=300)
+    low, high = alpha_interval(FOUR_OBSERVERS, level, rng=np.random.default_rng(7), draws=100)
     paired = FOUR_OBSERVERS[:, (~np.isnan(FOUR_OBSERVERS)).sum(axis=0) > 1]
     number = paired.shape[1]
-    drawn = np.random.default_rng(7).multinomial(number, np.full(number, 1 / number), size=300)
+    drawn = np.random.default_rng(7).multinomial(number, np.full(number, 1 / number), size=100)
     slow = [
         krippendorff_alpha(np.repeat(paired, times, axis=1), level)
         for times in drawn
