@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from functools import reduce
+from operator import and_
 
 import polars as pl
 
@@ -89,12 +91,11 @@ class Stream:
 
         `select_each` does it for several streams at less cost.
         """
-        return self.chosen(
-            incidents, Columns(incidents.table, Actors() if actors is None else actors)
-        )
+        columns = Columns(incidents.table, Actors() if actors is None else actors)
+        return _where(incidents, self.matches(columns))
 
-    def chosen(self, incidents: Incidents, columns: Columns) -> Incidents:
-        """The incidents of this stream, by what the columns of their table hold."""
+    def matches(self, columns: Columns) -> pl.Series | None:
+        """Whether each incident of a table belongs to the stream; None if all do."""
         known = columns.actors
 
         def land(name: str) -> str:
@@ -112,7 +113,8 @@ class Stream:
         if not self.directed and acting is not None:
             other = self._acting(columns, "target", "source")
             acting = acting | other if other is not None else None
-        return incidents.where(*(pl.lit(each) for each in (acting, *filters) if each is not None))
+        wanted = [each for each in (acting, *filters) if each is not None]
+        return reduce(and_, wanted) if wanted else None
 
     def _acting(self, columns: Columns, source: str, target: str) -> pl.Series | None:
         """Whether the stream's source side stands in one column, its target side in the other."""
@@ -240,6 +242,10 @@ def _named(names: tuple[str, ...], homes: tuple[str, ...]) -> str:
     return " or ".join([*names, *([f"{whoever} from {' or '.join(homes)}"] if homes else [])])
 
 
+def _where(incidents: Incidents, wanted: pl.Series | None) -> Incidents:
+    return incidents if wanted is None else incidents.where(pl.lit(wanted))
+
+
 def _on_side(
     columns: Columns, side: str, names: tuple[str, ...], homes: tuple[str, ...]
 ) -> pl.Series | None:
@@ -293,4 +299,4 @@ def select_each(
     [1, 0]
     """
     columns = Columns(incidents.table, Actors() if actors is None else actors)
-    return [stream.chosen(incidents, columns) for stream in streams]
+    return [_where(incidents, stream.matches(columns)) for stream in streams]
