@@ -218,6 +218,7 @@ def conditions(stream: Stream) -> str:
     named = {
         "dyad": stream.dyad,
         "class": stream.classes,
+        "code": stream.codes,
         "in": stream.countries,
         "certainty": stream.certainty,
     }
