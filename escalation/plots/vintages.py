@@ -55,7 +55,13 @@ def reporting_delay(
 
 
 def known_when(
-    ax: Axes, vintages: Vintages, stream: int = 0, *, last: int = 6, legend: bool = True
+    ax: Axes,
+    vintages: Vintages,
+    stream: int = 0,
+    *,
+    last: int = 6,
+    periods: int | None = None,
+    legend: bool = True,
 ) -> Axes:
     """Counts of one stream as the last releases had them, the oldest palest; the newest in bars.
 
@@ -66,24 +72,29 @@ def known_when(
     stream : int
     last : int
         Releases shown.
+    periods : int, optional
+        Periods shown, up to the last; all if not given.
     legend : bool
         Say above the axes what is what.
     """
     shown = list(vintages.series.items())[-last:]
     latest, hue = vintages.latest, colour(stream)
-    edges = days(latest.edges)
+    first = max(0, len(latest) - (len(latest) if periods is None else periods))
+    edges = days(latest.edges)[first:]
     ax.bar(
-        edges[:-1], latest.counts[:, stream], np.diff(edges), align="edge", color=tint(hue, 0.25),
-        edgecolor="white", linewidth=0.4, label="as known now",
+        edges[:-1], latest.counts[first:, stream], np.diff(edges), align="edge",
+        color=tint(hue, 0.25), edgecolor="white", linewidth=0.4, label="as known now",
     )  # fmt: skip
     for place, (day, series) in enumerate(shown[:-1], start=1):
+        if len(series) <= first:
+            continue
         ax.stairs(
-            series.counts[:, stream], days(series.edges), baseline=None,
-            color=tint(hue, 0.35 + 0.65 * place / len(shown), towards="white"), linewidth=1.1,
+            series.counts[first:, stream], days(series.edges)[first:], baseline=None,
+            color=tint(hue, 0.35 + 0.65 * place / len(shown)), linewidth=1.1,
             label=f"release of {day}" if place in (1, len(shown) - 1) else None,
         )  # fmt: skip
-    whole(ax, float(latest.counts[:, stream].max(initial=1)))
-    calendar(ax, latest.edges[0], latest.edges[-1], ticks=6)
+    whole(ax, float(latest.counts[first:, stream].max(initial=1)))
+    calendar(ax, latest.edges[first], latest.edges[-1], ticks=6)
     if legend:
         ax.set_ylabel(f"incidents a {latest.period}", color=GREY)
         _above(ax)
