@@ -122,7 +122,7 @@ class Sheet:
         except (PolarsError, PanicException):
             return self._one_by_one(body)
         # Polars fills up short rows without a word, so count what stands between the fields.
-        inside = sum(_count(table, self.separator))
+        inside = _count(table, self.separator).sum()
         between = (len(table) + (not self.headless)) * (len(self.header) - 1)
         head = 0 if self.headless else sum(name.count(self.separator) for name in self.header)
         if (
@@ -130,9 +130,12 @@ class Sheet:
             or body.count(self.separator.encode()) != inside + between + head
         ):
             return self._one_by_one(body)
-        breaks = _count(table, "\n")
+        head_breaks = sum(name.count("\n") for name in self.header)
+        # As many ends of lines as rows: none stands inside a field.
+        plain = not head_breaks and body.count(b"\n") == len(table) - self.headless
+        breaks = pl.zeros(len(table), pl.Int64, eager=True) if plain else _count(table, "\n")
         start = self.first_line
-        start += 0 if self.headless else 1 + sum(name.count("\n") for name in self.header)
+        start += 0 if self.headless else 1 + head_breaks
         lines = pl.int_range(len(table), eager=True) + start + breaks.cum_sum() - breaks
         return self._filled(table.with_columns(lines.alias(LINE))), pl.DataFrame(schema=REJECTED)
 

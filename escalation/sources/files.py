@@ -132,6 +132,8 @@ def as_utf8(label: str, raw: bytes, layout: Layout, first_line: int = 1) -> byte
     encoding = layout.encoding or _marked(raw)
     if not encoding and raw.isascii() and b"\0" not in raw:
         return raw
+    if not encoding and raw.isascii() and b"\0" not in raw:
+        return raw
     try:
         text = raw.decode(encoding or "utf-8")
     except UnicodeDecodeError as fault:
