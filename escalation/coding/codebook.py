@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from escalation.codes import CAMEO, FAMILIES, PLOVER, QUADS
-from escalation.coding.columns import CERTAINTY_MEANS, COLUMNS, DEATHS_MEAN
+from escalation.coding.columns import CERTAINTY_MEANS, COLUMNS, DEATHS_MEAN, PRECISION_MEANS
 
 RULES = """\
 # Codebook
@@ -41,9 +41,8 @@ def codebook() -> str:
         ("column", "what it means", "what stands there", "needed"),
         [(f"`{c.name}`", c.meaning, c.expected, "yes" if c.needed else "") for c in COLUMNS],
     )
-    certainty = _table(
-        ("`certainty`", "when"), [(f"{word}", means) for word, means in CERTAINTY_MEANS.items()]
-    )
+    certainty = _table(("`certainty`", "when"), list(CERTAINTY_MEANS.items()))
+    precision = _table(("`place_precision`", "what is known"), list(PRECISION_MEANS.items()))
     deaths = _table(("the text says", "low", "best", "high"), DEATHS_MEAN)
     classes = _table(
         ("family", "`incident_class`", "what it means"),
@@ -66,6 +65,7 @@ def codebook() -> str:
             RULES,
             f"## Columns\n\n{columns}",
             f"## How sure it is that the source did it\n\n{certainty}{AUTHOR}",
+            f"## How exactly the place is known\n\n{precision}",
             f"## Deaths\n\n{deaths}",
             f"## Classes\n\n{classes}",
             f"## Codes\n\n{CODES}\n\n{roots}",

@@ -97,6 +97,14 @@ CERTAINTY_MEANS = {
     "denied": "the one who is said to have done it denies it",
 }
 
+PRECISION_MEANS = {
+    "place": "the named place itself",
+    "near": "a place close by, within about 25 km",
+    "district": "a unit below the province",
+    "province": "the first-level unit of the country",
+    "country": "no more than the country",
+}
+
 DEATHS_MEAN = (
     ("a number", "it", "it", "it"),
     ("a number, with *reportedly*", "0", "it", "it"),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from escalation.actors import folded, near_duplicates
-from escalation.codes import CAMEO, DISPUTED, INCIDENT_CLASSES, PLOVER, Code, Plover, common_class
+from escalation.codes import CAMEO, DISPUTED, INCIDENT_CLASSES, PLOVER, Code, common_class
 from escalation.coding.reading import Coding
 
 Row = dict[str, Any]
@@ -40,14 +40,7 @@ def _of_code(row: Row) -> Iterator[tuple[str, str]]:
     code = CAMEO.get(row["code"] or "")
     if code is None:
         return
-    if code.plover and row["plover"]:
-        wanted, mode = code.plover.event_type, code.plover.mode
-        if row["plover"].upper() != wanted:
-            yield "plover", f"does not go with CAMEO {code.code}, which is {wanted} in PLOVER"
-        elif mode and row["plover_mode"] and not _fits(row["plover_mode"].casefold(), code):
-            yield "plover_mode", f"does not go with CAMEO {code.code}, whose mode is {mode}"
-    elif row["plover"]:
-        yield "plover", f"PLOVER has no event for CAMEO {code.code} ({code.name})"
+    yield from _of_plover(code, row)
     word = row["incident_class"] or ""
     if folded(word) in INCIDENT_CLASSES and common_class(word) != code.incident_class:
         yield "incident_class", f"CAMEO {code.code} is of the class {code.incident_class!r}"
@@ -55,13 +48,22 @@ def _of_code(row: Row) -> Iterator[tuple[str, str]]:
         yield "deaths_best", f"deaths in an act of words (CAMEO {code.code}, {code.name})"
 
 
-def _fits(mode: str, code: Code) -> bool:
-    """Whether a PLOVER mode is that of a CAMEO code, or another one of the same class."""
-    wanted = code.plover or Plover("")
-    found = PLOVER.get(f"{wanted.event_type}/{mode}")
-    return mode == wanted.mode or (
-        found is not None and found.incident_class == code.incident_class
-    )
+def _of_plover(code: Code, row: Row) -> Iterator[tuple[str, str]]:
+    event, mode = PLOVER.get(row["plover"] or ""), (row["plover_mode"] or "").casefold()
+    if event is None:
+        return
+    if code.plover is None:
+        yield "plover", f"PLOVER has no event for CAMEO {code.code} ({code.name})"
+        return
+    wanted, its_mode, _ = code.plover
+    if event.code != wanted:
+        if event.incident_class != code.incident_class:
+            yield "plover", f"does not go with CAMEO {code.code}, which is {wanted} in PLOVER"
+    elif mode and its_mode and mode != its_mode:
+        # Later lists of modes tell apart more than the conversion of 2021.
+        other = PLOVER.get(f"{wanted}/{mode}")
+        if other is None or other.incident_class != code.incident_class:
+            yield "plover_mode", f"does not go with CAMEO {code.code}, whose mode is {its_mode}"
 
 
 def _of_author(row: Row) -> Iterator[tuple[str, str]]:

@@ -171,6 +171,9 @@ def test_a_later_mode_for_the_same_class_is_no_doubt() -> None:
     """POLECAT tells drones from other weapons; the conversion of 2021 does not."""
     check = check_coding(coded({"plover_mode": "drone"}))
     assert check.passed and check.warnings.is_empty()
+    asked = {"code": "101", "plover": "DEMAND", "plover_mode": "assist", "incident_class": "demand",
+             "deaths_best": "0"}  # fmt: skip
+    assert check_coding(coded(asked)).warnings.is_empty()
 
 
 def test_a_column_that_is_none_of_ours() -> None:

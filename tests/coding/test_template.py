@@ -9,7 +9,7 @@ from escalation import read, write_coding_template
 from escalation.agreement import LEVELS
 from escalation.codes import CAMEO, CERTAINTIES, INCIDENT_CLASSES, PLOVER
 from escalation.coding import COLUMNS, check_coding, codebook
-from escalation.coding.columns import BY_NAME, CERTAINTY_MEANS
+from escalation.coding.columns import BY_NAME, CERTAINTY_MEANS, PRECISION_MEANS
 from escalation.incidents import PLACE_PRECISIONS, SCHEMA
 from escalation.window import Window
 
@@ -26,7 +26,7 @@ def test_the_columns_are_those_of_incidents_and_three_more() -> None:
     assert set(names) - set(SCHEMA) == {"plover", "plover_mode", "note"}
     assert {column.level for column in COLUMNS} <= {*LEVELS, None}
     assert set(CERTAINTY_MEANS) == set(CERTAINTIES) == set(BY_NAME["certainty"].order)
-    assert BY_NAME["place_precision"].order == PLACE_PRECISIONS
+    assert BY_NAME["place_precision"].order == PLACE_PRECISIONS == tuple(PRECISION_MEANS)
 
 
 def test_the_codebook_explains_each_column_and_word() -> None:
