@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,8 @@ BASES = {
     2: "https://data.gdeltproject.org/gdeltv2/",
 }
 FILE_1 = re.compile(r"(\d{4}|\d{6})\.zip|(\d{8})\.export\.CSV\.zip")
-FILE_2 = re.compile(r"(\d{14})(\.translation)?\.export\.CSV\.zip")
+FILE_2 = re.compile(r"(\d{14})\.export\.CSV\.zip")
+FILE_2_OTHER = re.compile(r"(\d{14})\.translation\.export\.CSV\.zip")
 EVERY = 50
 """After how many files the manifest is written."""
 
@@ -177,42 +179,29 @@ class GdeltRequest:
         folder = folder / ".lists"
         folder.mkdir(parents=True, exist_ok=True)
         paths = [list_file(client, folder, name) for name in self.lists()]
-        wanted: dict[str, Listed] = {}
-        odd = 0
-        for each in listing_1(*paths) if self.generation == 1 else listing_2(*paths):
-            if each is None:
-                odd += 1
-            elif self._wants(each.name):
-                wanted[each.name] = each
+        listing = listing_1 if self.generation == 1 else listing_2
+        wanted, odd = listing(paths, self._wants())
         files = sorted(wanted.values(), key=lambda each: each.name)
         notes = [f"{odd} lines of the list name no file and are left out"] if odd else []
         if not files:
             notes.append("the list has no files of these days")
         return files, notes
 
-    def _wants(self, name: str) -> bool:
-        """Whether a file is of the events, and of one of the days."""
-        if self.generation == 2:
-            found = FILE_2.fullmatch(name)
-            if found is None or bool(found[2]) != self.translated:
-                return False
-            stamp = found[1][:8]
-        else:
-            found = FILE_1.fullmatch(name)
+    def _wants(self) -> Callable[[str], bool]:
+        """Whether a file of this name is of the events, and of one of the days."""
+        first = self.start.isoformat().replace("-", "")
+        last = (self.end - timedelta(days=1)).isoformat().replace("-", "")
+        form = FILE_1 if self.generation == 1 else FILE_2 if not self.translated else FILE_2_OTHER
+
+        def wants(name: str) -> bool:
+            found = form.fullmatch(name)
             if found is None:
                 return False
-            stamp = found[1] or found[2]
-        first = stamp + "0101"[len(stamp) - 4 :] if len(stamp) < 8 else stamp
-        try:
-            day = datetime.strptime(first, "%Y%m%d").date()
-        except ValueError:
-            return False
-        days = {4: 366, 6: 31, 8: 1}[len(stamp)]
-        last = day + timedelta(days=days - 1)
-        # The last day of a year or month, not beyond it.
-        while last.isoformat().replace("-", "")[: len(stamp)] != stamp:
-            last -= timedelta(days=1)
-        return day < self.end and last >= self.start
+            # A year, a month or a day: it is compared with as much of the days as it has digits.
+            stamp = (found[1] or found[2])[:8]
+            return first[: len(stamp)] <= stamp <= last[: len(stamp)]
+
+        return wants
 
 
 @dataclass

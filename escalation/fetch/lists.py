@@ -1,7 +1,7 @@
 """GDELT's lists of files: which there are, with size and MD5."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MD5 = re.compile(r"[0-9a-f]{32}")
 
+Wants = Callable[[str], bool]
+"""Whether a file of this name is wanted."""
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -25,31 +28,44 @@ class Listed:
     bytes: int | None
 
 
-def listing_2(path: Path) -> Iterator[Listed | None]:
-    """Read a master list: size, MD5 and URL in each line; None for a line that has not these."""
+def listing_2(paths: Sequence[Path], wants: Wants) -> tuple[dict[str, Listed], int]:
+    """Read a master list: size, MD5 and URL in each line.
+
+    Returns
+    -------
+    files : dict
+        Those that are wanted, by name; of a name that stands twice, the last.
+    odd : int
+        Lines that name no file.
+    """
+    found: dict[str, Listed] = {}
+    odd = 0
     # Line by line: the list has more than a million.
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with paths[0].open(encoding="utf-8", errors="replace") as file:
         for line in file:
             fields = line.split()
-            if len(fields) == 3 and fields[0].isdecimal() and MD5.fullmatch(fields[1]):
-                yield Listed(fields[2].rpartition("/")[2], fields[1], int(fields[0]))
-            elif fields:
-                yield None
+            if len(fields) != 3:
+                odd += bool(fields)
+            elif wants(name := fields[2].rpartition("/")[2]):
+                if fields[0].isdecimal() and MD5.fullmatch(fields[1]):
+                    found[name] = Listed(name, fields[1], int(fields[0]))
+                else:
+                    odd += 1
+    return found, odd
 
 
-def listing_1(sums: Path, sizes: Path) -> Iterator[Listed | None]:
-    """Read the lists of generation 1: MD5 and name, size and name."""
-    known: dict[str, int] = {}
-    for line in sizes.read_text("utf-8", "replace").splitlines():
-        fields = line.split()
-        if len(fields) == 2 and fields[0].isdecimal():
-            known[fields[1]] = int(fields[0])
-    for line in sums.read_text("utf-8", "replace").splitlines():
-        fields = line.split()
-        if len(fields) == 2 and MD5.fullmatch(fields[0]):
-            yield Listed(fields[1], fields[0], known.get(fields[1]))
-        elif fields:
-            yield None
+def listing_1(paths: Sequence[Path], wants: Wants) -> tuple[dict[str, Listed], int]:
+    """Read the lists of generation 1, MD5 and name, size and name: as ``listing_2`` does."""
+    sums, sizes = ([line.split() for line in _lines(path)] for path in paths)
+    known = {each[1]: int(each[0]) for each in sizes if len(each) == 2 and each[0].isdecimal()}
+    good = [each for each in sums if len(each) == 2 and MD5.fullmatch(each[0])]
+    odd = sum(bool(each) for each in sums) - len(good)
+    found = {name: Listed(name, md5, known.get(name)) for md5, name in good if wants(name)}
+    return found, odd
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8", "replace").splitlines()
 
 
 def list_file(client: Client, folder: Path, name: str) -> Path:

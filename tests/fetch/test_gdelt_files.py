@@ -28,7 +28,9 @@ def test_all_files_of_the_days_come_and_no_other(tmp_path: Path) -> None:
     files = quarters(5) | quarters(2, "202001030") | quarters(1, "202001010")
     others = ["20200102000000.mentions.CSV.zip", "20200102000000.gkg.csv.zip", "readme.txt"]
     others += ["20200102000000.translation.export.CSV.zip", "../20200102000000.export.CSV.zip"]
-    api = Gdelt(files | dict.fromkeys(others[:4], b"x"), lines=["not a line", "12 too few"])
+    api = Gdelt(
+        files | dict.fromkeys(others[:4], b"x"), lines=["no file", "12 too many words here"]
+    )
     with serve(api) as served:
         found = GdeltRequest(*DAY, base=served.base).fetch(tmp_path / "gdelt", policy=QUICK)
     assert served.paths() == ["/masterfilelist.txt", *(f"/{name}" for name in quarters(5))]
