@@ -134,7 +134,10 @@ def _codes(coding: Coding) -> Iterator[tuple[Any, ...]]:
     for row in coding.rows.select("line", "code", "plover", "plover_mode").iter_rows(named=True):
         line, code, event, mode = row.values()
         if code and code not in CAMEO:
-            yield line, "code", code, "is no CAMEO code", _near(CAMEO.nearest(code))
+            # A spreadsheet that takes 042 for a number keeps 42.
+            whole = f"0{code}"
+            near = whole if whole in CAMEO else CAMEO.nearest(code)
+            yield line, "code", code, "is no CAMEO code", _near(near)
         if event and ("/" in event or event not in PLOVER):
             near = (PLOVER.nearest(event) or "").partition("/")[0]
             yield line, "plover", event, "is no PLOVER event type", _near(near)

@@ -40,6 +40,8 @@ def _of_code(row: Row) -> Iterator[tuple[str, str]]:
     code = CAMEO.get(row["code"] or "")
     if code is None:
         return
+    if len(code.code) == 2 and f"0{code.code}" in CAMEO:
+        yield "code", f"{code.name.capitalize()}; or a spreadsheet dropped the zero of 0{code.code}"
     yield from _of_plover(code, row)
     word = row["incident_class"] or ""
     if folded(word) in INCIDENT_CLASSES and common_class(word) != code.incident_class:

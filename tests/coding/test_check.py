@@ -167,6 +167,14 @@ def test_a_word_of_the_study_is_no_class_to_doubt() -> None:
     assert check_coding(coded({"incident_class": "raid"})).warnings.is_empty()
 
 
+def test_zeros_that_a_spreadsheet_dropped() -> None:
+    words = {"plover": "", "plover_mode": "", "incident_class": "", "deaths_best": "0"}
+    check = check_coding(coded(words | {"code": "42"}, words | {"code": "12"}))
+    assert check.faults.select("line", "value", "expected").rows() == [(2, "42", "perhaps 042")]
+    assert check.warnings.select("line", "column").rows() == [(3, "code")]
+    assert "dropped the zero of 012" in check.warnings["reason"][0]
+
+
 def test_a_later_mode_for_the_same_class_is_no_doubt() -> None:
     """POLECAT tells drones from other weapons; the conversion of 2021 does not."""
     check = check_coding(coded({"plover_mode": "drone"}))
