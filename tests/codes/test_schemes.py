@@ -153,6 +153,37 @@ def test_where_the_way_over_plover_gives_another_class() -> None:
     }  # fmt: skip
 
 
+GDELT_SCORES = """
+01 010 014 015 017:0;011:-.1;012:-.4;013:.4;016:-2;018 019:3.4;02 020:3;021 0211 0212 0213 0214:3.4;
+022:3.2;023 0231 0232 0233 0234:3.4;024 0241 0242 0243 0244 025 0251 0252 0253 0254 0255 0256:-.3;
+026 027 028:4;03 030:4;031 0311 0312 0313 0314:5.2;032:4.5;033 0331 0332 0333:5.2;0334:6;034 0341
+0342 0343 0344 035 0351 0352 0353 0354 0355 0356:7;036:4;037:5;038:7;039:5;04 040 041:1;042:1.9;
+043:2.8;044:2.5;045:5;046:7;05 050:3.5;051:3.4;052:3.5;053:3.8;054:6;055 056:7;057:8;06 060:6;
+061:6.4;062 063:7.4;064:7;07 070:7;071:7.4;072:8.3;073:7.4;074:8.5;075:7;08 080 081 0811 0812 0813
+0814 082 083 0831 0832 0833 0834:5;084 0841 0842 085:7;086 0861 0862 0863 087 0871 0872 0873:9;
+0874:10;09 090 091 092 093 094:-2;10 100 101 1011 1012 1013 1014 102 103 1031 1032 1033 1034 104
+1041 1042 1043 1044 105 1051 1052 1053 1054 1055 1056 106 107 108:-5;11 110 111 112 1121 1122 1123
+1124 1125 113 114 115 116:-2;12 120 121 1211 1212 122 1221 1222 1223 1224 123 1231 1232 1233 1234
+124 1241 1242 1243 1244 1245 1246:-4;125 126 127 128 129:-5;13:-6;130:-4.4;131 1311 1312 1313 132
+1321 1322 1323 1324 133 134 135:-5.8;136 137 138 1381 1382 1383 1384 1385 139:-7;14 140 141 1411
+1412 1413 1414 142 1421 1422 1423 1424 143 1431 1432 1433 1434:-6.5;144 1441 1442 1443 1444 145
+1451 1452 1453 1454:-7.5;15 150 151 152 153 154:-7.2;16 160 161:-4;162 1621 1622 1623:-5.6;163:-8;
+164:-7;165:-6.5;166 1661 1662 1663:-7;17 170:-7;171 1711 1712:-9.2;172 1721 1722 1723 1724 173
+174:-5;175:-9;18 180 181:-9;182:-9.5;1821 1822:-9;1823 183 1831 1832 1833:-10;184 185:-8;186 19
+190:-10;191 192:-9.5;193 194 195:-10;196:-9.5;20 200:-10;201:-9.5;202 203 204 2041 2042:-10
+"""
+"""GDELT's lookup table CAMEO.goldsteinscale.txt, codes of one score together."""
+
+
+def test_scores_agree_with_those_of_gdelt_but_for_four() -> None:
+    groups = (group.split(":") for group in GDELT_SCORES.split(";"))
+    theirs = {code: float(score) for codes, score in groups for code in codes.split()}
+    assert len(theirs) == 311
+    other = {code for code, score in theirs.items() if CAMEO[code].score != score}
+    assert other == {"016", "022", "164", "165"}
+    assert {code.code for code in CAMEO if code.score is not None} - set(theirs) == {"1213"}
+
+
 @shared
 def test_cameo_agrees_with_the_table_it_comes_from() -> None:
     with (SHARED / "codes" / "cameo_goldstein.csv").open(newline="") as file:
@@ -210,3 +241,29 @@ def test_acled_knows_every_category_of_the_codebook() -> None:
         violent = row["organized_political_violence"] == "1"
         excessive = code.code == "Excessive force against protesters"
         assert (code.incident_class in force) == (violent or excessive)
+
+
+def test_the_tables_in_the_documentation_are_those_of_the_schemes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "codes.md").read_text("utf-8")
+    rows = [re.split(r" \| ", line.strip("| ")) for line in page.splitlines() if line[:1] == "|"]
+    mapped = {cells[0]: cells[1:] for cells in rows if cells[0] in INCIDENT_CLASSES}
+    assert set(mapped) == set(INCIDENT_CLASSES)
+    for name, cells in mapped.items():
+        for scheme, cell in zip((CAMEO, PLOVER, ACLED), cells, strict=False):
+            tops = [
+                code.code
+                for code in scheme
+                if code.incident_class == name
+                and getattr(scheme.parent(code.code), "incident_class", None) != name
+            ]
+            assert (cell == "–" and not tops) or cell.split(", ") == tops
+    for scheme in ALL:
+        row = next(cells for cells in rows if cells[0] == f"`{scheme.name}`")
+        scored = sum(code.score is not None for code in scheme)
+        assert row[2:4] == [str(len(scheme)), str(len(scheme.roots))]
+        assert row[4].startswith(str(scored) if scored else "")
+    for code in PLOVER.roots:
+        row = next(cells for cells in rows if cells[0] == f"`{code.code}`")
+        modes = [each.code.split("/")[1] for each in PLOVER.children(code.code)]
+        assert row[1] == QUADS[code.quad or 0]
+        assert (row[4] == "–" and not modes) or row[4].split(", ") == modes
