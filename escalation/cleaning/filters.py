@@ -70,7 +70,7 @@ def in_polygon(table: pl.DataFrame, polygon: Vertices) -> Outcome:
     return _where("polygon", table, pl.lit(pl.Series(chosen)), "the polygon")
 
 
-def within(table: pl.DataFrame, outlines: Outlines, names: tuple[str, ...]) -> Outcome:
+def inside_any(table: pl.DataFrame, outlines: Outlines, names: tuple[str, ...]) -> Outcome:
     """Keep incidents inside any of the named outlines."""
     chosen = _inside(table, outlines.rings(names[0]))
     for name in names[1:]:

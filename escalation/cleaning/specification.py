@@ -7,7 +7,20 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from escalation.cleaning import dates, doubles, filters
+from escalation.cleaning.dates import figures, on_drawn_day, on_first_day, spread
+from escalation.cleaning.doubles import duplicates, one_a_day
+from escalation.cleaning.filters import (
+    clear,
+    deadly,
+    exact_places,
+    in_box,
+    in_polygon,
+    inside_any,
+    narrow_dates,
+    near_border,
+    no_summaries,
+    reported_often,
+)
 from escalation.cleaning.outlines import Outlines
 from escalation.cleaning.steps import CHANGED, DROPPED, REPORT, Outcome
 from escalation.incidents import PLACE_PRECISIONS, SCHEMA, Incidents, empty, nearest
@@ -236,29 +249,27 @@ class Cleaning:
         known, furthest = cast(Outlines, outlines), self.border_distance or 0.0
         spread_summaries = pl.col("clarity") > 1
         steps: dict[str, Step] = {
-            "place_precision": lambda one: filters.exact_places(
-                one.table, self.place_precision, unknown
-            ),
-            "box": lambda one: filters.in_box(one.table, self.box),
-            "polygon": lambda one: filters.in_polygon(one.table, self.polygon),
-            "within": lambda one: filters.within(one.table, known, self.within),
-            "border": lambda one: filters.near_border(one.table, known, self.border, furthest),
-            "clarity": lambda one: filters.clear(one.table, number, unknown),
+            "place_precision": lambda one: exact_places(one.table, self.place_precision, unknown),
+            "box": lambda one: in_box(one.table, self.box),
+            "polygon": lambda one: in_polygon(one.table, self.polygon),
+            "within": lambda one: inside_any(one.table, known, self.within),
+            "border": lambda one: near_border(one.table, known, self.border, furthest),
+            "clarity": lambda one: clear(one.table, number, unknown),
             "summaries": lambda one: (
-                filters.no_summaries(one.table)
+                no_summaries(one.table)
                 if self.summaries == "drop"
-                else dates.spread(one, "summaries", spread_summaries)
+                else spread(one, "summaries", spread_summaries)
             ),
-            "reports": lambda one: filters.reported_often(one.table, number, unknown),
-            "widest_span": lambda one: filters.narrow_dates(one.table, number),
-            "deaths": lambda one: dates.figures(one.table, self.deaths),
-            "least_deaths": lambda one: filters.deadly(one.table, number, unknown),
-            "duplicates": lambda one: doubles.duplicates(one.table, self.duplicates),
+            "reports": lambda one: reported_often(one.table, number, unknown),
+            "widest_span": lambda one: narrow_dates(one.table, number),
+            "deaths": lambda one: figures(one.table, self.deaths),
+            "least_deaths": lambda one: deadly(one.table, number, unknown),
+            "duplicates": lambda one: duplicates(one.table, self.duplicates),
             "spans": lambda one: {
-                "start": lambda: dates.on_first_day(one),
-                "draw": lambda: dates.on_drawn_day(one, rng),
-                "spread": lambda: dates.spread(one, "spans"),
+                "start": lambda: on_first_day(one),
+                "draw": lambda: on_drawn_day(one, rng),
+                "spread": lambda: spread(one, "spans"),
             }[self.spans](),
-            "one_a_day": lambda one: doubles.one_a_day(one.table, self.one_a_day),
+            "one_a_day": lambda one: one_a_day(one.table, self.one_a_day),
         }
         return steps[name]
