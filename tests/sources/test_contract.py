@@ -1,6 +1,7 @@
 """What every source must do, applied to each that the package exports."""
 
 import csv
+import gzip
 import io
 import tempfile
 from datetime import date
@@ -112,6 +113,14 @@ def test_a_source_states_what_it_is(kind: type[Source]) -> None:
     assert kind.__doc__
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_source_names_its_columns_apart(kind: type[Source]) -> None:
+    assert set(kind.more) <= set(SCHEMA)
+    assert not set(kind.used) & set(SCHEMA)
+    assert not set(kind.more) & set(kind.columns)
+    assert all(not isinstance(names, str) and names for names in kind.columns.values())
+
+
 def test_the_specimen_parses(specimen: Specimen) -> None:
     incidents = specimen.read()
     assert len(incidents) == len(specimen.rows) >= 3
@@ -126,6 +135,21 @@ def test_the_specimen_parses(specimen: Specimen) -> None:
     assert guess(specimen.path)[0] == next(
         word for word, kind in SOURCES.items() if kind is type(specimen.source)
     )
+
+
+def test_what_is_packed_or_in_two_files_is_the_same(specimen: Specimen) -> None:
+    expected = specimen.read()
+    packed = specimen.path.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(specimen.path.read_bytes()))
+    assert specimen.source.read(packed, WINDOW).table.equals(expected.table)
+    both = specimen.source.read([specimen.path, packed], WINDOW)
+    taken = both.provenance
+    assert taken.rows_read == 2 * len(specimen.rows)
+    assert taken.rows_read == taken.rows_taken + taken.rows_rejected + taken.rows_left_out
+    assert guess([specimen.path, packed]) == guess(specimen.path)
+    if "id" in specimen.names:
+        assert both.table.equals(expected.table)
+        assert both.rejected["reason"].str.ends_with("(incidents.csv.gz)").all()
 
 
 def test_rows_outside_the_window_are_counted_apart(specimen: Specimen) -> None:

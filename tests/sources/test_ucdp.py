@@ -1,7 +1,10 @@
 """The Pakistan file of the reference data, whose counts are in the README beside it."""
 
+import csv
+from collections import Counter
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -191,3 +194,93 @@ def test_columns_of_older_and_newer_versions() -> None:
     expected = read(specimen(), WINDOW, source="ucdp").table
     for frame in (older, newer):
         assert read(frame, WINDOW, source="ucdp").table.equals(expected)
+
+
+def counted(path: Path) -> dict[str, Any]:
+    """What the csv module counts in a file, by itself."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    figures = [[int(row[name]) for name in ("low", "best", "high")] for row in rows]
+    return {
+        "rows": len(rows),
+        "best": sum(best for _, best, _ in figures),
+        "low": sum(map(min, figures)),
+        "high": sum(map(max, figures)),
+        "classes": Counter(CLASSES[row["type_of_violence"]] for row in rows),
+        "dyads and years": Counter((row["dyad_name"], int(row["date_start"][:4])) for row in rows),
+        "spans": sum(row["date_start"][:10] != row["date_end"][:10] for row in rows),
+        "clarity": Counter(int(row["event_clarity"]) for row in rows),
+        "precision": Counter(PRECISIONS[row["where_prec"]] for row in rows),
+        "provinces": Counter(row["adm_1"].strip() or None for row in rows),
+        "sources": sum(max(int(row["number_of_sources"]), 0) for row in rows),
+        "uncounted": sum(row["number_of_sources"] == "-1" for row in rows),
+    }
+
+
+CLASSES = {"1": "state-based", "2": "non-state", "3": "one-sided"}
+PRECISIONS = {"1": "place", "2": "near", "3": "district", "4": "province", "6": "country"} | {
+    "5": None, "7": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["ucdp_ged_pakistan_1989_2021.csv", "samples/ucdp_candidate_23_0_10.csv"]
+)
+def test_counts_are_those_of_the_csv_module(shared: Path, name: str) -> None:
+    path = shared / "data" / name
+    expected = counted(path)
+    incidents = read(path, Window(date(1989, 1, 1), date(2024, 1, 1)), source="ucdp")
+    table = incidents.table
+    years = table.select("dyad", pl.col("date").dt.year()).rows()
+    assert expected == {
+        "rows": len(incidents),
+        "best": table["deaths_best"].sum(),
+        "low": table["deaths_low"].sum(),
+        "high": table["deaths_high"].sum(),
+        "classes": Counter(table["incident_class"]),
+        "dyads and years": Counter(years),
+        "spans": (table["date_latest"] > table["date"]).sum(),
+        "clarity": Counter(table["clarity"]),
+        "precision": Counter(table["place_precision"]),
+        "provinces": Counter(table["province"]),
+        "sources": table["reports"].sum(),
+        "uncounted": table["reports"].null_count(),
+    }
+
+
+def test_the_row_of_hxl_tags_is_told_and_no_incident(tmp_path: Path) -> None:
+    header, *rows = UcdpGed.specimen.splitlines()
+    tags = ",".join(["#event+id", "#event+type", *["#meta"] * (header.count(",") - 2), ""])
+    path = tmp_path / "conflict_data.csv"
+    path.write_text("\n".join([header, tags, *rows]))
+    incidents = read(path, WINDOW, source="ucdp")
+    assert incidents.table.equals(read(specimen(), WINDOW, source="ucdp").table)
+    assert incidents.provenance.rows_read == 3
+    assert incidents.provenance.remarks == (
+        "conflict_data.csv: the row of HXL tags is no incident",
+    )
+    path.write_text("\n".join([header, tags, rows[0].replace("2008-01-01", "never", 1)]))
+    assert read(path, WINDOW, source="ucdp").rejected["line"].to_list() == [3]
+
+
+def test_the_oldest_columns_and_the_fewest(tmp_path: Path) -> None:
+    """Files of before 2013 have other names, and none for sources, clarity and precision."""
+    older = specimen().rename(
+        {"best": "best_est", "high": "high_est", "low": "low_est", "dyad_new_id": "dyad_dset_id"}
+    )
+    older = older.drop("number_of_sources", "where_prec", "event_clarity", "adm_1", "date_prec")
+    table = read(older, WINDOW, source="ucdp").table
+    known = read(specimen(), WINDOW, source="ucdp").table
+    absent = ["reports", "place_precision", "clarity", "province"]
+    assert table.drop(absent).equals(known.drop(absent))
+    assert table.select(absent).null_count().row(0) == (3, 3, 3, 3)
+
+
+def test_sources_that_were_not_counted_are_unknown() -> None:
+    table = read(specimen(), WINDOW, source="ucdp").table
+    assert table["reports"].to_list() == [None, 3, 1]
+    assert table["place_precision"].to_list() == ["place", "near", "country"]
+    assert table["clarity"].to_list() == [1, 1, 2]
+    told = read(specimen(where_prec="9"), WINDOW, source="ucdp").rejected
+    assert told["value"].to_list() == ["9"]
+    assert told["reason"][0].startswith("is not one of place, near,")
