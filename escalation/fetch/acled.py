@@ -51,12 +51,6 @@ class AcledRequest(PagedRequest):
 
     word: ClassVar[str] = "acled"
     provider: ClassVar[str] = "ACLED"
-    licence: ClassVar[str] = "ACLED terms of use: rows may not be passed on"
-    citation: ClassVar[str] = (
-        "Raleigh, C., Kishi, R. and Linke, A. (2023). Political instability patterns are obscured "
-        "by conflict dataset scope conditions, sources, and coding choices. Humanities and Social "
-        "Sciences Communications 10, 74."
-    )
     identity: ClassVar[str] = "event_id_cnty"
     columns: ClassVar[tuple[str, ...]] = (
         "event_id_cnty", "event_date", "year", "time_precision", "disorder_type", "event_type",

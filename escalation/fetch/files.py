@@ -134,6 +134,14 @@ class Fetched:
     notes: tuple[str, ...] = ()
 
 
+def terms(word: str) -> tuple[str, str, str]:
+    """Name, licence and citation of a source, as its reader has them."""
+    from escalation.sources import SOURCES
+
+    source = SOURCES[word]
+    return source.name, source.licence, source.citation
+
+
 def now() -> str:
     """The time in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

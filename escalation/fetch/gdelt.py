@@ -21,6 +21,7 @@ from escalation.fetch.files import (
     draft_of,
     locked,
     now,
+    terms,
 )
 from escalation.fetch.lists import Listed, list_file, listing_1, listing_2
 from escalation.fetch.pages import Estimate, Tell
@@ -82,11 +83,6 @@ class GdeltRequest:
 
     word: ClassVar[str] = "gdelt"
     provider: ClassVar[str] = "GDELT"
-    licence: ClassVar[str] = "GDELT terms of use: free for any use, with a citation and a link"
-    citation: ClassVar[str] = (
-        "Leetaru, K. and Schrodt, P. A. (2013). GDELT: Global Data on Events, Location and Tone, "
-        "1979-2012. ISA Annual Convention. https://www.gdeltproject.org/"
-    )
 
     def __post_init__(self) -> None:
         checked_span(self.start, self.end)
@@ -292,6 +288,6 @@ class _Folder:
         request = self.request
         notes = [*self.notes, *(f"missing: {each}" for each in missing)]
         return Manifest(
-            request.provider, request.licence, request.citation, request.described(), now(), "", "",
+            *terms(request.word), request.described(), now(), "", "",
             sum(part.bytes for part in parts), None, notes, parts,
         )  # fmt: skip

@@ -20,6 +20,7 @@ from escalation.fetch.files import (
     digest,
     locked,
     now,
+    terms,
 )
 from escalation.fetch.policy import Policy
 from escalation.fetch.rows import write_rows
@@ -81,8 +82,8 @@ class PagedRequest(ABC):
     ----------
     word : str
         The source that reads the result.
-    provider, licence, citation : str
-        For the manifest.
+    provider : str
+        How progress calls it.
     identity : str
         The column that names a row.
     columns : tuple of str
@@ -93,8 +94,6 @@ class PagedRequest(ABC):
 
     word: ClassVar[str]
     provider: ClassVar[str]
-    licence: ClassVar[str]
-    citation: ClassVar[str]
     identity: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
     also_passing: ClassVar[frozenset[int]] = frozenset()
@@ -261,7 +260,7 @@ def _finished(
     size = output.stat().st_size
     manifest = output.with_name(f"{output.name}.manifest.json")
     Manifest(
-        request.provider, request.licence, request.citation, request.described(), now(),
+        *terms(request.word), request.described(), now(),
         output.name, digest(output), size, written.rows, notes,
         [replace(page.part, file="") for page in book.state.pages],
     ).write(manifest)  # fmt: skip

@@ -12,7 +12,6 @@ from escalation.fetch.errors import AnswerError, FetchError
 from escalation.fetch.pages import Estimate, Page, PagedRequest
 from escalation.fetch.policy import Policy
 from escalation.fetch.shape import rows_under, text_under
-from escalation.sources.ucdp import UcdpGed
 
 VERSION = re.compile(r"\d{1,2}(\.\d{1,2}){1,5}")
 
@@ -59,9 +58,7 @@ class UcdpRequest(PagedRequest):
     base: str = "https://ucdpapi.pcr.uu.se/api/"
 
     word: ClassVar[str] = "ucdp"
-    provider: ClassVar[str] = UcdpGed.name
-    licence: ClassVar[str] = UcdpGed.licence
-    citation: ClassVar[str] = UcdpGed.citation
+    provider: ClassVar[str] = "UCDP GED"
     identity: ClassVar[str] = "id"
     # One user of the API reports that it answers 400 after some forty requests in a row.
     also_passing: ClassVar[frozenset[int]] = frozenset({400})
