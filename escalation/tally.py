@@ -10,15 +10,16 @@ import numpy as np
 import polars as pl
 
 from escalation.actors import Actors
-from escalation.incidents import REJECTED, Incidents, Provenance
+from escalation.incidents import REJECTED, Provenance
 from escalation.series import CountSeries
 from escalation.series.counts import checked_names, plural, sum_days
 from escalation.sources import SOURCES, Source
-from escalation.sources.base import Before, Part, RowCounts
-from escalation.sources.batches import Batches
+from escalation.sources.base import Before, RowCounts
+from escalation.sources.batches import BLOCK, Batches
 from escalation.sources.layout import Layout
 from escalation.sources.stack import Stack
 from escalation.streams import Stream
+from escalation.streams.borders import Columns
 from escalation.window import IntArray, Window
 
 
@@ -102,7 +103,7 @@ def count_streams(
     progress : callable, optional
         Called with the name of the file at work, the bytes read so far and those of all files.
     batch : int, optional
-        Bytes of text in a batch, 64 MB if not given; about ten times as much memory is used.
+        Bytes of text in a batch, 16 MB if not given; about ten times as much memory is used.
 
     Raises
     ------
@@ -130,8 +131,10 @@ def count_streams(
     checked_names([stream.name for stream in streams], len(streams))
     window.edges(period)
     tell = progress or (lambda label, done, total: None)
-    batches = Batches(reader, given, layout or Layout(), tell, *([batch] if batch else []))
-    count = _Count(reader, window, tuple(streams), actors or Actors())
+    batches = Batches(
+        reader, given, layout or Layout(), tell, batch or BLOCK, _needless(reader, streams)
+    )
+    count = _Count(reader, window, tuple(streams), Actors() if actors is None else actors)
     for stack in _ahead(batches):
         count.add(stack)
     provenance = reader.provenance(
@@ -148,6 +151,15 @@ def _reader(source: str | Source) -> Source:
     if source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
     return SOURCES[source]()
+
+
+def _needless(reader: Source, streams: Sequence[Stream]) -> set[str]:
+    """Columns of text that cannot be wrong and that neither streams nor the reader ask for."""
+    event = reader.event()
+    asked = set() if event is None else {*event.meta.root_names()}
+    if any(stream.source_homes or stream.target_homes for stream in streams):
+        asked |= {"source_country", "target_country"}
+    return {"place", "province", "claimed_by", "source_country", "target_country"} - asked
 
 
 def _ahead(batches: Batches) -> Iterator[Stack]:
@@ -188,15 +200,18 @@ class _Count:
         days = part.rows["date taken"]
         ends = [at for at in (days.arg_min(), days.arg_max()) if at is not None]
         self.extremes.append(part.rows[ends])
-        self.daily += self._days(part)
+        self.daily += self._days(part.table)
 
-    def _days(self, part: Part) -> IntArray:
+    def _days(self, table: pl.DataFrame) -> IntArray:
         """Incidents of each stream on each day, shape (days, K)."""
-        named = self.reader.provenance([""], [""], part.counts, "")
-        incidents = Incidents(part.table, self.window, named)
-        chosen = (stream.select(incidents, self.actors) for stream in self.streams)
-        days = (self.window.day_index(each.table["date"]) for each in chosen)
-        return np.stack([np.bincount(one, minlength=self.window.days) for one in days], axis=1)
+        days = self.window.day_index(table["date"])
+        columns = Columns(table, self.actors)
+        chosen = [stream.matches(columns) for stream in self.streams]
+        daily = [
+            np.bincount(days if mine is None else days[mine.to_numpy()], minlength=self.window.days)
+            for mine in chosen
+        ]
+        return np.stack(daily, axis=1)
 
     def version(self) -> str:
         """The version, by the earliest and the latest rows of each batch."""

@@ -200,7 +200,7 @@ class Source(ABC):
         inside = taken("date").is_between(window.start, window.end, closed="left")
         rows = parsed(text, before.ids).with_columns(inside.fill_null(True).alias("inside"))
         listing = self.faults()
-        wrong = rows.select(_first(listing)).to_series()
+        wrong = _first(rows, listing)
         good, left_out = wrong.is_null() & rows["inside"], Counter[str]()
         for reason, unwanted in self.left_out().items():
             found = good & rows.select(unwanted.fill_null(False)).to_series()
@@ -210,8 +210,9 @@ class Source(ABC):
             again = pl.repeat(False, len(rows), eager=True)
             again = again.scatter(good.arg_true(), before.events.repeated(keys))
             good, left_out[TOLD_AGAIN] = good & ~again, int(again.sum())
-        odd = rows.select(_first(self.mends())).to_series()
-        table = self.amend(rows.filter(good)).select(taken(name).alias(name) for name in SCHEMA)
+        odd = _first(rows, self.mends())
+        kept = rows if self.mends() else rows.select(taken(name) for name in SCHEMA)
+        table = self.amend(kept.filter(good)).select(taken(name).alias(name) for name in SCHEMA)
         rejected = stack.told(rows, wrong, listing, stack.misfits)
         counts = RowCounts(
             read=len(rows) + sum(map(len, stack.misfits)),
@@ -294,12 +295,12 @@ def _defaults(stack: Stack) -> list[pl.Expr]:
     return given
 
 
-def _first(listing: Sequence[Fault]) -> pl.Expr:
+def _first(rows: pl.DataFrame, listing: Sequence[Fault]) -> pl.Series:
     """Index of the first fault of each row, null if it has none or lies outside the window."""
-    if not listing:
-        return pl.repeat(None, pl.len(), dtype=pl.Int32)
-    found = (
-        pl.when(fault.wrong.fill_null(False) & pl.col("inside")).then(pl.lit(index, pl.Int32))
+    wrong = rows.select(
+        (fault.wrong.fill_null(False) & pl.col("inside")).alias(str(index))
         for index, fault in enumerate(listing)
     )
-    return pl.coalesce(*found).alias("fault")
+    found = [pl.when(each).then(pl.lit(int(each.name), pl.Int32)) for each in wrong if each.any()]
+    nothing = pl.repeat(None, len(rows), dtype=pl.Int32)
+    return rows.select(pl.coalesce(*found, nothing).alias("fault")).to_series()

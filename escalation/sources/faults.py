@@ -65,11 +65,15 @@ def _values(text: pl.Series, kind: pl.DataType) -> pl.Series:
         return text
     if text.null_count() == len(text):
         return pl.Series(text.name, [None], kind).new_from_index(0, len(text))
-    if kind not in (pl.Date, pl.Boolean):
+    if kind == pl.Float64:
         return text.to_frame().select(_value(text.name, kind)).to_series()
-    # Few dates and words stand in many rows: each is read once.
+    return each_once(text, _value(text.name, kind), kind)
+
+
+def each_once(text: pl.Series, value: pl.Expr, kind: pl.DataType) -> pl.Series:
+    """What an expression makes of a column in which few texts stand in many rows."""
     known = text.unique()
-    values = known.to_frame().select(_value(text.name, kind)).to_series()
+    values = known.to_frame().select(value).to_series()
     return text.replace_strict(known, values, return_dtype=kind)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from escalation.actors import names_by
 from escalation.codes import CAMEO
 from escalation.sources.base import Source
+from escalation.sources.faults import each_once
 
 NOBODY = "unknown"
 """The actor of a row whose source names none."""
@@ -144,20 +145,21 @@ class Gdelt(Source):
 
     def translate(self, text: pl.DataFrame) -> pl.DataFrame:
         """Name countries and classes, and say "unknown" where an actor is missing."""
-        country, province = pl.col("country"), pl.col("province")
-        added, kind = pl.col("reported_on"), pl.col("place_precision")
-        named = names_by("cameo")
-        somewhere = ~((province == country) | (province == country + "00")).fill_null(False)
+        province, kind = pl.col("province"), pl.col("place_precision")
+        added, named = pl.col("reported_on"), names_by("cameo")
+        # The code of the country alone, or with 00, is no province.
+        anywhere = (province.str.len_bytes() < 3) | province.str.ends_with("00")
         placed = (kind != "0").fill_null(True)
+        day = pl.when(added.str.contains(r"^\d{14}$")).then(added.str.head(8)).otherwise(added)
         return text.with_columns(
             *(pl.col(side).fill_null(NOBODY) for side in ("source", "target")),
             *(pl.col(f"{side}_country").replace(named) for side in ("source", "target")),
             pl.col("code").replace_strict(CAMEO.classes, default=None).alias("incident_class"),
-            country.replace(names_by("fips")),
-            pl.when(somewhere).then(province),
+            pl.col("country").replace(names_by("fips")),
+            pl.when(~anywhere).then(province),
             pl.when(placed).then(kind.replace(PRECISIONS)),
             *(pl.when(placed).then(pl.col(name)) for name in ("latitude", "longitude")),
-            pl.when(added.str.contains(r"^\d{14}$")).then(added.str.head(8)).otherwise(added),
+            each_once(text["reported_on"], day, pl.String()),
         )
 
     def left_out(self) -> dict[str, pl.Expr]:

@@ -2,7 +2,7 @@
 
 import glob
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -65,12 +65,14 @@ class Stack:
         used: Mapping[str, Sequence[str]],
         first: int = 0,
         several: bool | None = None,
+        without: Collection[str] = (),
     ) -> Self:
-        """Read the rows of sheets, whose columns ``match`` finds for each."""
+        """Read the rows of sheets, whose columns ``match`` finds for each, some left out."""
         texts, names, original, misfits = [], [], [], []
         remarks: list[str] = []
         for index, sheet in enumerate(sheets, start=first):
             found, beside = match(sheet), found_in(sheet, used)
+            found = {ours: theirs for ours, theirs in found.items() if ours not in without}
             rows, unfit = sheet.rows({*found.values(), *beside.values()})
             remarks.extend(sheet.remarks)
             if sheet.first_line == 1 and tagged(rows):
@@ -209,12 +211,12 @@ def _text(name: str | None, ours: str, layout: Layout) -> pl.Expr:
         return pl.lit(None, pl.String).alias(ours)
     words = pl.col(name).str.strip_chars()
     kind = SCHEMA[ours]
-    blank = ("",) if kind == pl.String else MISSING
+    blank = words == "" if kind == pl.String else words.is_in(MISSING)
     if kind.is_numeric() and layout.decimal == ",":
         words = _decimals(words)
     if kind == pl.Date:
         words = dated(words, layout.date_forms)
-    return pl.when(~words.is_in(blank)).then(words).alias(ours)
+    return pl.when(~blank).then(words).alias(ours)
 
 
 def _decimals(words: pl.Expr) -> pl.Expr:
