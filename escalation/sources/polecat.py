@@ -1,12 +1,14 @@
 """POLECAT: events in the PLOVER ontology."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import polars as pl
 
 from escalation.codes import PLOVER, UNREAL_CONTEXTS
 from escalation.sources.base import Source
+from escalation.sources.delimited import Sheet
+from escalation.sources.layout import Layout
 
 NOBODY = "unknown"
 """The recipient of a record that names none."""
@@ -17,7 +19,7 @@ SEVERAL = r"\s*[;|]\s*"
 TWO_SIDED = ("sideab",)
 """Modes that say both sides used force."""
 
-_HEADER = (
+_HEADER: tuple[str, ...] = (
     "Event ID", "Event Date", "Event Type", "Event Mode", "Intensity", "Quad Code", "Contexts",
     "Actor Name", "Actor Country", "Actor COW", "Primary Actor Sector", "Actor Sectors",
     "Actor Title", "Actor Name Raw", "Wikipedia Actor ID", "Recipient Name", "Recipient Country",
@@ -68,6 +70,8 @@ class Polecat(Source):
       the other, and ``directed`` is false.
     - Where the name of an actor is not resolved, it is that of the story (``Actor Name Raw``).
     - ``reported_on`` is the day of publication.
+    - Some weekly files name more columns than their rows have, or end each line in needless tabs.
+      They are read by the columns of the other weeks, and the provenance says so.
 
     Parameters
     ----------
@@ -78,7 +82,8 @@ class Polecat(Source):
     ----------
     Halterman, A., Bagozzi, B. E., Beger, A., Schrodt, P. A. and Scarborough, G. I. (2023). PLOVER
     and POLECAT: A New Political Event Ontology and Dataset. doi:10.31235/osf.io/rm5dw. Data:
-    Harvard Dataverse, doi:10.7910/DVN/AJGVIT.
+    Harvard Dataverse, doi:10.7910/DVN/AJGVIT. On files out of form: Beger, A. (2024), POLECAT Event
+    Data, andybeger.com.
     """
 
     unreal: bool = False
@@ -117,6 +122,12 @@ class Polecat(Source):
     specimen: ClassVar[str] = "\t".join(_HEADER) + "".join(
         "\n" + "\t".join(row.get(name, "") for name in _HEADER) for row in _ROWS
     )
+
+    def opened(self, given: Any, layout: Layout | None = None) -> Sheet:
+        """Open one file, its header mended where it does not fit its rows."""
+        sheet = super().opened(given, layout)
+        required = {names[0] for names in self.columns.values()}
+        return _mended(sheet) if required <= set(sheet.header) else sheet
 
     def translate(self, text: pl.DataFrame) -> pl.DataFrame:
         """Type and mode as a code, its class, actors by name, and how exactly the place is known.
@@ -159,6 +170,24 @@ class Polecat(Source):
     def version(self, rows: pl.DataFrame) -> str:
         """The versions of the coder that the rows name."""
         return ", ".join(sorted(rows["release"].drop_nulls().unique()))
+
+
+def _mended(sheet: Sheet) -> Sheet:
+    if not isinstance(sheet.body, bytes):
+        return sheet
+    _, _, rows = sheet.body.partition(b"\n")
+    fields = rows.partition(b"\n")[0].count(sheet.separator.encode()) + 1
+    if fields == len(_HEADER) < len(sheet.header):
+        names = _HEADER
+        remark = f"the header names {len(sheet.header)} columns, the first row has {fields}: "
+        remark += "read by the columns of the other weeks"
+    elif "" in sheet.header:
+        names = tuple(name or f"blank {at}" for at, name in enumerate(sheet.header, start=1))
+        remark = f"{sheet.header.count('')} columns without a name"
+    else:
+        return sheet
+    body = sheet.separator.join(names).encode() + b"\n" + rows
+    return replace(sheet, header=names, body=body, remarks=(*sheet.remarks, remark))
 
 
 def _said(name: str) -> pl.Expr:

@@ -93,3 +93,25 @@ def test_what_did_not_happen_is_left_out_and_counted(file: File, context: str) -
     assert (provenance.rows_read, provenance.rows_taken, provenance.rows_left_out) == (3, 2, 1)
     assert "a context says the event did not happen then" in provenance.remarks[0]
     assert len(file.read(unreal=True)) == 3
+
+
+def test_a_header_with_more_names_than_the_rows_have_columns(file: File) -> None:
+    expected = file.read().table
+    file.header = [*file.header[:38], "Headline", "Text", *file.header[38:]]
+    incidents = file.read()
+    assert incidents.table.equals(expected)
+    assert "the header names 42 columns, the first row has 40" in incidents.provenance.remarks[0]
+
+
+def test_needless_tabs_at_the_end_of_each_line(file: File) -> None:
+    expected = file.read().table
+    file.header += ["", ""]
+    file.rows = [[*row, "", ""] for row in file.rows]
+    incidents = file.read()
+    assert incidents.table.equals(expected)
+    assert incidents.provenance.remarks[0].startswith("2 columns without a name")
+
+
+def test_a_row_with_too_few_fields_is_rejected(file: File) -> None:
+    file.rows[1] = file.rows[1][:9]
+    assert file.read().rejected["reason"].to_list() == ["the row has 9 fields, the header 40"]
