@@ -10,6 +10,7 @@ unless given): the same command goes on after an interruption.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -17,6 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
+
+from backtest_pakistan_pools import Candidate, pooled_over_time
 
 from escalation import read
 from escalation.background import Background
@@ -35,6 +40,7 @@ from escalation.baselines import (
 )
 from escalation.counts import EndemicEpidemic, Hurdle, Latent, LogLinear, Regimes
 from escalation.engines import Laplace
+from escalation.ensemble import PastForecasts
 from escalation.fit import Estimator
 from escalation.forecast import ALL_STREAMS, Forecast
 from escalation.kernels import GeometricLags
@@ -45,6 +51,9 @@ from escalation.window import Window
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "data/pakistan/study.toml"
 START, CHOSEN, END = date(2007, 1, 1), date(2010, 1, 4), date(2017, 1, 2)
+FIRST = date(2008, 1, 7)
+"""The first origin of those on which the first default was chosen."""
+
 HORIZON, BLOCKS = 12, (4, 4, 4)
 DRAWS, SEED = 500, 0
 FLAT = Background(harmonics=0)
@@ -115,6 +124,10 @@ DEFAULT = "default"
 MEMBERS = ("regimes", "latent", "exponential smoothing", "weighted resampling")
 """The default, chosen on origins to 2009: equal parts of the draws of these."""
 
+SECOND = "second default"
+SECOND_POOL = Candidate(("latent", "weighted resampling"), "quantile average")
+"""The one that `backtest_pakistan_choosing.py` takes by its rule, on studies that end with 2009."""
+
 SCORED = (
     "endemic-epidemic", "endemic-epidemic, trend", "log-linear", "hurdle", "regimes", "latent",
 )  # fmt: skip
@@ -155,6 +168,38 @@ def pools(
     return out
 
 
+def second(
+    asked: argparse.Namespace,
+    models: Mapping[str, Forecaster],
+    series: CountSeries,
+    origins: list[date],
+) -> pl.DataFrame:
+    """Scores of the second default, from the draws of its members that the store keeps.
+
+    Where it learns weights or maps, it does so in the order of time, from 2008 on.
+    """
+    earlier: list[date] = []
+    if SECOND_POOL.stacked is not None or SECOND_POOL.recalibrate:
+        earlier = every_four_weeks(FIRST, CHOSEN - timedelta(weeks=HORIZON))
+        backtest(models, series, earlier, asked)
+    store = Store(asked.store, models, {"": series}, keep_draws=True)
+    names = list(models)
+    tasks, forecasts, observed = [], [], []
+    for day in (*earlier, *origins):
+        made = {}
+        for name in SECOND_POOL.members:
+            task = Task(name, names.index(name), day, HORIZON, SEED, DRAWS, blocks=BLOCKS)
+            known = known_at(series, task)
+            made[name] = Forecast.after(known.seen, store.draws(task), name)
+        tasks.append(replace(task, name=SECOND))
+        forecasts.append(made)
+        observed.append(known.observed)
+    past = PastForecasts(forecasts, observed)
+    pool = pooled_over_time(SECOND_POOL, past, np.random.SeedSequence([SEED, len(names)]), DRAWS)
+    rows = map(scored, tasks, pool, observed)
+    return pl.concat(list(rows)[len(earlier) :])
+
+
 def pooled(table: pl.DataFrame, baselines: Iterable[str]) -> pl.DataFrame:
     """Mean CRPS over streams, weeks and origins, the worst ratio to a baseline in any block."""
     own = table.filter(pl.col("stream") != ALL_STREAMS, pl.col("crps").is_not_null())
@@ -188,7 +233,7 @@ def choose(asked: argparse.Namespace) -> None:
     """Print the figures by which the default was chosen; nothing after 2009 is read."""
     series = weekly(asked.file, CHOSEN)
     last = CHOSEN - timedelta(weeks=HORIZON)
-    origins = every_four_weeks(date(2008, 1, 7), last)
+    origins = every_four_weeks(FIRST, last)
     models = BASELINES | candidates()
     if asked.only:
         models = {name: model for name, model in models.items() if name in asked.only}
@@ -208,8 +253,9 @@ def score(asked: argparse.Namespace) -> None:
     origins = every_four_weeks(CHOSEN, END - timedelta(weeks=HORIZON))
     models = BASELINES | {name: model for name, model in candidates().items() if name in SCORED}
     found = backtest(models, series, origins, asked)
-    tables = [table for _, table in pools(asked, models, series, origins, {DEFAULT: MEMBERS})]
-    whole = pl.concat([*tables, found.table, found.sums])
+    tables = pools(asked, models, series, origins, {DEFAULT: MEMBERS})
+    later = [second(asked, models, series, origins)]
+    whole = pl.concat([*(table for _, table in tables), *later, found.table, found.sums])
     whole.write_parquet(asked.store / "scored.parquet")
     print(f"{len(origins)} origins from {origins[0]} to {origins[-1]}, {len(series)} weeks")
     for note in found.notes:

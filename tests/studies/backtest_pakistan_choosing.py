@@ -38,7 +38,7 @@ from backtest_pakistan import (
     candidates,
     every_four_weeks,
 )
-from backtest_pakistan_pools import Candidate, pooled
+from backtest_pakistan_pools import Candidate, pooled_over_time
 
 from escalation.backtest import TimeLeft, run_backtest
 from escalation.backtest.store import Store, fingerprint
@@ -275,7 +275,7 @@ def scores_of(asked: argparse.Namespace, name: str, cut: Cut, events: pl.DataFra
         key = hashlib.sha256(f"{candidate} {fingerprint(series)} {origins}".encode()).hexdigest()
         kept = asked.store / f"pooled {key[:32]}.parquet"
         if not kept.exists():
-            made = pooled(candidate, past, np.random.SeedSequence([SEED, place]), DRAWS)
+            made = pooled_over_time(candidate, past, np.random.SeedSequence([SEED, place]), DRAWS)
             rows = [
                 scored(replace(task_of(each, 0, day), blocks=()), one, came)
                 for day, one, came in zip(origins, made, observed, strict=True)

@@ -29,7 +29,7 @@ class Candidate:
     spread: float = 1.0
 
 
-def pooled(
+def pooled_over_time(
     each: Candidate, past: PastForecasts, sequence: np.random.SeedSequence, draws: int
 ) -> tuple[Forecast, ...]:
     """The forecasts of a candidate from one origin after another."""

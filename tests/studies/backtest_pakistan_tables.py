@@ -1,7 +1,8 @@
 """Tables and picture of the Pakistan backtest, from the scores that it kept.
 
-``python tests/studies/backtest_pakistan_tables.py SCORED [--picture FILE]`` reads the Parquet file
-that ``backtest_pakistan.py score`` leaves in its store.
+``python tests/studies/backtest_pakistan_tables.py SCORED [--of NAME] [--picture FILE]`` reads the
+Parquet file that ``backtest_pakistan.py score`` leaves in its store, and sets the second default,
+or the model named, beside the others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
 
-from backtest_pakistan import BASELINES, DEFAULT, HORIZON, SCORED, SEED
+from backtest_pakistan import BASELINES, DEFAULT, HORIZON, SCORED, SECOND, SEED
 
 from escalation.backtest import Backtest
 from escalation.forecast import ALL_STREAMS
@@ -49,20 +50,20 @@ def pick(skill: pl.DataFrame, **at: str) -> dict:
     return row
 
 
-def tables(cells: Backtest, sums: Backtest) -> None:
+def tables(cells: Backtest, sums: Backtest, of: str) -> None:
     """Print everything."""
     pooled = Backtest(
         cells.table.filter((pl.col("stream") != ALL_STREAMS) | pl.col("failure").is_not_null())
         .with_columns(stream=pl.when(pl.col("stream").is_not_null()).then(pl.lit(POOLED))),
         HORIZON, SEED,
     )  # fmt: skip
-    names = [name for name in pooled.models if name != DEFAULT]
+    names = [name for name in pooled.models if name != of]
     blocks = [f"{a}–{b}" for a, b in BLOCKS] + [f"1–{HORIZON}"]
     skills = {name: pooled.skill(name, BLOCKS) for name in names}
-    plain = pooled.skill(DEFAULT, BLOCKS)
+    plain = pooled.skill(of, BLOCKS)
     print("Mean scores over the four streams\n")
     rows = []
-    for name in (DEFAULT, *names):
+    for name in (of, *names):
         own = [pick(plain, model=name, block=block) for block in blocks]
         label = f"*{name}*" if name in BASELINES else name
         rows.append([label, *(f"{r['crps']:.3f}" for r in own), f"{own[-1]['log_score']:.3f}"])
@@ -73,13 +74,13 @@ def tables(cells: Backtest, sums: Backtest) -> None:
         ("beside", *blocks, f"log score 1–{HORIZON}"),
         [
             [name]
-            + [figure(pick(skills[name], model=DEFAULT, block=b), "relative_crps") for b in blocks]
-            + [figure(pick(skills[name], model=DEFAULT, block=blocks[-1]), "log_score_difference")]
+            + [figure(pick(skills[name], model=of, block=b), "relative_crps") for b in blocks]
+            + [figure(pick(skills[name], model=of, block=blocks[-1]), "log_score_difference")]
             for name in names
         ],
     )
     print(f"Each model beside each baseline, weeks 1–{HORIZON}: CRPS ratio\n")
-    own = [DEFAULT, *SCORED]
+    own = [of, *SCORED]
     table(
         ("baseline", *own),
         [
@@ -98,17 +99,14 @@ def tables(cells: Backtest, sums: Backtest) -> None:
             (what, *streams),
             [
                 [base]
-                + [
-                    figure(pick(found[base], model=DEFAULT, stream=s), "relative_crps")
-                    for s in streams
-                ]
+                + [figure(pick(found[base], model=of, stream=s), "relative_crps") for s in streams]
                 for base in beside
             ],
         )
     print("Share of the non-randomised PIT in the central intervals\n")
     for what, found in (("weeks", cells), ("sums of four weeks", sums)):
         shares = found.calibration((0.5, 0.8, 0.9))
-        for model in (DEFAULT, *SCORED):
+        for model in (of, *SCORED):
             table(
                 (f"{what}: {model}", "50 %", "80 %", "90 %"),
                 [
@@ -124,7 +122,7 @@ def tables(cells: Backtest, sums: Backtest) -> None:
             )
 
 
-def picture(cells: Backtest, path: Path) -> None:
+def picture(cells: Backtest, path: Path, of: str) -> None:
     """Draw skill and calibration of the default."""
     from escalation.plots import calibration, skill
     from escalation.plots.style import TOTAL_COLOUR, colour, style
@@ -135,9 +133,9 @@ def picture(cells: Backtest, path: Path) -> None:
     hues = {ALL_STREAMS: TOTAL_COLOUR} | {name: colour(k) for k, name in enumerate(streams)}
     with style():
         made, axes = drawing(2.6, 1, 2)
-        rows = [cells.skill(name, []).filter(model=DEFAULT, stream=ALL_STREAMS) for name in names]
+        rows = [cells.skill(name, []).filter(model=of, stream=ALL_STREAMS) for name in names]
         skill(axes[0, 0], pl.concat(rows), labels=names)
-        shares = cells.calibration().filter(model=DEFAULT)
+        shares = cells.calibration().filter(model=of)
         calibration(axes[0, 1], shares, hues=hues)
         axes[0, 0].set_title("CRPS less than, sum of streams", fontsize=9)
         axes[0, 1].set_title("Share of outcomes inside", fontsize=9)
@@ -148,14 +146,15 @@ def main() -> None:
     """Read, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scored", type=Path)
+    parser.add_argument("--of", choices=[DEFAULT, SECOND], default=SECOND)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     whole = pl.read_parquet(asked.scored)
     cells = Backtest(whole.filter(pl.col("block").is_null()), HORIZON, SEED)
     sums = Backtest(whole.filter(pl.col("block").is_not_null()), HORIZON, SEED)
-    tables(cells, sums)
+    tables(cells, sums, asked.of)
     if asked.picture:
-        picture(cells, asked.picture)
+        picture(cells, asked.picture, asked.of)
 
 
 if __name__ == "__main__":

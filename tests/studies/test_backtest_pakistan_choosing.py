@@ -8,7 +8,7 @@ import pytest
 from escalation import CountSeries, Forecast
 from escalation.ensemble import PastForecasts
 from studies.backtest_pakistan_choosing import CANDIDATES, CHOSEN, CUTS, FIVE, HORIZON, before
-from studies.backtest_pakistan_pools import Candidate, drawn_in, pooled
+from studies.backtest_pakistan_pools import Candidate, drawn_in, pooled_over_time
 
 HEAD = "dyad_name,type_of_violence,adm_1,date_start,date_end\n"
 EARLIER = (
@@ -57,9 +57,9 @@ def test_candidates_pool_what_they_say(rng):
     ]
     past = PastForecasts(made, [coming.counts[:2] for _, coming in past])
     for candidate in CANDIDATES.values():
-        found = pooled(candidate, past, np.random.SeedSequence(1), 40)
+        found = pooled_over_time(candidate, past, np.random.SeedSequence(1), 40)
         assert [one.draws.shape for one in found] == [(40, 2, 2)] * 4
-    alone = pooled(Candidate(("latent",)), past, np.random.SeedSequence(1), 40)
+    alone = pooled_over_time(Candidate(("latent",)), past, np.random.SeedSequence(1), 40)
     for one, forecasts in zip(alone, made, strict=True):
         assert np.array_equal(np.sort(one.draws, 0), np.sort(forecasts["latent"].draws, 0))
 
