@@ -62,30 +62,39 @@ def distance(longitude: FloatArray, latitude: FloatArray, line: FloatArray) -> F
     line : array of float, shape (m, 2, 2)
         Pieces of it, as `cut` gives them: longitude and latitude of both ends.
     """
+    found = np.full(len(longitude), np.nan)
+    known = np.isfinite(longitude) & np.isfinite(latitude)
+    # Many incidents stand at few places: each is looked up once.
+    places, of = np.unique(
+        np.stack([longitude, latitude], axis=1)[known], axis=0, return_inverse=True
+    )
+    found[known] = arc(_chords(geocentric(*places.T), line))[of]
+    return found
+
+
+def _chords(points: FloatArray, line: FloatArray) -> FloatArray:
+    """Length of the chord from each point ``(n, 3)`` to the nearest point of a line, in km."""
     from scipy.spatial import cKDTree
 
-    found = np.full(len(longitude), np.nan)
+    found = np.full(len(points), np.nan)
     start, end = geocentric(*line[:, 0].T), geocentric(*line[:, 1].T)
     along = end - start
     length = (along**2).sum(axis=1)
     longest = float(np.sqrt(length.max()))
     tree = cKDTree(start + along / 2)
-    open_ = np.flatnonzero(np.isfinite(longitude) & np.isfinite(latitude))
-    nearest = min(8, len(line))
+    open_, nearest = np.arange(len(points)), min(8, len(line))
     while open_.size:
-        points = geocentric(longitude[open_], latitude[open_])
-        away, which = tree.query(points, k=np.arange(1, nearest + 1))
-        offset = points[:, None] - start[which]
+        away, which = tree.query(points[open_], k=np.arange(1, nearest + 1))
+        offset = points[open_, None] - start[which]
         share = np.clip(
             (offset * along[which]).sum(-1) / np.maximum(length[which], 1e-18), 0.0, 1.0
         )
         apart = np.linalg.norm(offset - share[..., None] * along[which], axis=-1)
-        best = apart.min(axis=1)
-        found[open_] = best
+        found[open_] = best = apart.min(axis=1)
         # No piece further down the list can be nearer than its middle less half its length.
         unsure = (best > away[:, -1] - longest / 2) & (nearest < len(line))
         open_, nearest = open_[unsure], min(4 * nearest, len(line))
-    return arc(found)
+    return found
 
 
 def shared_line(
