@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli_faults import CASES, INCIDENTS, STUDY, Case, run
+from cli_faults import CASES, INCIDENTS, STUDY, UCDP, Case, run
 from escalation.cli import app
 from escalation.cli.printing import plain, write_csv
 from escalation.cli.progress import lines
@@ -80,6 +80,45 @@ def test_inspect_tells_the_source_by_its_columns(root: Path) -> None:
     assert "read as table" in done.stdout
     assert "2,229 rows: 2,229 taken, 0 rejected; from 2014-01-06" in done.stdout
     assert "Southland militants" in done.stdout
+
+
+def test_inspect_tells_whose_data_they_are_and_what_is_odd(tmp_path: Path) -> None:
+    names = ["Tehrik-i-Taliban Pakistan", "Tehrik-e-Taliban Pakistan"]
+    rows = [f"2020-01-0{day},{name},Someone\n" for day, name in enumerate(names, start=1)]
+    for file, row in zip("ab", rows, strict=True):
+        (tmp_path / f"{file}.csv").write_text("date,source,target\n" + row)
+    done = call("inspect", tmp_path / "a.csv", tmp_path / "b.csv")
+    assert done.exit_code == 0, done.output
+    assert "2 rows: 2 taken, 0 rejected" in done.stdout
+    assert "Licence: not stated. Cite: not stated" in done.stdout
+    assert "Names that may mean one actor" in done.stdout
+    told = json.loads(call("inspect", tmp_path / "*.csv", "--json").stdout)
+    assert {*told["near_duplicates"][0].values()} >= {*names}
+    assert [*told["files"]] == ["a.csv", "b.csv"]
+    (tmp_path / "ged.csv").write_text(UCDP.replace("\n1,1,", "\n1,7,"))
+    told = json.loads(call("inspect", tmp_path / "ged.csv", "--json").stdout)
+    assert (told["source"], told["licence"]) == ("ucdp", "CC BY 4.0")
+    assert "Sundberg" in told["citation"]
+    assert told["why"].startswith("it has 14 of the 18 columns")
+    assert call("inspect", tmp_path / "a.csv", tmp_path / "ged.csv").exit_code == 2
+
+
+def test_inspect_is_told_what_a_file_does_not_say(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_bytes("date|source|target|latitude\n07/01/2020|Süd|Nord|30,5\n".encode("cp1252"))
+    assert "say which, such as 'cp1252'" in call("inspect", file).stderr
+    said = ["--encoding", "cp1252", "--decimal", ",", "--dates", "day first", "--json"]
+    told = json.loads(call("inspect", file, *said).stdout)
+    assert (told["first"], told["taken"]) == ("2020-01-07", 1)
+    assert "latitude" in told["columns"]
+    assert call("inspect", file, "--encoding", "cp1252", "--source", "acld").exit_code == 2
+
+
+def test_inspect_names_gdelt_without_a_header(shared: Path) -> None:
+    for name, fields in (("gdelt1_export.tsv", 57), ("gdelt2_export.tsv", 61)):
+        told = json.loads(call("inspect", shared / "data" / "samples" / name, "--json").stdout)
+        assert (told["source"], told["rows"]) == ("gdelt", 100)
+        assert f"no header and {fields} fields a line" in told["why"]
 
 
 def test_inspect_reads_ucdp(shared: Path) -> None:

@@ -247,6 +247,40 @@ FAULTS = {
         'path = "incidents.csv"', 'path = "x.csv"\nsource = "ucdp"',
         "key 'data.columns': goes with data.source = 'table', got 'ucdp'",
     ),
+    "unknown source": (
+        'path = "incidents.csv"', 'path = "x.csv"\nsource = "udcp"',
+        "unknown value 'udcp' for key 'data.source' (did you mean 'ucdp'?)",
+    ),
+    "no file": (
+        'path = "incidents.csv"', "path = []", "key 'data.path': expected at least one file",
+    ),
+    "an option that no table has": (
+        "[data.columns]", "[data.options]\nroot_only = true\n[data.columns]",
+        "unknown key 'data.options.root_only' (known: none)",
+    ),
+    "unknown encoding": (
+        "[data.columns]", 'encoding = "utf-9"\n[data.columns]',
+        "key 'data.encoding': expected one such as 'cp1252' or 'utf-16', got 'utf-9'",
+    ),
+    "dates without a year of four digits": (
+        "[data.columns]", 'dates = "%d/%m/%y"\n[data.columns]',
+        "key 'data.dates': expected 'day first', 'month first' or a form with %Y, got '%d/%m/%y'",
+    ),
+    "unknown decimal mark": (
+        "[data.columns]", 'decimal = "·"\n[data.columns]', "key 'data.decimal': expected '.' or",
+    ),
+    "misspelt step of cleaning": (
+        "[model]", "[cleaning]\nclarty = 1\n[model]",
+        "unknown key 'cleaning.clarty' (did you mean 'cleaning.clarity'?)",
+    ),
+    "unknown word of cleaning": (
+        "[model]", '[cleaning]\nspans = "drawn"\n[model]',
+        "key 'cleaning': spans must be one of keep, start, draw, spread, got 'drawn'",
+    ),
+    "spread incidents and a column of reports": (
+        "[model]", '[cleaning]\nspans = "spread"\n[nowcast]\n[model]',
+        "key 'cleaning.spans': one incident is several when it is spread",
+    ),
     "truth of the wrong shape": (
         "[[0.2, 0.1], [0.0, 0.3]]", "[[0.2, 0.1]]",
         "key 'truth.reproduction': expected 2 x 2 numbers, got 1 x 2",
@@ -262,6 +296,41 @@ FAULTS = {
     ),
     "not TOML": ("seed = 7", "seed = = 7", "line 3: not valid TOML: Invalid value"),
 }  # fmt: skip
+
+
+def test_files_options_and_layout_are_handed_on(tmp_path: Path) -> None:
+    for name, day in (("a", "07/01/2020"), ("b", "08/01/2020")):
+        text = f"day;source;target;latitude\n{day};Süd;Northland;30,5\n"
+        (tmp_path / f"{name}.csv").write_bytes(text.encode("cp1252"))
+    said = 'encoding = "cp1252"\ndecimal = ","\ndates = "day first"\n[data.columns]'
+    for path in ('["a.csv", "b.csv"]', '"?.csv"'):
+        text = MINIMAL.replace('"incidents.csv"', path).replace("[data.columns]", said)
+        study = Study.from_toml(write(tmp_path, text))
+        incidents = study.read(study.incidents_path)
+        assert incidents.table["date"].to_list() == [date(2020, 1, 7), date(2020, 1, 8)]
+        assert incidents.table["source"].to_list() == ["Süd", "Süd"]
+        assert incidents.table["latitude"].to_list() == [30.5, 30.5]
+        with pytest.raises(ValueError, match="of one file of incidents only"):
+            replace(study, nowcast=NowcastSection())
+
+
+def test_a_source_is_told_its_options(tmp_path: Path) -> None:
+    text = MINIMAL.replace('[data.columns]\ndate = "day"', "[data.options]\nroot_only = true")
+    text = text.replace('path = "incidents.csv"', 'path = "x.zip"\nsource = "gdelt"')
+    study = Study.from_toml(write(tmp_path, text))
+    assert study.data.options == {"root_only": True}
+    with pytest.raises(StudyError, match=r"unknown key 'data.options.rootonly' \(did you mean"):
+        Study.from_toml(write(tmp_path, text.replace("root_only", "rootonly")))
+
+
+def test_codes_of_actors_and_cleaning_are_handed_on(tmp_path: Path) -> None:
+    plain = Study.from_toml(write(tmp_path, MINIMAL))
+    assert plain.cleaning.steps == ()
+    text = MINIMAL.replace("home =", 'codes = ["NTH*"]\nhome =')
+    study = Study.from_toml(write(tmp_path, text + "[cleaning]\nclarity = 1\nspans = 'draw'\n"))
+    assert study.actors.canonical("NTHGOV") == "Northland"
+    assert study.cleaning.steps == ("clarity", "spans")
+    assert study.hash() != plain.hash()
 
 
 @pytest.mark.parametrize("name", FAULTS)
