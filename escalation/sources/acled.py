@@ -25,11 +25,17 @@ ACTOR_KINDS = {
     "7": "Civilians",
     "8": "External/Other forces",
 }
-"""``inter1`` and ``inter2``: a number in files made before 2024, the words since (codebook)."""
+"""``inter1`` and ``inter2``: a number in older files, 0 for nobody; words since 2024 (codebook)."""
+
+KINDS = {
+    **ACTOR_KINDS,
+    **{form: word for word in ACTOR_KINDS.values() for form in (word.lower(), f"{word.lower()}s")},
+}
+"""Numbers, and words as some files spell them ("Rebel Groups")."""
 
 WHERE = {"1": "place", "2": "district", "3": "province"}
-"""``geo_precision``: a town; a town that stands for a part of a region; a provincial capital or
-the like that stands for a larger region (codebook, spatial precision codes)."""
+"""``geo_precision``: a town; a town that stands for the area around it or for a part of a region; a
+provincial capital or the like that stands for a larger region (codebook, spatial precision)."""
 
 ONE_SIDED = ("Violence against civilians", "Explosions/Remote violence", "Remote violence")
 """Event types in which actor 1 acts on actor 2; elsewhere their order means nothing (codebook)."""
@@ -181,7 +187,10 @@ def _span() -> tuple[pl.Expr, pl.Expr]:
 
 
 def _kind(column: str) -> pl.Expr:
-    return pl.col(column).replace(ACTOR_KINDS)
+    """The kind of an actor in today's words; other words as they are."""
+    given = pl.col(column)
+    known = given.str.to_lowercase().replace_strict(KINDS, default=None)
+    return pl.when(given != "0").then(pl.coalesce(known, given))
 
 
 def _uploaded() -> pl.Expr:

@@ -110,6 +110,14 @@ def test_numbers_and_words_for_kinds_of_actors_mean_the_same() -> None:
     words = acled(*({"inter1": word, "inter2": "Civilians"} for word in ACTOR_KINDS.values()))
     assert numbers.table["dyad"].equals(words.table["dyad"])
     assert numbers.table["dyad"][0] == "State forces - Civilians"
+    older = acled(
+        {"inter1": "State Forces", "inter2": "Rebel Groups"},
+        {"inter1": "External/Other Forces", "inter2": "0"},
+        {"inter1": "Aliens", "inter2": "1"},
+    )
+    assert older.table["dyad"].to_list() == [
+        "State forces - Rebel group", None, "Aliens - State forces",
+    ]  # fmt: skip
 
 
 def test_who_acts_on_whom() -> None:
