@@ -147,6 +147,7 @@ def test_a_dry_run_says_how_large_and_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_whole_process_shows_no_credential(tmp_path: Path) -> None:
     script = "import logging; logging.basicConfig(level=1)\nfrom escalation.cli import main; main()"
     with serve(Acled({"": [acled_row(n) for n in range(3)]})) as served:
