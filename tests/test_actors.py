@@ -4,6 +4,8 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from escalation.actors import (
     Actor,
@@ -293,3 +295,21 @@ def test_the_fips_codes_of_gdelt_agree_with_its_names_of_places() -> None:
             assert by_code == by_name, fields[full]
             told += 1
     assert told > 150
+
+
+@given(st.text())
+def test_any_text_is_a_name(text: str) -> None:
+    found = country(text)
+    assert found is None or found in countries()
+    told = country_in_name(text)
+    assert told is None or country(told) is not None
+    assert isinstance(Actors().canonical(text), str)
+    cameo_actor(text)
+
+
+@given(st.lists(st.text(max_size=12), max_size=8))
+def test_near_duplicates_do_not_hang_on_the_order_of_names(names: list[str]) -> None:
+    found = near_duplicates(names)
+    assert found.equals(near_duplicates(names[::-1]))
+    assert (found["name"] != found["other"]).all()
+    assert found["similarity"].is_between(0.85, 1).all()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from escalation.codes import (
     ACLED,
@@ -104,8 +106,8 @@ def test_nearest_by_name_too() -> None:
 def test_unknown_codes_are_listed_with_counts() -> None:
     codes = ["190", "1909", None, "1909", "x", None, None]
     expected = [(None, 3, None), ("1909", 2, "190"), ("x", 1, None)]
-    for given in (codes, pl.Series(codes)):
-        assert unknown_codes(given, "gdelt").rows() == expected
+    for form in (codes, pl.Series(codes)):
+        assert unknown_codes(form, "gdelt").rows() == expected
     assert unknown_codes(codes, "table").is_empty()
     assert unknown_codes([], "icews").is_empty()
     with pytest.raises(ValueError, match="no coding scheme belongs to source 'gdlt', the nearest"):
@@ -267,3 +269,11 @@ def test_the_tables_in_the_documentation_are_those_of_the_schemes() -> None:
         modes = [each.code.split("/")[1] for each in PLOVER.children(code.code)]
         assert row[1] == QUADS[code.quad or 0]
         assert (row[4] == "–" and not modes) or row[4].split(", ") == modes
+
+
+@given(st.text())
+def test_any_text_is_known_or_listed(text: str) -> None:
+    for scheme in ALL:
+        listed = scheme.unknown([text])
+        assert len(listed) == (text not in scheme)
+        assert all(near in scheme for near in listed["nearest"].drop_nulls())
