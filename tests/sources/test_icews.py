@@ -62,7 +62,9 @@ def test_codes_that_lost_their_zero_get_it_back(
     incidents = taken(lines, tmp_path)
     row = next(row for row in incidents.table.rows(named=True) if row["id"].startswith("1 "))
     assert row["code"] == meant
-    assert row["incident_class"] == (CAMEO[meant].incident_class if meant in CAMEO else None)
+    assert row["incident_class"] == (
+        CAMEO[meant].incident_class if meant and meant in CAMEO else None
+    )
 
 
 def test_an_unknown_code_is_kept_and_told(lines: list[list[str]], tmp_path: Path) -> None:
@@ -100,6 +102,10 @@ def test_the_sample_agrees_with_a_count_by_the_csv_module() -> None:
         blank = sum(all(row[name] == "NA" for name in theirs) for row in rows)
         assert table[ours].null_count() == blank
     assert unknown_codes(table["code"], "icews").is_empty()
+    for row in rows:
+        code = CAMEO[row["CAMEO Code"]]
+        assert code.name.casefold() == row["Event Text"].casefold()
+        assert code.score == float(row["Intensity"])
     # Roots 18 to 20 by their first digits, but for the codes mapped to classes of other families.
     force = set(INCIDENT_CLASSES) & {"armed clash", "armed attack", "air or drone strike",
                                      "shelling", "bombing", "unconventional weapon",
