@@ -245,6 +245,8 @@ def text_sheet(
         header = next(_reader(io.StringIO(text[:HEAD], newline=""), separator, quoting))
     except csv.Error as fault:
         raise DataError(f"{label}: line 1, the names of the columns: {fault}") from None
+    if not any(cell.strip() for cell in header):
+        raise DataError(f"{label}: the first line is empty, it has no columns")
     head = _head(header, heads)
     return Sheet(
         label, digest, tuple(head or header), raw, separator, quoting, bool(head),
