@@ -17,6 +17,7 @@ SHOWN = ("id", "date", "date_latest", "source", "target", "incident_class", "pla
 MATCHES: dict[str, pl.DataType] = {
     "score": pl.Float64(),
     "best": pl.Boolean(),
+    "lead": pl.Float64(),
     "accepted": pl.Boolean(),
     "criteria": pl.Int64(),
     "days apart": pl.Int64(),
@@ -24,7 +25,8 @@ MATCHES: dict[str, pl.DataType] = {
     **{name: pl.Float64() for name in CRITERIA},
     **{f"{name} {which}": SCHEMA[name] for which in ("first", "second") for name in SHOWN},
 }
-"""Columns of ``Matches.table``: score; whether no better match of either record stands before it;
+"""Columns of ``Matches.table``: score; best, whether no better match of either record stands before
+it; lead, by how much the score is above that of any other pair with one of the two records;
 accepted (null: not judged); how many criteria both tell; days and km apart; the four criteria; and
 of both records id, dates, sides, class, place and deaths."""
 

@@ -123,6 +123,9 @@ class Matching:
         rows = pl.DataFrame({
             "score": score,
             "best": one_to_one(pairs.first, pairs.second, order),
+            "lead": score - np.maximum(
+                best_other(pairs.first, score), best_other(pairs.second, score)
+            ),
             "accepted": pl.repeat(None, len(score), dtype=pl.Boolean, eager=True),
             "criteria": known.sum(axis=0),
             "days apart": pairs.apart,
@@ -201,6 +204,25 @@ def one_to_one(first: IntArray, second: IntArray, order: IntArray) -> BoolArray:
         taken[now] = True
         left = left[~(np.isin(first[left], first[now]) | np.isin(second[left], second[now]))]
     return taken
+
+
+def best_other(record: IntArray, score: FloatArray) -> FloatArray:
+    """The highest score of the other pairs with the same record, 0 where there is none."""
+    if not len(record):
+        return score
+    order = np.lexsort((-score, record))
+    sorted_, starts = record[order], np.empty(len(record), bool)
+    starts[0], starts[1:] = True, sorted_[1:] != sorted_[:-1]
+    first = np.flatnonzero(starts)
+    size = np.diff(np.append(first, len(record)))
+    highest, second = score[order][first], np.zeros(len(first))
+    several = size > 1
+    second[several] = score[order][first[several] + 1]
+    other = np.repeat(highest, size)
+    other[first] = second
+    found = np.empty(len(record))
+    found[order] = other
+    return found
 
 
 def _alike(one: Sequence[IntArray], other: Sequence[IntArray]) -> FloatArray:

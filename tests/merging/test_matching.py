@@ -10,7 +10,7 @@ import pytest
 from pyproj import Geod
 
 from escalation import Actor, Actors, Incidents, Matches, Matching, Window, read
-from escalation.merging.matching import one_to_one
+from escalation.merging.matching import best_other, one_to_one
 from escalation.sources import DataError
 from rows import incidents
 
@@ -167,6 +167,14 @@ def test_one_to_one_is_greedy_by_order(rng: np.random.Generator) -> None:
         assert np.array_equal(one_to_one(first, second, order), taken)
 
 
+def test_the_best_other_score_of_a_record(rng: np.random.Generator) -> None:
+    record, score = rng.integers(0, 9, 40), rng.integers(0, 20, 40) / 20
+    found = best_other(record, score)
+    for at in range(40):
+        others = [score[one] for one in range(40) if record[one] == record[at] and one != at]
+        assert found[at] == max(others, default=0)
+
+
 def recorded(world: dict[str, Any], share: float, rng: np.random.Generator) -> Incidents:
     """What one source has of a world of incidents: its errors are its own."""
     taken = np.flatnonzero(rng.random(len(world["day"])) < share)
@@ -228,10 +236,21 @@ def test_known_duplicates_are_recovered(rng: np.random.Generator) -> None:
     assert found["recall"][2] > 0.9
 
 
+def test_a_file_matched_with_itself(shared: Path) -> None:
+    """Every one of UCDP's events in Pakistan is its own best match."""
+    path = shared / "data" / "ucdp_ged_pakistan_1989_2021.csv"
+    events = read(path, Window(date(1989, 1, 1), date(2022, 1, 1)), source="ucdp")
+    found = Matching(days=0, kilometres=10).match(events, events).table.filter("best")
+    assert len(found) == len(events) == 6416
+    assert (found["score"] == 1).all()
+    assert (found["id first"] == found["id second"]).all()
+
+
 def test_accepting_is_one_to_one() -> None:
     spot = {"longitude": 70, "latitude": 30}
     found = Matching().match(incidents(spot, {**spot, "source": "C"}), incidents(spot))
     assert found.table["best"].to_list() == [True, False]
+    assert found.table["lead"].to_list() == pytest.approx([1 / 6, -1 / 6])
     assert len(found.accept().accepted) == 1
     assert len(found.accept(at_least=1.1).accepted) == 0
     assert found.accept(pl.col("days apart") > 0).table["accepted"].to_list() == [False, None]
