@@ -21,6 +21,7 @@ from escalation.incidents import Incidents
 from escalation.results import NowcastResults, Results, RunInfo
 from escalation.run.alternatives import backgrounds
 from escalation.run.cache import cache_key, run_info
+from escalation.run.coded import codes_finding
 from escalation.run.deaths import death_records, deaths
 from escalation.run.late import closed, headline, last_periods
 from escalation.run.reading import cleaned, cleaning_finding, outline_files
@@ -171,6 +172,7 @@ def checked(found: Results, fits: Sequence[Fit]) -> Findings:
         backtest=found.backtest,
     )
     items = (*agreed(general, fits), named(found.study, found.incidents))
+    items += codes_finding(found.study, found.incidents)
     if (severity := found.severity) is not None:
         items += deaths_findings(severity.fit, severity.exceedances)
     if (nowcast := found.nowcast) is not None:
