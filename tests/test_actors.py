@@ -114,6 +114,14 @@ def test_a_country_as_an_actor() -> None:
         assert known.canonical(name) == "Myanmar"
     assert known.canonical("Government of United States of America") == "America"
     assert known.find("MMRREB") is None
+    assert Actors((Actor.government("Romania"),)).canonical("ROMGOV") == "Romania"
+    assert Actor.government("East Germany").codes == (
+        "DDR",
+        "DDRGOV*",
+        "DDRMIL*",
+        "DDRCOP*",
+        "DDRSPY*",
+    )
     with pytest.raises(ValueError, match="'Ruritania' is no country"):
         Actor.government("Ruritania")
 

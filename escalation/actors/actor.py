@@ -71,10 +71,12 @@ class Actor:
             raise ValueError(f"{of!r} is no country that the table knows by name or code")
         lands = (found.name, *found.other_names)
         titles = [f"Government of {land}" for land in lands]
-        codes = [found.alpha3, *(f"{found.alpha3}{role}*" for role in ("GOV", "MIL", "COP", "SPY"))]
+        starts = dict.fromkeys(each for each in (found.alpha3, *found.cameo) if each)
+        roles = ("GOV*", "MIL*", "COP*", "SPY*")
+        codes = tuple(start + role for start in starts for role in ("", *roles))
         shown = name or found.name
         aliases = tuple(each for each in (*lands, *titles) if folded(each) != folded(shown))
-        return cls(shown, aliases, found.name, tuple(codes) if found.alpha3 else ())
+        return cls(shown, aliases, found.name, codes)
 
 
 @dataclass(frozen=True)
