@@ -149,7 +149,8 @@ class Gdelt(Source):
         added, named = pl.col("reported_on"), names_by("cameo")
         # The code of the country alone, or with 00, is no province.
         anywhere = (province.str.len_bytes() < 3) | province.str.ends_with("00")
-        placed = (kind != "0").fill_null(True)
+        # Without a place version 1.0 has blanks, or zeros for the coordinates.
+        placed = kind != "0"
         day = pl.when(added.str.contains(r"^\d{14}$")).then(added.str.head(8)).otherwise(added)
         return text.with_columns(
             *(pl.col(side).fill_null(NOBODY) for side in ("source", "target")),
