@@ -1,10 +1,11 @@
-"""Backtest of weekly UCDP counts of Pakistan: models beside baselines, one default named before.
+"""Backtest of weekly UCDP counts of Pakistan: models beside baselines, two defaults named before.
 
 ``python tests/studies/backtest_pakistan.py choose FILE`` reads UCDP's events of Pakistan up to the
-end of 2009 only, and prints the table by which the default was chosen. ``… score FILE`` scores the
-default, the other models and the baselines from origins every four weeks of 2010–2016, and prints
-the tables of the documentation. Finished forecasts stay in ``--store`` (build/backtest_pakistan
-unless given): the same command goes on after an interruption.
+end of 2009 only, and prints the table by which the first default was chosen; the second was chosen
+by ``backtest_pakistan_choosing.py``. ``… score FILE`` scores both, the other models and the
+baselines from origins every four weeks of 2010–2016; ``backtest_pakistan_tables.py`` prints the
+tables of the documentation. Finished forecasts stay in ``--store`` (build/backtest_pakistan unless
+given): the same command goes on after an interruption.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def weekly(file: Path, end: date) -> CountSeries:
 
 DEFAULT = "default"
 MEMBERS = ("regimes", "latent", "exponential smoothing", "weighted resampling")
-"""The default, chosen on origins to 2009: equal parts of the draws of these."""
+"""The first default, chosen on origins to 2009: equal parts of the draws of these."""
 
 SECOND = "second default"
 SECOND_POOL = Candidate(("latent", "weighted resampling"), "quantile average")
@@ -248,7 +249,7 @@ def choose(asked: argparse.Namespace) -> None:
 
 
 def score(asked: argparse.Namespace) -> None:
-    """Score the default, the models and the baselines on 2010–2016, and print the tables."""
+    """Score the defaults, the models and the baselines on 2010–2016, and keep the scores."""
     series = weekly(asked.file, END)
     origins = every_four_weeks(CHOSEN, END - timedelta(weeks=HORIZON))
     models = BASELINES | {name: model for name, model in candidates().items() if name in SCORED}
