@@ -12,6 +12,11 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or standard
 
 
+def local(host: str) -> bool:
+    """Whether a host is this machine."""
+    return host in ("localhost", "127.0.0.1", "::1")
+
+
 def checked_base(url: str, *, secret: bool) -> str:
     """An address as a base: ``http`` or ``https``, without user, query or fragment, "/" at its end.
 
@@ -31,7 +36,6 @@ def checked_base(url: str, *, secret: bool) -> str:
         raise FetchError(f"the base at {parts.hostname}: a URL must hold no user or password")
     if parts.query or parts.fragment:
         raise FetchError(f"the base {url.partition('?')[0]!r}: must have no query and no fragment")
-    local = parts.hostname == "localhost" or parts.hostname in ("127.0.0.1", "::1")
-    if secret and parts.scheme == "http" and not local:
+    if secret and parts.scheme == "http" and not local(parts.hostname):
         raise FetchError(f"{url}: a credential goes over https only")
     return url if url.endswith("/") else url + "/"

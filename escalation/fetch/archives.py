@@ -7,6 +7,9 @@ from pathlib import Path, PurePosixPath
 LARGEST = 4 * 2**30
 """Bytes that a file of events may have when it is unpacked."""
 
+RATIO, FLOOR = 100, 2**26
+"""A file may unpack to so many times its size (text comes to some ten times), or to the floor."""
+
 BLOCK = 2**20
 
 
@@ -23,7 +26,7 @@ def check_zip(path: Path, largest: int = LARGEST) -> tuple[int, int]:
     ----------
     path : pathlib.Path
     largest : int
-        Bytes after unpacking.
+        Bytes after unpacking; no more than `RATIO` times the zip's own size are let through.
 
     Returns
     -------
@@ -40,7 +43,8 @@ def check_zip(path: Path, largest: int = LARGEST) -> tuple[int, int]:
             members = archive.infolist()
             if len(members) != 1:
                 raise ArchiveError(f"wanted one file inside the zip, got {len(members)}")
-            return _read(archive, members[0], largest)
+            allowed = min(largest, max(FLOOR, RATIO * path.stat().st_size))
+            return _read(archive, members[0], allowed)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as fault:
         reason = " ".join(str(fault).split())[:100]
         raise ArchiveError(f"not a good zip file ({reason})") from None

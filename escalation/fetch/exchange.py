@@ -11,6 +11,7 @@ from escalation.fetch.addresses import checked_base, origin
 from escalation.fetch.bodies import UnfitError
 from escalation.fetch.credentials import Credential, scrub
 from escalation.fetch.policy import Policy
+from escalation.fetch.proxies import pool_to
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -56,13 +57,11 @@ class Exchange:
     def __init__(
         self, base: str, access: Access, policy: Policy, sleep: Callable[[float], None]
     ) -> None:
-        from urllib3 import PoolManager
-
         self.access, self.policy, self.requests = access, policy, 0
         self.base = checked_base(base, secret=bool(access.credentials))
         self._origin = origin(self.base)
         self._sleep, self._next = sleep, 0.0
-        self._pool = PoolManager(num_pools=4, maxsize=1)
+        self._pool = pool_to(self.base, access)
 
     def shown(self, url: str) -> str:
         """A URL as it may be shown: another server's without its query, which may be signed."""
@@ -158,10 +157,11 @@ def _trouble(fault: BaseException, status: int) -> str:
         (exceptions.IncompleteRead, "the answer was cut short"),
         (exceptions.ProtocolError, "the connection broke off"),
         (exceptions.DecodeError, "the answer's compression is broken"),
-        (exceptions.TimeoutError, "no answer in time"),
+        (exceptions.ProxyError, "no connection through the proxy"),
         (exceptions.SSLError, "the server's certificate is not accepted"),
         (exceptions.NameResolutionError, "no such host, or no network"),
         (exceptions.NewConnectionError, "no connection"),
+        (exceptions.TimeoutError, "no answer in time"),
     )
     inner = [fault, *(each for each in fault.args if isinstance(each, BaseException))]
     words = next(

@@ -38,8 +38,8 @@ BASES = {
 FILE_1 = re.compile(r"(\d{4}|\d{6})\.zip|(\d{8})\.export\.CSV\.zip")
 FILE_2 = re.compile(r"(\d{14})\.export\.CSV\.zip")
 FILE_2_OTHER = re.compile(r"(\d{14})\.translation\.export\.CSV\.zip")
-EVERY = 50
-"""After how many files the manifest is written."""
+FIRST = 64
+"""After how many files the manifest is written first, then after twice as many, and so on."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class _Folder:
         known = {} if before is None else {part.file: part for part in before.parts}
         parts: list[Part] = []
         missing: list[str] = []
-        kept = 0
+        kept, due = 0, FIRST
         for draft in self.folder.glob(".*.zip.part"):  # of a process that was killed
             draft.unlink()
         try:
@@ -228,7 +228,8 @@ class _Folder:
                     parts.append(part or self._file(listed))
                 except AnswerError as fault:
                     missing.append(str(fault))
-                if (number + 1) % EVERY == 0:
+                if number + 1 == due:
+                    due *= 2
                     self._manifest(parts, missing).write(manifest)
         finally:
             self._manifest(parts, missing).write(manifest)

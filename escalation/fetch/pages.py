@@ -271,7 +271,9 @@ def _finished(
         book.save()
         book.tidy()
     else:
-        shutil.rmtree(book.folder)
+        book.clear()
+        # Windows does not let go of the lock yet; a folder without pages does no harm.
+        shutil.rmtree(book.folder, ignore_errors=True)
     return Fetched(
         output, manifest, request.word, written.rows, files, size, client.requests, kept,
         notes=tuple(notes),

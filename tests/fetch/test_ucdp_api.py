@@ -172,12 +172,21 @@ def test_a_wait_that_the_server_asks_for_is_kept(tmp_path: Path) -> None:
     from escalation.fetch.client import Client
 
     waits: list[float] = []
-    left = [Reply(status=429, headers={"Retry-After": "7"}), Reply(status=503), as_json({})]
+    past = {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    left = [
+        Reply(status=429, headers={"Retry-After": "7"}),
+        Reply(status=503),
+        Reply(status=503, headers=past),
+        Reply(status=503, headers={"Retry-After": "soon"}),
+        as_json({}),
+    ]
     with serve(lambda asked: left.pop(0)) as served:
         policy = Policy(pause=0, backoff=2.0, attempts=5)
         Client(served.base, Access(), policy, sleep=waits.append).json(served.base)
     assert waits[0] == 7
     assert 4 <= waits[1] <= 6  # the second wait doubles, and up to `backoff` by chance
+    assert waits[2] == 0
+    assert 16 <= waits[3] <= 18
 
 
 def test_a_wait_longer_than_patience_ends_the_fetch(tmp_path: Path) -> None:
