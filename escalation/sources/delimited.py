@@ -141,6 +141,8 @@ class Sheet:
 
     def _filled(self, table: pl.DataFrame) -> pl.DataFrame:
         kept = table.select(LINE, *self.header)
+        if any(not column.has_nulls() for column in kept if column.name != LINE):
+            return kept
         return kept.filter(pl.any_horizontal(pl.col(*self.header).is_not_null()))
 
     def _one_by_one(self, raw: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
