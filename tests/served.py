@@ -1,11 +1,13 @@
 """A server on this machine that plays a provider's, and writes down what it was asked."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,8 +61,8 @@ class Served:
 
 
 @contextmanager
-def serve(answer: Answerer) -> Iterator[Served]:
-    """Serve until the block ends."""
+def serve(answer: Answerer, certificate: tuple[Path, Path] | None = None) -> Iterator[Served]:
+    """Serve until the block ends; over https with a certificate and its key."""
     served = Served(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -91,14 +93,29 @@ def serve(answer: Answerer) -> Iterator[Served]:
 
         do_POST = do_GET
 
+        def handle(self) -> None:
+            with suppress(ssl.SSLError, ConnectionError):  # a client that does not trust us
+                super().handle()
+
+        def finish(self) -> None:
+            with suppress(ssl.SSLError, ConnectionError):
+                super().finish()
+
         def log_message(self, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    scheme = "http"
+    if certificate is not None:
+        scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    served.base = f"http://127.0.0.1:{server.server_address[1]}/"
+    served.base = f"{scheme}://127.0.0.1:{server.server_address[1]}/"
     try:
         yield served
     finally:
