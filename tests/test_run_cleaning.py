@@ -71,7 +71,7 @@ def test_the_report_tells_of_cleaning_source_and_licence(found: Results) -> None
     told = dict(provenance(shown).paragraphs)
     assert told["Licence"] == "CC BY 4.0."
     assert told["Citation"] == "A paper."
-    assert "HXL" in told["Read so"]
+    assert "HXL" in told["Remarks"]
     assert "Licence" not in dict(provenance(found).paragraphs)
 
 

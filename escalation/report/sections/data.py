@@ -83,7 +83,7 @@ def provenance(results: Results) -> Text:
         paragraphs.append(("Licence", sentence(f"{origin.licence}.")))
     paragraphs += [("Watched", watched + "."), ("Thin", thin)]
     if origin.remarks:
-        paragraphs.append(("Read so", sentence("; ".join(origin.remarks) + ".")))
+        paragraphs.append(("Remarks", "; ".join(origin.remarks) + "."))
     if results.series.dropped:
         paragraphs.append(("Not counted", results.series.dropped + "."))
     return Text(tuple(paragraphs))
