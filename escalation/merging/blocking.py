@@ -75,7 +75,9 @@ class _Records:
             )
         ).to_series()
         known = named.unique().drop_nulls()
-        self.name = named.replace_strict(known, [folded(each) for each in known], default=None)
+        self.name = named.replace_strict(
+            known, [folded(each) for each in known], default=None, return_dtype=pl.String
+        )
 
 
 def _days(dates: pl.Series) -> IntArray:
@@ -116,23 +118,25 @@ def _by_cells(one: _Records, other: _Records, part: slice, days: int, kilometres
 
 def _by_names(one: _Records, other: _Records, part: slice, days: int) -> Pairs:
     """Pairs of which at least one has no coordinates, by the name of the place."""
-    frames = []
-    for records, rows in (
-        (one, np.arange(len(one.day))),
-        (other, np.arange(part.start, part.stop)),
-    ):
-        frames.append(
-            pl.DataFrame({
-                "row": rows, "name": records.name[rows], "placed": records.placed[rows],
-                "day": records.day[rows], "last": records.last[rows],
-            }).drop_nulls("name")
-        )  # fmt: skip
+    long, frames = 2 * days + 1, []
+    whole = np.arange(len(one.day))
+    for records, rows, reach in ((one, whole, 0), (other, np.arange(part.start, part.stop), days)):
+        named = rows[records.name[rows].is_not_null().to_numpy()]
+        at, time = _spread(
+            (records.day[named] - reach) // long, (records.last[named] + reach) // long
+        )
+        row = named[at]
+        columns = {"row": row, "time": time, "placed": records.placed[row]}
+        frames.append(pl.DataFrame(columns).with_columns(records.name[row].alias("name")))
     left, right = frames
-    bare = pl.concat([
-        left.filter(~pl.col("placed")).join(right, on="name", suffix=" second"),
-        left.filter("placed").join(right.filter(~pl.col("placed")), on="name", suffix=" second"),
-    ])  # fmt: skip
-    joined = bare.select(first="row", second="row second")
+    bare = pl.concat(
+        some.join(others, on=["name", "time"], suffix=" second")
+        for some, others in (
+            (left.filter(~pl.col("placed")), right),
+            (left.filter("placed"), right.filter(~pl.col("placed"))),
+        )
+    )
+    joined = bare.select(first="row", second="row second").unique()
     return _within(one, other, joined, days, np.inf)
 
 

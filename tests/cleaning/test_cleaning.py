@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
-from escalation import Actors, Cleaned, Cleaning, Incidents, Stream, Window
+from escalation import Actors, Cleaned, Cleaning, Incidents, Stream, Window, plots
+from escalation.cleaning import Outlines
 from escalation.cleaning.steps import DROPPED
 from escalation.incidents import SCHEMA
 from escalation.series import EventSeries
@@ -206,6 +208,20 @@ def test_distance_to_a_border(tmp_path: Any) -> None:
     assert ids(
         Cleaning(outlines=path, border=("A", "B"), border_distance=55.6).apply(places())
     ) == ["3"]
+
+
+def test_a_map_of_what_is_kept(tmp_path: Any) -> None:
+    path = outlines(tmp_path / "o.json", A=square(0, 0), B=square(1, 0))
+    near = Cleaning(outlines=str(path), border=("A", "B"), border_distance=6).apply(places())
+    ax = Figure().subplots()
+    drawn = plots.places(
+        ax, near.incidents.table, near.dropped, Outlines.read(path), border=("A", "B")
+    )
+    assert drawn is ax
+    dropped, kept, line = ax.collections
+    assert (len(kept.get_offsets()), len(dropped.get_offsets())) == (1, 5)
+    assert len(line.get_segments()) > 100
+    assert len(ax.lines) == 2
 
 
 def test_filters_come_before_duplicates() -> None:

@@ -109,6 +109,7 @@ def test_without_coordinates_the_place_must_have_the_same_name() -> None:
     assert one_pair(bare, {"place": "Mill", "country": "A"})["score"] == 1
     assert one_pair(bare, {"place": "Mill", "country": "B"}) == {}
     assert one_pair({**bare, "place": ""}, {**bare, "place": ""}) == {}
+    assert one_pair(bare, {**bare, "place": ""}) == {}
 
 
 def by_hand(first: Incidents, second: Incidents, days: int, kilometres: float) -> set[Any]:
@@ -152,6 +153,36 @@ def test_blocking_loses_no_pair(
     assert len(pairs) == len(found)
     assert pairs == by_hand(first, second, days, kilometres)
     assert len(pairs) > 20
+
+
+def test_names_of_places_lose_no_pair(rng: np.random.Generator) -> None:
+    """Half of the records have no coordinates; those compare by name, the others by distance."""
+
+    def record(size: int) -> Incidents:
+        days, spans = rng.integers(0, 40, size), rng.integers(0, 9, size)
+        start = np.datetime64("2020-01-01")
+        places = [
+            {"place": name, "country": "N", **({"longitude": 70, "latitude": 30} if known else {})}
+            for name, known in zip(rng.choice(["Mill", "Ford"], size), rng.random(size) < 0.5,
+                                   strict=True)
+        ]  # fmt: skip
+        return incidents(*(
+            {"date": start + day, "date_latest": start + day + span, **place}
+            for day, span, place in zip(days, spans, places, strict=True)
+        ))  # fmt: skip
+
+    first, second = record(50), record(50)
+    expected = set()
+    for one in first.table.to_dicts():
+        for other in second.table.to_dicts():
+            gap = max((one["date"] - other["date_latest"]).days,
+                      (other["date"] - one["date_latest"]).days)  # fmt: skip
+            placed = one["longitude"] is not None and other["longitude"] is not None
+            if gap <= 2 and (placed or one["place"] == other["place"]):
+                expected.add((one["id"], other["id"]))
+    found = Matching(days=2).match(first, second).table.select("id first", "id second").rows()
+    assert len(found) == len(set(found))
+    assert set(found) == expected
 
 
 def test_one_to_one_is_greedy_by_order(rng: np.random.Generator) -> None:

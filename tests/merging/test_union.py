@@ -1,12 +1,13 @@
 """Merged records, by hand: values, deaths, dates, provenance."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from escalation import Incidents, Matching, Merged, Window, merge
+from escalation import Incidents, Matching, Merged, Window, merge, read
 from escalation.incidents import SCHEMA
 from rows import incidents
 
@@ -120,6 +121,15 @@ def test_a_third_source_can_be_merged_in() -> None:
     three = merge(two, third, found, names=("two", "C"))
     assert sorted(three.incidents.table["id"]) == ["C:2", "two:A:1"]
     assert len(three.incidents.provenance.files) == 3
+
+
+def test_merged_incidents_go_through_the_door_again(tmp_path: Path) -> None:
+    found = merged({"deaths_best": 3, "place": 'Mill, "old"'}, {"deaths_best": 4}).incidents
+    path = tmp_path / "merged.csv"
+    found.table.write_csv(path)
+    again = read(path, found.window)
+    assert again.rejected.is_empty()
+    assert again.table.equals(found.table)
 
 
 def test_what_does_not_fit_is_one_line() -> None:
