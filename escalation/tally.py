@@ -1,6 +1,6 @@
 """Counts per period of K streams, from files larger than memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -13,7 +13,7 @@ from escalation.actors import Actors
 from escalation.incidents import REJECTED, Provenance
 from escalation.series import CountSeries
 from escalation.series.counts import checked_names, plural, sum_days
-from escalation.sources import SOURCES, Source
+from escalation.sources import Source, source_of
 from escalation.sources.base import Before, RowCounts
 from escalation.sources.batches import BLOCK, Batches
 from escalation.sources.layout import Layout
@@ -74,6 +74,7 @@ def count_streams(
     source: str | Source = "gdelt",
     actors: Actors | None = None,
     *,
+    options: Mapping[str, Any] | None = None,
     layout: Layout | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     batch: int | None = None,
@@ -98,6 +99,8 @@ def count_streams(
         Its word, a key of ``SOURCES``, or a reader with settings of its own.
     actors : Actors, optional
         Aliases to resolve before actors are compared.
+    options : mapping, optional
+        What else the source can be told, such as ``root_only`` for "gdelt".
     layout : Layout, optional
         What a file does not say of itself.
     progress : callable, optional
@@ -123,7 +126,7 @@ def count_streams(
     Tally(CountSeries(1 stream, 2 weeks from 2020-01-06, 1 incident); the table: 1 rows read, \
 1 taken, 0 rejected, 0 outside the window)
     """
-    reader = _reader(source)
+    reader = source if isinstance(source, Source) else source_of(source, {}, options or {})
     if not isinstance(window, Window):
         raise ValueError(f"say what was watched: window must be a Window, got {window!r}")
     if not streams:
@@ -143,14 +146,6 @@ def count_streams(
     return Tally(
         count.series(period), provenance, pl.concat(count.rejected), pl.concat(count.amended)
     )
-
-
-def _reader(source: str | Source) -> Source:
-    if isinstance(source, Source):
-        return source
-    if source not in SOURCES:
-        raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
-    return SOURCES[source]()
 
 
 def _needless(reader: Source, streams: Sequence[Stream]) -> set[str]:
