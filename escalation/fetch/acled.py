@@ -10,7 +10,7 @@ from escalation.fetch.client import Client
 from escalation.fetch.errors import AnswerError, FetchError, RefusedError
 from escalation.fetch.pages import Estimate, Page, PagedRequest
 from escalation.fetch.policy import Policy
-from escalation.fetch.shape import rows_under, text_under
+from escalation.fetch.shape import rows_under, value_under
 from escalation.fetch.ucdp import checked_span
 
 
@@ -103,7 +103,7 @@ class AcledRequest(PagedRequest):
         }
         each = [{"country": name} for name in self.countries] or [{}]
         read = self._below("api/acled/read")
-        return tuple(f"{read}?{urlencode(asked | country, safe='|')}" for country in each)
+        return tuple(f"{read}?{urlencode(asked | country)}" for country in each)
 
     def next_url(self, url: str, mark: str) -> str:
         """The page of this number; the first has none."""
@@ -119,14 +119,16 @@ class AcledRequest(PagedRequest):
             kind = RefusedError if str(content.get("status")) in ("401", "403") else AnswerError
             raise kind(f"{said} ({str(words)[:200]})" if words else said)
         rows = rows_under(url, content, "data")
-        count = text_under(url, content, "count", int, optional=True)
-        if count is not None and count != len(rows):
+        count = value_under(url, content, "count", int, optional=True)
+        if count is not None and count < len(rows):
             raise AnswerError(f"{url}: 'count' is {count}, 'data' has {len(rows)} rows")
+        # A count of more rows than the page has can only be that of all pages.
+        total = count if count is not None and count > len(rows) else None
         if len(rows) > self.page_size:
             raise AnswerError(f"{url}: {len(rows)} rows on a page of {self.page_size}")
         full = len(rows) == self.page_size
         following = str(int(mark or "1") + 1) if full else ""
-        return Page(rows, None, following, self._limits(content))
+        return Page(rows, total, following, self._limits(content))
 
     def _limits(self, content: dict[str, Any]) -> tuple[str, ...]:
         """Say up to which day the account reads, if that ends before the days asked for."""

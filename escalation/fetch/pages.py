@@ -26,7 +26,7 @@ from escalation.fetch.policy import Policy
 from escalation.fetch.rows import write_rows
 
 Tell = Callable[[str, int, int], None]
-"""How far the work is: what is done, how much of it, and of how much (0 if nobody knows)."""
+"""How far the work is: what is done, how much of it, and of how much (0 of 1 if nobody knows)."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _all_pages(request: PagedRequest, client: Client, book: Book, tell: Tell) ->
         seen = {page.part.url for page in done}
         while not done or mark:
             label = request.provider if len(queries) == 1 else f"{request.provider} {number + 1}"
-            tell(label, rows, total or 0)
+            tell(label, rows if total else 0, total or 1)
             if url in seen:
                 raise AnswerError(f"{client.shown(url)}: the pages lead in a circle")
             seen.add(url)
@@ -218,7 +218,8 @@ def _all_pages(request: PagedRequest, client: Client, book: Book, tell: Tell) ->
             total, mark = page.total, page.following
             rows += page.part.rows or 0
             url = request.next_url(first, mark)
-            tell(label, rows, total or 0)
+            if total or not mark:
+                tell(label, rows if total else 1, total or 1)
     return unchanged
 
 

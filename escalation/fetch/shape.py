@@ -6,8 +6,10 @@ from typing import Any
 from escalation.fetch.errors import AnswerError
 
 
-def text_under(url: str, content: Any, key: str, kind: type, optional: bool = False) -> Any:
-    """The value of a key, of the kind that it must be.
+def value_under(
+    url: str, content: Any, key: str, kind: type, *, optional: bool = False, nullable: bool = False
+) -> Any:
+    """The value of a key, of the kind that it must be; None where it may lack, or be null.
 
     Raises
     ------
@@ -23,7 +25,7 @@ def text_under(url: str, content: Any, key: str, kind: type, optional: bool = Fa
         known = ", ".join(repr(str(each)[:40]) for each in list(content)[:8])
         raise AnswerError(f"{url}: no key {key!r}; the keys are {known or 'none'}")
     value = content[key]
-    if optional and value is None:
+    if (optional or nullable) and value is None:
         return None
     if kind is int and isinstance(value, str) and value.isdecimal():
         return int(value)
@@ -40,7 +42,7 @@ def rows_under(url: str, content: Any, key: str) -> list[dict[str, Any]]:
     AnswerError
         If one is none.
     """
-    rows: list[Any] = text_under(url, content, key, list)
+    rows: list[Any] = value_under(url, content, key, list)
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             raise AnswerError(f"{url}: {key}[{number}] must be an object, got {_name(row)}")

@@ -11,7 +11,7 @@ from escalation.fetch.client import Client
 from escalation.fetch.errors import AnswerError, FetchError
 from escalation.fetch.pages import Estimate, Page, PagedRequest
 from escalation.fetch.policy import Policy
-from escalation.fetch.shape import rows_under, text_under
+from escalation.fetch.shape import rows_under, value_under
 
 VERSION = re.compile(r"\d{1,2}(\.\d{1,2}){1,5}")
 
@@ -130,9 +130,9 @@ class UcdpRequest(PagedRequest):
     def page(self, url: str, mark: str, content: Any) -> Page:
         """Rows, how many there are in all, and the number of the next page."""
         rows = rows_under(url, content, "Result")
-        total = text_under(url, content, "TotalCount", int)
-        text_under(url, content, "TotalPages", int)
-        link = text_under(url, content, "NextPageUrl", str, optional=True) or ""
+        total = value_under(url, content, "TotalCount", int)
+        value_under(url, content, "TotalPages", int)
+        link = value_under(url, content, "NextPageUrl", str, nullable=True) or ""
         if not link:
             return Page(rows, total, "")
         asked = {name.lower(): value for name, value in parse_qs(urlsplit(link).query).items()}

@@ -180,7 +180,7 @@ PAGE = {"status": 200, "success": True, "count": 1, "data": [{"event_id_cnty": "
     [
         ({**PAGE, "data": None}, AnswerError, "'data' must be a list, got null"),
         ({"status": 200}, AnswerError, "no key 'data'; the keys are 'status'"),
-        ({**PAGE, "count": 3}, AnswerError, "'count' is 3, 'data' has 1 rows"),
+        ({**PAGE, "count": 0}, AnswerError, "'count' is 0, 'data' has 1 rows"),
         ({**PAGE, "count": True}, AnswerError, "'count' must be a whole number, got true or false"),
         ({"status": 403, "success": False, "messages": ["No access."]}, RefusedError, "No access"),
         ({"status": 500, "success": False}, AnswerError, "'status' is 500, 'success' False"),
@@ -197,6 +197,15 @@ def test_a_page_of_another_form_names_url_and_key(
     with serve(lambda asked: as_json(content)) as served:
         with pytest.raises(kind, match=f"api/acled/read.*{said}"):
             AcledRequest(*SPAN, base=served.base).fetch(tmp_path / "a.csv", policy=QUICK)
+
+
+def test_a_count_of_more_rows_than_came_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACLED_TOKEN", ACCESS)
+    with serve(lambda asked: as_json({**PAGE, "count": 3})) as served:
+        found = AcledRequest(*SPAN, base=served.base).fetch(tmp_path / "a.csv", policy=QUICK)
+    assert "the server says 3 rows in all, its pages hold 1" in found.notes
 
 
 def test_days_that_the_account_may_not_read_are_told(tmp_path: Path) -> None:
