@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from escalation.backtest import Vintages
 from escalation.incidents import SCHEMA, Incidents
@@ -284,7 +285,7 @@ def reporting_delay(triangle: ReportingTriangle, level: float = 0.9) -> pl.DataF
         spread = np.sqrt(_from_the_end(ended / ((1 - ended) * np.maximum(at_risk, 1))))
         reach = NormalDist().inv_cdf((1 + level) / 2) * spread
         within, lower, upper = np.exp([log_share, log_share - reach, log_share + reach])
-    upper = np.minimum(np.nan_to_num(upper, nan=1.0), 1.0)  # where no report was early
+    lower, upper = _bounded(within, lower, upper, reports, at_risk, (1 - level) / 2)
     total = reports.sum(axis=0)
     plain = np.cumsum(reports, axis=0) / np.maximum(total, 1)
     size = triangle.longest + 1
@@ -298,6 +299,23 @@ def reporting_delay(triangle: ReportingTriangle, level: float = 0.9) -> pl.DataF
         }
     )
     return table.with_columns(pl.col(*columns).fill_nan(None))
+
+
+def _bounded(
+    within: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    reports: NDArray[np.int64],
+    at_risk: NDArray[np.int64],
+    tail: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds of the share, exact (Clopper and Pearson) where none or all were reported by then."""
+    early = (reports > 0).argmax(axis=0)
+    of_early = np.maximum(at_risk[early, np.arange(reports.shape[1])], 1)
+    upper = np.where(within > 0, np.minimum(upper, 1.0), 1 - tail ** (1 / of_early))
+    sure = (within == 1) & (np.arange(len(within)) < len(within) - 1)[:, None]
+    lower = np.where(sure, tail ** (1 / np.maximum(at_risk[-1], 1)), np.nan_to_num(lower))
+    return lower, upper
 
 
 def _from_the_end(steps: FloatArray) -> FloatArray:

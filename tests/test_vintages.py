@@ -242,12 +242,19 @@ def test_streams_without_reports_have_no_share(rng: np.random.Generator) -> None
         reporting_delay(triangle(counts[:, :, 0]), level=1.0)
 
 
-def test_no_early_report_at_all() -> None:
-    counts = np.zeros((10, 3), int)
+def test_none_or_all_by_then_have_the_exact_interval() -> None:
+    from scipy.stats import binomtest
+
+    counts = np.zeros((12, 4), int)
     counts[:, 2] = 4
     found = reporting_delay(triangle(counts))
-    assert found["within"].to_list() == [0, 0, 1]
-    assert found["upper"].to_list() == [1, 1, 1]
+    assert found["within"].to_list() == [0, 0, 1, 1]
+    none = binomtest(0, 40).proportion_ci(0.9, "exact")
+    assert found["upper"].to_list() == pytest.approx([none.high, none.high, 1, 1])
+    assert found["lower"].to_list()[:2] == [0, 0]
+    # Nine of the twelve periods are old enough to have reports three periods late, and have none.
+    whole = binomtest(36, 36).proportion_ci(0.9, "exact")
+    assert found["lower"].to_list()[2:] == pytest.approx([whole.low, 1])
 
 
 def test_drawings(rng: np.random.Generator) -> None:

@@ -43,7 +43,7 @@ def reporting_delay(
               label="90 % interval")  # fmt: skip
     ax.stairs(within, edges, baseline=None, color=hue, linewidth=1.6, label="share reported")
     ax.stairs(plain, edges, baseline=None, color=INK, linewidth=0.9, linestyle=(0, (3, 2)),
-              label="of what is reported so far")  # fmt: skip
+              label="of those reported so far")  # fmt: skip
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(0, 104)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
@@ -103,6 +103,6 @@ def known_when(
 
 def _above(ax: Axes) -> None:
     ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=7.5,
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=7.5,
         borderaxespad=0.1, handlelength=1.4, columnspacing=1.0,
     )  # fmt: skip
