@@ -17,6 +17,12 @@ HALF_LIVES = (1.0, 3.0, 9.0, 30.0, 120.0)
 LONGEST_SILENCE = 120.0
 """Periods without incidents after which a unit is as quiet as it gets."""
 
+AHEAD = 8
+"""Periods over which a unit's own past errors are measured."""
+
+USUAL_MISS = 0.6
+"""What the mean past error is taken to be before there is any."""
+
 QUIET = 0.01
 """A unit is quiet when the busy share of its last periods (half-life 30) is below this."""
 
@@ -64,7 +70,10 @@ class History:
 
         Exponentially weighted means with the half-life in the name: "log 3" of log(1 + y), "busy 9"
         of whether y > 0, "mean 12" of y (then log(1 + .)), "jump 6" of the distance of log(1 + y)
-        from "log 3" of the period before, "flip 12" the like of "busy 3"; "most 12", the highest
+        from "log 3" of the period before, "flip 12" the like of "busy 3"; "miss 12" of its distance
+        from "log 3" of eight periods before, the error that a plain forecast made of this unit,
+        and "log miss 12" the log of .1 more than that; "busy jump 12" of the distance of log y from
+        its own mean (half-life 3) before, periods with y = 0 left out; "most 12", the highest
         log(1 + y) of as many periods; and "silence", the log of the periods since y > 0.
         """
         logs = np.log1p(self.level)
@@ -75,6 +84,9 @@ class History:
         found |= {name: np.log1p(values) for name, values in means.items()}
         jumps = np.abs(logs - before(found["log 3"]))
         found |= named("jump", jumps, self.weight, (6.0, 30.0))
+        misses = missed(logs, found["log 3"], self.weight)
+        found |= misses | {f"log {name}": np.log(mean + 0.1) for name, mean in misses.items()}
+        found |= {"busy jump 12": busy_jumps(self.level, self.weight)}
         found |= named("flip", np.abs(busy - before(found["busy 3"])), self.weight, (12.0,))
         found |= {f"most {w}": highest(np.nan_to_num(logs), w) for w in (12, 60)}
         return found | {"silence": silence(self.level, self.weight)}
@@ -120,9 +132,31 @@ def memory(values: FloatArray, weight: FloatArray, half_lives: Sequence[float]) 
     return means
 
 
-def before(values: FloatArray) -> FloatArray:
-    """Values of the period before, 0 for the first."""
-    return np.vstack([np.zeros((1, values.shape[1])), values[:-1]])
+def before(values: FloatArray, periods: int = 1) -> FloatArray:
+    """Values of so many periods before, 0 for the first ones."""
+    return np.vstack([np.zeros((periods, values.shape[1])), values])[: len(values)]
+
+
+def missed(logs: FloatArray, middle: FloatArray, weight: FloatArray) -> dict[str, FloatArray]:
+    """Memories of how far the log level was from where it stood `AHEAD` periods before.
+
+    A unit that was not yet watched then made no error; before its first one, it is `USUAL_MISS`.
+    """
+    weight = np.where(before(np.cumsum(weight, axis=0), AHEAD) > 0, weight, 0.0)
+    found = named("miss", np.abs(logs - before(middle, AHEAD)), weight, (12.0, 30.0))
+    any_yet = np.cumsum(weight, axis=0) > 0
+    return {name: np.where(any_yet, mean, USUAL_MISS) for name, mean in found.items()}
+
+
+def busy_jumps(level: FloatArray, weight: FloatArray) -> FloatArray:
+    """Memory of how far the log of a level above zero is from the last ones above zero."""
+    some = (weight > 0) & (level > 0)
+    logs, weight = np.log(np.where(some, level, 1.0)), np.where(some, weight, 0.0)
+    (middle,) = memory(logs, weight, (3.0,))
+    earlier = before(np.cumsum(weight, axis=0)) > 0
+    jumps = np.abs(logs - before(middle))
+    (found,) = memory(jumps, np.where(earlier, weight, 0.0), (12.0,))
+    return found
 
 
 def highest(values: FloatArray, periods: int) -> FloatArray:

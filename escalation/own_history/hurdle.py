@@ -29,12 +29,15 @@ LEVELS = (
     "mean 60",
     "silence",
 )
-CHANGES = ("jump 6", "jump 30", "flip 12", "most 12", "most 60")
+CHANGES = ("jump 6", "jump 30", "flip 12", "most 12", "most 60", "log miss 12", "log miss 30")
 FADING = ("log 1", "log 3", "log 9", "busy 1", "busy 3", "busy 9", "silence")
 """Memories whose coefficient depends on the step ahead."""
 
 HIGHEST_LOG = 13.0
 """No draw is above e^13, some 440,000 incidents a period."""
+
+NARROWEST = 0.2
+"""The least standard deviation by which a column of the design is standardised."""
 
 WIDEST = 2.0
 """The largest log scale of a size."""
@@ -56,10 +59,11 @@ class SmoothHurdle(OwnHistoryModel):
         \log y_{t+h} \mid y_{t+h} > 0 = z_{th}'\mu + e^{x_{th}'\sigma} \varepsilon
 
     z holds memories of the level (`History.memories`), the log of the step h and its products with
-    the shorter ones; x also memories of how much the level jumps. The coefficients are common to
-    all units, estimated by penalised maximum likelihood (occurrence) and least squares (log size,
-    and the log of its absolute residual) over all past origins with the steps `steps`, recent ones
-    weighing more; the law of epsilon is that of the standardised residuals.
+    the shorter ones; x also memories of how much the level jumps, and of how far the unit went from
+    where it stood. The coefficients are common to all units, estimated by penalised maximum
+    likelihood (occurrence) and least squares (log size, and the log of its absolute residual) over
+    all past origins with the steps `steps`, recent ones weighing more; the law of epsilon is that
+    of the standardised residuals.
 
     Parameters
     ----------
@@ -163,7 +167,8 @@ def _standardised(
 ) -> FloatArray:
     """Coefficients of a regression whose penalty looks at standardised columns."""
     scale = x.std(axis=0) if len(x) else np.ones(x.shape[1])
-    scale[scale < 1e-9] = 1.0
+    # What hardly differed among the rows must not decide about units that differ in it by much.
+    scale = np.where(scale < 1e-9, 1.0, np.maximum(scale, NARROWEST))
     names = _columns()[: x.shape[1]]
     prior = np.array([GUESS[part].get(name, 0.0) for name in names]) * scale
     penalty = np.full(len(names), ridge)

@@ -14,7 +14,7 @@ from escalation.own_history.model import OwnHistoryModel
 from escalation.own_history.paths import middle_levels, whole
 from escalation.window import FloatArray
 
-POINTS = 7
+POINTS = 21
 """Points that stand for the noise around a value."""
 
 
@@ -23,7 +23,10 @@ class SmoothedResampling(OwnHistoryModel):
     """The unit's own past again, recent periods weighing more, each value with some noise.
 
     The weights are a mixture of two exponential ones, a short and a long memory. A value above zero
-    is multiplied by log-normal noise; zero stays zero. All periods ahead have one law.
+    is multiplied by log-normal noise; zero stays zero. The noise is as wide as the unit is
+    changeable: its standard deviation (of the log) is `noise` times the unit's own mean jump
+    between periods above zero, "busy jump 12" of `History.memories`, within bounds. All periods
+    ahead have one law.
 
     Parameters
     ----------
@@ -34,18 +37,23 @@ class SmoothedResampling(OwnHistoryModel):
     long_share : float
         Weight of the long memory, 0 to 1.
     noise : float
-        Standard deviation of the log of the noise.
+        Standard deviation of the log of the noise, in mean jumps of the unit.
+    bounds : tuple of float
+        Lowest and highest standard deviation.
     """
 
     name: ClassVar[str] = "smoothed resampling"
-    half_life: float = 2.5
+    half_life: float = 2.0
     long_half_life: float = 60.0
     long_share: float = 0.1
-    noise: float = 0.5
+    noise: float = 0.6
+    bounds: tuple[float, float] = (0.2, 0.8)
 
     def __post_init__(self) -> None:
         if min(self.half_life, self.long_half_life) <= 0 or self.noise < 0:
             raise ValueError(f"half-lives are above 0 and noise is at least 0, not {self}")
+        if not 0 <= self.bounds[0] <= self.bounds[1]:
+            raise ValueError(f"bounds are two rising numbers from 0 on, not {self.bounds}")
         if not 0 <= self.long_share <= 1:
             raise ValueError(f"long_share lies between 0 and 1, not {self.long_share}")
 
@@ -65,11 +73,12 @@ class SmoothedResampling(OwnHistoryModel):
             total = part.sum(axis=0)
             weight += share * np.divide(part, total, out=np.zeros_like(part), where=total > 0)
         normal = NormalDist()
-        noise = np.exp([self.noise * normal.inv_cdf(p) for p in middle_levels(POINTS).tolist()])
+        points = np.array([normal.inv_cdf(p) for p in middle_levels(POINTS).tolist()])
+        width = np.clip(self.noise * history.memories["busy jump 12"][-1], *self.bounds)
         found = np.zeros((n, history.level.shape[1]))
         for k in np.flatnonzero(np.nanmax(history.level, axis=0, initial=0) > 0):
             seen = np.flatnonzero(weight[:, k] > 0)
-            values = np.outer(history.level[seen, k], noise).ravel()
+            values = np.outer(history.level[seen, k], np.exp(width[k] * points)).ravel()
             order = np.argsort(values, kind="stable")
             mass = np.cumsum(np.repeat(weight[seen, k], POINTS)[order])
             place = np.searchsorted(mass, middle_levels(n) * mass[-1])

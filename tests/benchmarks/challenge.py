@@ -3,9 +3,10 @@
     python tests/benchmarks/challenge.py TABLE.csv[.gz] --windows 2018 2019 2020 [--json]
 
 The table has the columns country_id, month_id (121 is January 1990), deaths, and if wanted isoab. A
-country-month without a row, or with an empty count, is missing and not zero. For a window Y the
-models see the months up to and with October of Y-1 and forecast January to December of Y. Scored
-are the known months of Y of all countries with a known month among the last twelve seen.
+country-month without a row, or with an empty count, is missing and not zero. Counts with a fraction
+are scored as they are and rounded for the models; the first is told on standard error. For a window
+Y the models see the months up to and with October of Y-1 and forecast January to December of Y.
+Scored are the known months of Y of all countries with a known month among the last twelve seen.
 
 Both benchmarks are computed from the table: conflictology as published (12 draws, spread to 1,000
 by `scipy.signal.resample` and clipped at 0 for IGN) and honest (1,000 draws, evenly from the 12).
@@ -71,7 +72,7 @@ def read(path: Path) -> Table:
     try:
         raw = path.read_bytes()
         text = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-        frame = pl.read_csv(text, infer_schema=False)
+        frame = pl.read_csv(text.rstrip(), infer_schema=False).rename(str.strip)
     except (OSError, EOFError, pl.exceptions.PolarsError) as error:
         raise ValueError(f"{path}: cannot be read as a table: {error}") from None
     for column in ("country_id", "month_id", "deaths"):
@@ -88,6 +89,10 @@ def read(path: Path) -> Table:
     wrong = np.flatnonzero((deaths < 0) | (deaths > LARGEST))
     if len(wrong):
         fault(path, wrong[0], "deaths", f"a number from 0 to {LARGEST:g}", deaths[wrong[0]])
+    parted = np.flatnonzero(deaths % 1 > 0)
+    if len(parted):
+        told = f"{len(parted)} counts with a fraction, the first {deaths[parted[0]]}"
+        print(f"note: {path}, line {parted[0] + 2}, column deaths: {told}", file=sys.stderr)
     ids, place = np.unique(country, return_inverse=True)
     first = int(month.min())
     row = month - first
@@ -288,7 +293,9 @@ def summary(
 
 def described(one: np.ndarray, many: np.ndarray) -> dict[str, list[float]]:
     """Ratio with the ends of its 90 % interval, for each score."""
-    low, high = np.nanquantile(many, [0.05, 0.95], axis=0)
+    never = np.isnan(many).all(axis=0)  # as where the benchmark has no fault at all
+    ends = np.nanquantile(np.where(never, 0.0, many), [0.05, 0.95], axis=0)
+    low, high = np.where(never, np.nan, ends)
     return {s: [float(one[i]), float(low[i]), float(high[i])] for i, s in enumerate(SCORES)}
 
 
@@ -361,7 +368,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.resamples < 1:
             raise ValueError(f"--resamples must be at least 1, not {options.resamples}")
         table = read(options.table)
-        found = report(table, options.windows, {MODEL: OwnHistoryPool()}, options.resamples)
+        windows = list(dict.fromkeys(options.windows))
+        found = report(table, windows, {MODEL: OwnHistoryPool()}, options.resamples)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -136,6 +136,50 @@ def test_missing_months_new_ids_and_vanished_countries(
     assert max(without) < 0.1 * found["rows"][0]["CRPS"]
 
 
+def test_later_windows_are_those_of_a_table_moved_in_time(
+    challenge: ModuleType, deaths: np.ndarray, tmp_path: Path, capsys
+) -> None:
+    """1994 and 1995, thirty years later, in a table that goes on after them."""
+    later = np.vstack([deaths, np.full((24, 12), 3.0)])
+    early = written(tmp_path / "a.csv", rows(deaths))
+    late = written(tmp_path / "b.csv", rows(later, 121 + 12 * 30))
+    found = []
+    for path, windows in ((early, ["1994", "1995"]), (late, ["2024", "2025", "2024"])):
+        asked = [str(path), "--windows", *windows, "--json", "--resamples", "20"]
+        assert challenge.main(asked) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["geometric_means"] == found[1]["geometric_means"]
+    assert [told["window"] for told in found[1]["windows"]] == [2024, 2025]
+
+
+def test_nothing_ever_happens(
+    challenge: ModuleType, deaths: np.ndarray, tmp_path: Path, capsys
+) -> None:
+    """Without a death the benchmarks have no fault: ratios are null, and nothing warns."""
+    table = written(tmp_path / "t.csv", [*rows(np.zeros_like(deaths)), "", ""])
+    assert challenge.main([str(table), "--windows", "1995", "--json", "--resamples", "20"]) == 0
+    row = json.loads(capsys.readouterr().out)["rows"][0]
+    assert row["CRPS"] == 0.0 and row[challenge.BENCHMARKS[0]]["CRPS"] == [None] * 3
+
+
+def test_other_columns_spaces_and_fractions(
+    challenge: ModuleType, deaths: np.ndarray, tmp_path: Path, capsys
+) -> None:
+    plain = challenge.read(written(tmp_path / "a.csv", rows(deaths)))
+    lines = [line.split(",") for line in rows(deaths)]
+    moved = [f"{d}, {m} ,x y,{i}" for i, m, _, d in lines[1:]]
+    other = challenge.read(
+        written(tmp_path / "b.csv", ["deaths, month_id,note,country_id", *moved])
+    )
+    np.testing.assert_array_equal(other.deaths, plain.deaths)
+    assert capsys.readouterr().err == ""
+    parted = rows(deaths)
+    parted[7] = parted[7].rpartition(",")[0] + ",2.5"
+    challenge.read(written(tmp_path / "c.csv", parted))
+    told = "c.csv, line 8, column deaths: 1 counts with a fraction, the first 2.5"
+    assert told in capsys.readouterr().err
+
+
 def test_gzip_and_plain_are_the_same(
     challenge: ModuleType, deaths: np.ndarray, tmp_path: Path
 ) -> None:

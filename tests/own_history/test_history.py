@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from escalation import CountSeries, PanelSeries
-from escalation.own_history.history import History, highest, memory, silence
+from escalation.own_history.history import USUAL_MISS, History, highest, memory, silence
 from escalation.own_history.origins import past_origins
 
 
@@ -39,6 +39,32 @@ def test_highest_of_the_last_periods(rng: np.random.Generator) -> None:
     values = rng.random((20, 2))
     expected = [values[max(0, t - 3) : t + 1].max(axis=0) for t in range(20)]
     np.testing.assert_array_equal(highest(values, 4), expected)
+
+
+def test_misses_are_the_errors_of_a_plain_forecast(history: History) -> None:
+    """Loops over the periods whose unit was watched eight periods before."""
+    log_3 = history.memories["log 3"]
+    for k in range(5):
+        errors, weight = [], []
+        for t in range(60):
+            if history.weight[t, k] > 0 and history.weight[: t - 7, k].sum() > 0 and t >= 8:
+                weight = [w * 0.5 ** (1 / 12) for w in weight] + [1.0]
+                errors.append(abs(np.log1p(history.level[t, k]) - log_3[t - 8, k]))
+        expected = np.average(errors, weights=weight)
+        assert history.memories["miss 12"][-1, k] == pytest.approx(expected)
+        assert history.memories["log miss 12"][-1, k] == pytest.approx(np.log(expected + 0.1))
+    assert (history.memories["miss 30"][:8] == USUAL_MISS).all()
+
+
+def test_busy_jumps_leave_out_what_is_zero(history: History) -> None:
+    for k in range(5):
+        busy = [np.log(y) for y in history.level[:, k] if y > 0]  # NaN is not above 0
+        weight = lambda n, h: 0.5 ** (np.arange(n)[::-1] / h)  # noqa: E731
+        jumps = [
+            abs(busy[i] - np.average(busy[:i], weights=weight(i, 3))) for i in range(1, len(busy))
+        ]
+        expected = np.average(jumps, weights=weight(len(jumps), 12))
+        assert history.memories["busy jump 12"][-1, k] == pytest.approx(expected)
 
 
 def test_silence_counts_periods_without_incidents() -> None:

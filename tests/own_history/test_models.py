@@ -139,6 +139,17 @@ class TestSmoothHurdle:
         inside = (counts[180:] >= low) & (counts[180:] <= high)
         assert inside.mean() == pytest.approx(0.9, abs=0.05)
 
+    def test_one_busy_unit_says_little_of_quiet_ones(self) -> None:
+        """One unit has a past to learn from; the others are known for two months, and quiet."""
+        rng = np.random.default_rng(4)
+        level = np.full((300, 20), np.nan)
+        level[:, 0] = rng.poisson(2.0, 300)
+        level[-2:, 1:] = 0.0
+        history = History(level, np.where(np.isnan(level), 0.0, 1.0))
+        model = SmoothHurdle()
+        draws = model.draws(history, model.learn(history), 6, 500)
+        assert np.quantile(draws, 0.95, axis=0).max() < 150  # without the floor 33,000
+
     @pytest.mark.parametrize("wrong", [{"steps": ()}, {"steps": (0,)}, {"age": 0}, {"ridge": 0}])
     def test_refuses_wrong_settings(self, wrong: dict) -> None:
         with pytest.raises(ValueError, match="not"):
@@ -149,7 +160,7 @@ class TestSmoothedResampling:
     def test_is_the_weighted_law_of_the_past(self) -> None:
         level = np.array([[0.0], [8.0], [0.0], [3.0]])
         history = History(level, np.ones_like(level))
-        model = SmoothedResampling(2.0, long_share=0.0, noise=0.0)
+        model = SmoothedResampling(2.0, long_share=0.0, bounds=(0.0, 0.0))
         draws = model.draws(history, {}, 1, 10_000)
         weight = 0.5 ** (np.array([3, 2, 1, 0]) / 2.0)
         weight /= weight.sum()
@@ -158,12 +169,34 @@ class TestSmoothedResampling:
 
     def test_noise_keeps_zero_and_the_median(self) -> None:
         history = History(np.full((5, 2), [0.0, 1000.0]), np.ones((5, 2)))
-        draws = SmoothedResampling(noise=0.5).draws(history, {}, 1, 1001)[:, 0]
+        draws = SmoothedResampling(bounds=(0.5, 0.5)).draws(history, {}, 1, 1001)[:, 0]
         assert (draws[:, 0] == 0).all()
         assert np.median(draws[:, 1]) == 1000
         assert np.log(draws[:, 1]).std() == pytest.approx(0.5, abs=0.08)
 
-    @pytest.mark.parametrize("wrong", [{"half_life": 0}, {"noise": -1}, {"long_share": 1.1}])
+    def test_the_noise_is_that_of_the_unit(self) -> None:
+        """Two units end with the same months; the one that was steady before is surer of them."""
+        rng = np.random.default_rng(3)
+        level = np.full((120, 2), 150.0)
+        level[:100, 1] = np.rint(np.exp(5.0 + rng.normal(0, 1.5, 100)))
+        history = History(level, np.ones_like(level))
+        draws = SmoothedResampling(long_share=0.0).draws(history, {}, 1, 1001)[:, 0]
+        steady, moved = np.log(draws).std(axis=0)
+        assert steady == pytest.approx(0.2, abs=0.02)
+        jump = history.memories["busy jump 12"][-1, 1]
+        assert 0.2 < 0.6 * jump < 0.8
+        assert moved == pytest.approx(0.6 * jump, rel=0.05)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"half_life": 0},
+            {"noise": -1},
+            {"long_share": 1.1},
+            {"bounds": (0.5, 0.2)},
+            {"bounds": (-1.0, 0.2)},
+        ],
+    )
     def test_refuses_wrong_settings(self, wrong: dict) -> None:
         with pytest.raises(ValueError, match="not"):
             SmoothedResampling(**wrong)
