@@ -6,8 +6,9 @@ from typing import ClassVar
 import polars as pl
 
 from escalation.codes import GTD
-from escalation.sources.base import Source
-from escalation.sources.faults import Fault, faults
+from escalation.sources.base import Source, lacking
+from escalation.sources.delimited import Sheet
+from escalation.sources.faults import DataError, Fault, faults
 
 WHERE = {"1": "place", "2": "district", "3": "district", "4": "province", "5": "country"}
 """``specificity``: coordinates of the place; of the smallest region known (2, 3); of the
@@ -102,6 +103,15 @@ class Gtd(Source):
         "Hostage Taking (Kidnapping),14,Private Citizens & Property,Farmer,999,Alpha,Blue Army,1,0,"
         ",,,Post,Daily,Evening\n"
     )
+
+    def matched(self, sheet: Sheet) -> dict[str, str]:
+        """Find the columns; without month and day every incident would be a year long."""
+        names = super().matched(sheet)
+        missing = [name for name in ("imonth", "iday") if name not in sheet.header]
+        if missing:
+            spare = [name for name in sheet.header if name not in names.values()]
+            raise DataError(f"{sheet.label}: {lacking(missing, spare)}")
+        return names
 
     def translate(self, text: pl.DataFrame) -> pl.DataFrame:
         """Spans from unknown days and months, classes, claims and bounds of the deaths."""

@@ -11,7 +11,7 @@ import pytest
 from escalation import Window, read
 from escalation.codes import INCIDENT_CLASSES
 from escalation.incidents import Incidents
-from escalation.sources import Gtd
+from escalation.sources import DataError, Gtd
 
 WINDOW = Window(date(1960, 1, 1), date(2030, 1, 1))
 FIRST = next(csv.DictReader(io.StringIO(Gtd.specimen)))
@@ -149,6 +149,14 @@ def test_places() -> None:
 def test_sources_cited_are_counted() -> None:
     table = gtd({}, {"scite2": ""}, {"scite1": "", "scite2": ""}).table
     assert table["reports"].to_list() == [2, 1, None]
+
+
+def test_months_and_days_must_be_there() -> None:
+    frame = pl.DataFrame([FIRST])
+    with pytest.raises(DataError, match="no column 'iday'"):
+        read(frame.drop("iday"), WINDOW, source="gtd")
+    optional = ("approxdate", "doubtterr", "guncertain1", "claimed", "scite1", "vicinity")
+    assert len(read(frame.drop(optional), WINDOW, source="gtd")) == 1
 
 
 def test_a_workbook(tmp_path: Path) -> None:
