@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from escalation import (
     Incidents,
+    Persistence,
     Releases,
     ReportingTriangle,
     Stream,
@@ -16,6 +17,7 @@ from escalation import (
     compare_releases,
     plots,
     reporting_delay,
+    run_backtest,
 )
 from escalation.incidents import SCHEMA
 from rows import incidents
@@ -166,6 +168,26 @@ def test_the_triangle_of_releases_is_that_of_the_reports(rng: np.random.Generato
     table = whole.table.select(event="date", report="reported_on")
     direct = ReportingTriangle.from_table(table, days[0], days[-1], longest=4)
     assert np.array_equal(found.counts, direct.counts)
+
+
+def test_a_backtest_sees_what_was_known(rng: np.random.Generator) -> None:
+    """Persistence repeats the last count it saw: of the release, not of today's record."""
+    window = Window(date(2019, 1, 7), date(2020, 1, 6))
+    day = rng.integers(0, 364, 1500)
+    late = np.datetime64("2019-01-07") + day + rng.integers(0, 31, 1500)
+    both = zip(np.datetime64("2019-01-07") + day, late, strict=True)
+    whole = incidents(*({"date": a, "reported_on": b} for a, b in both), window=window)
+    origin = date(2019, 11, 4)
+    releases = Releases.from_reports(whole, [origin, window.end + timedelta(days=40)])
+    vintages = releases.vintages(ANY)
+    models = {"last": Persistence()}
+    now = run_backtest(models, vintages.latest, [origin], 4, seed=0)
+    then = run_backtest(models, vintages, [origin], 4, seed=0)
+    last_known = vintages.as_of(origin).counts[-1, 0]
+    assert last_known < vintages.latest.counts[len(vintages.as_of(origin)) - 1, 0]
+    # Judged by the same counts, told other ones.
+    assert then.table["observed"].equals(now.table["observed"])
+    assert not then.table["median"].equals(now.table["median"])
 
 
 def test_releases_that_do_not_fit() -> None:
