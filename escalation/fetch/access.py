@@ -63,7 +63,7 @@ class TokenHeader(Access):
 
     def __init__(self, header: str, variable: str, hint: str) -> None:
         super().__init__(f"the token is taken from {variable}; {hint}")
-        token = from_environment(variable)
+        token = from_environment(variable, header=True)
         if token is None:
             raise RefusedError(f"no token in the environment variable {variable}; {hint}")
         self.credentials = [token]
@@ -101,7 +101,7 @@ class OAuth(Access):
         names = f"{prefix}_USERNAME and {prefix}_PASSWORD"
         super().__init__(f"the account is taken from {names}; {hint}")
         self.url, self._fields = url, fields
-        self._token = from_environment(f"{prefix}_TOKEN")
+        self._token = from_environment(f"{prefix}_TOKEN", header=True)
         self._refresh = from_environment(f"{prefix}_REFRESH_TOKEN")
         user = from_environment(f"{prefix}_USERNAME")
         password = from_environment(f"{prefix}_PASSWORD")

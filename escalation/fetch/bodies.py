@@ -48,7 +48,7 @@ def tokens_of(response: "BaseHTTPResponse") -> list[Credential | None]:
     content = parsed(body_of(response))
     found = content if isinstance(content, dict) else {}
     return [
-        Credential(found[key], f"{key} of the token endpoint")
+        Credential(found[key], f"{key} of the token endpoint", header=True)
         if isinstance(found.get(key), str) and len(found[key]) >= SHORTEST
         else None
         for key in ("access_token", "refresh_token")

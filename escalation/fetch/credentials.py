@@ -25,12 +25,19 @@ class Credential:
         The secret.
     origin : str
         Where it came from, for messages: the name of the environment variable.
+    header : bool
+        Whether it goes into a header, which takes ASCII only.
+
+    Raises
+    ------
+    FetchError
+        If it is empty, or has a line break or another character that it cannot have.
     """
 
     __slots__ = ("_value", "origin")
 
-    def __init__(self, value: str, origin: str) -> None:
-        good = bool(value) and value.isprintable()
+    def __init__(self, value: str, origin: str, *, header: bool = False) -> None:
+        good = bool(value) and value.isprintable() and (value.isascii() or not header)
         self._value = value if good else ""
         self.origin = origin
         del value  # else a traceback with the values of variables holds it
@@ -57,10 +64,12 @@ class Credential:
         raise TypeError("a credential is not copied or pickled")
 
 
-def from_environment(name: str) -> Credential | None:
+def from_environment(name: str, *, header: bool = False) -> Credential | None:
     """The credential in an environment variable, None if there is none."""
+    if not os.environ.get(name, "").strip():
+        return None
     # Not by a variable, which a traceback could show.
-    return Credential(os.environ[name].strip(), name) if os.environ.get(name, "").strip() else None
+    return Credential(os.environ[name].strip(), name, header=header)
 
 
 def scrub(text: str, credentials: Iterable[Credential]) -> str:

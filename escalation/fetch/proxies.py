@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from escalation.fetch.access import Access
 from escalation.fetch.addresses import local
@@ -24,25 +25,37 @@ def pool_to(url: str, access: Access) -> "PoolManager":
     FetchError
         If the proxy is no http or https URL.
     """
-    from urllib.request import getproxies, proxy_bypass
-
     from urllib3 import PoolManager, ProxyManager, make_headers
 
     parts = urlsplit(url)
     host = parts.hostname or ""
-    address = getproxies().get(parts.scheme)
-    if not address or local(host) or proxy_bypass(host):
+    if parts.scheme not in getproxies() or local(host) or proxy_bypass(host):
         return PoolManager(num_pools=4, maxsize=1)
+    # A function of its own, so that no variable here holds the password.
+    to, user, password = _proxy_for(parts.scheme)
+    if not to:
+        raise FetchError(f"the proxy for {parts.scheme} must be an http or https URL")
+    if password is None:
+        return ProxyManager(to, num_pools=4, maxsize=1)
+    access.credentials.append(password)
+    return ProxyManager(
+        to,
+        num_pools=4,
+        maxsize=1,
+        proxy_headers=make_headers(proxy_basic_auth=f"{user}:{password.reveal()}"),
+    )
+
+
+def _proxy_for(scheme: str) -> tuple[str, str, Credential | None]:
+    """Address, user and password of the proxy; the address is empty if it is none."""
+    address = getproxies()[scheme]
     proxy = urlsplit(address if "://" in address else f"http://{address}")
     if proxy.scheme not in ("http", "https") or not proxy.hostname:
-        raise FetchError(f"the proxy for {parts.scheme} must be an http or https URL")
-    headers = None
-    if proxy.password:
-        secret = Credential(unquote(proxy.password), "the proxy's URL")
-        access.credentials.append(secret)
-        login = f"{unquote(proxy.username or '')}:{secret.reveal()}"
-        headers = make_headers(proxy_basic_auth=login)
+        return "", "", None
     name = f"[{proxy.hostname}]" if ":" in proxy.hostname else proxy.hostname
     port = f":{proxy.port}" if proxy.port else ""
-    to = f"{proxy.scheme}://{name}{port}"
-    return ProxyManager(to, num_pools=4, maxsize=1, proxy_headers=headers)
+    text = unquote(proxy.password or "")
+    if text and not text.isascii():
+        return "", "", None
+    password = Credential(text, "the proxy's URL") if text else None
+    return f"{proxy.scheme}://{name}{port}", unquote(proxy.username or ""), password

@@ -272,7 +272,10 @@ def test_a_credential_hides_in_every_form(secret: str) -> None:
     assert credential.reveal() == secret
 
 
-@pytest.mark.parametrize("value", ["secret-a\nb", "secret-a\r\nX-Other: b", "secret-tok\ten"])
+@pytest.mark.parametrize(
+    "value",
+    ["secret-\u20ac", "secret-\udcff", "secret-a\nb", "secret-a\r\nX-Other: b", "secret-tok\ten"],
+)
 def test_a_credential_cannot_add_a_header(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("UCDP_TOKEN", value)
     with pytest.raises(FetchError, match="UCDP_TOKEN: is empty or has characters") as fault:

@@ -1,5 +1,6 @@
 """The proxy of the environment is used, and its password shows nowhere."""
 
+import traceback
 from datetime import date
 from pathlib import Path
 
@@ -69,4 +70,5 @@ def test_a_proxy_of_another_kind_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("https_proxy", "socks5://me:hidden@127.0.0.1:9")
     with pytest.raises(FetchError, match="must be an http or https URL") as fault:
         pool_to("https://gdelt.example/", Access())
-    assert "hidden" not in str(fault.value)
+    told = traceback.TracebackException.from_exception(fault.value, capture_locals=True)
+    assert "hidden" not in "".join(told.format())
