@@ -23,7 +23,7 @@ def pool_to(url: str, access: Access) -> "PoolManager":
     Raises
     ------
     FetchError
-        If the proxy is no http or https URL.
+        If the proxy is no http or https URL, or its password is not ASCII.
     """
     from urllib3 import PoolManager, ProxyManager, make_headers
 
@@ -34,7 +34,7 @@ def pool_to(url: str, access: Access) -> "PoolManager":
     # A function of its own, so that no variable here holds the password.
     to, user, password = _proxy_for(parts.scheme)
     if not to:
-        raise FetchError(f"the proxy for {parts.scheme} must be an http or https URL")
+        raise FetchError(f"the proxy for {parts.scheme} must be an http or https URL in ASCII")
     if password is None:
         return ProxyManager(to, num_pools=4, maxsize=1)
     access.credentials.append(password)
