@@ -146,7 +146,7 @@ class PagedRequest(ABC):
             Ends in ``.csv`` or ``.parquet``.
         policy : Policy, optional
         progress : callable, optional
-            Is told what is done, how many pages, and of how many.
+            Is told what is done, how many rows, and of how many (0 of 1 where nobody knows).
         fresh : bool
             Whether to drop the pages of an earlier fetch.
 
