@@ -114,6 +114,21 @@ def test_inspect_is_told_what_a_file_does_not_say(tmp_path: Path) -> None:
     assert call("inspect", file, "--encoding", "cp1252", "--source", "acld").exit_code == 2
 
 
+def test_inspect_takes_a_map_of_the_columns_of_any_table(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("Day,Who,Whom\n05/06/2023,A,B\n")
+    told = call("inspect", file)
+    assert told.exit_code == 2
+    for said in ("its columns are 'Day', 'Who', 'Whom'", "map of its columns (date=..."):
+        assert said in told.stderr
+    columns = ["--columns", "date=Day, source=Who,target=Whom"]
+    told = call("inspect", file, *columns)
+    assert "none is left to show" in told.stdout
+    assert "if --dates says their form" in told.stdout
+    assert "1 taken" in call("inspect", file, *columns, "--dates", "day first").stdout
+    assert "wants pairs such as date=Day" in call("inspect", file, "--columns", "date").stderr
+
+
 def test_inspect_names_gdelt_without_a_header(shared: Path) -> None:
     for name, fields in (("gdelt1_export.tsv", 57), ("gdelt2_export.tsv", 61)):
         told = json.loads(call("inspect", shared / "data" / "samples" / name, "--json").stdout)

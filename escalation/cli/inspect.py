@@ -22,10 +22,13 @@ Strict = Annotated[bool, typer.Option("--strict", help="End at the first row tha
 def inspect(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Files of incidents, or one study (TOML)."),
+        typer.Argument(metavar="FILE", help="Files of incidents, or one study (TOML)."),
     ],
     source: Annotated[
         str, typer.Option("--source", help="The source, instead of naming it by the columns.")
+    ] = "",
+    columns: Annotated[
+        str, typer.Option("--columns", help="Of any other table: date=Day,source=Who,target=Whom.")
     ] = "",
     encoding: Annotated[str, typer.Option("--encoding", help="Of text, such as cp1252.")] = "",
     separator: Annotated[str, typer.Option("--separator", help="Between fields.")] = "",
@@ -45,7 +48,7 @@ def inspect(
             told, incidents = _of_study(files[0], strict)
         else:
             layout = Layout(encoding, separator, decimal, dates, sheet)
-            told, incidents = _of_files(files, source, layout, strict)
+            told, incidents = _of_files(files, source, _column_map(columns), layout, strict)
         from escalation.cli.printing import print_json
 
         if as_json:
@@ -55,16 +58,27 @@ def inspect(
 
 
 def _of_files(
-    files: list[Path], source: str, layout: Any, strict: bool
+    files: list[Path], source: str, columns: dict[str, str], layout: Any, strict: bool
 ) -> tuple[dict[str, Any], "Incidents"]:
     from escalation.cli.figures import contents, day_span
     from escalation.sources import guess, source_of
 
-    word, why = (source, "as was said") if source else guess(files, layout)
-    incidents = source_of(word, {}, {}).read(files, day_span(), strict=strict, layout=layout)
-    name = ", ".join(map(str, files))
+    said = source or ("table" if columns else "")
+    word, why = (said, "as was said") if said else guess(files, layout)
+    reader = source_of(word, columns, {})
+    incidents = reader.read(files, day_span(), strict=strict, layout=layout)
+    name = str(files[0]) if len(files) == 1 else incidents.provenance.file
     found: dict[str, Any] = {"file": name, "source": word, "why": why}
     return found | contents(incidents) | _names(incidents, word), incidents
+
+
+def _column_map(given: str) -> dict[str, str]:
+    """The map of columns that "date=Day,source=Who" stands for."""
+    pairs = [each.partition("=") for each in given.split(",") if each.strip()]
+    for ours, mark, theirs in pairs:
+        if not (ours.strip() and mark and theirs.strip()):
+            raise ValueError(f"--columns wants pairs such as date=Day, got {given!r}")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
 
 
 def _of_study(path: Path, strict: bool) -> tuple[dict[str, Any], "Incidents"]:
@@ -105,13 +119,18 @@ def _print(told: dict[str, Any], incidents: "Incidents") -> None:
     outside = f", {origin.rows_outside:,} outside the window" if origin.rows_outside else ""
     say(
         f"{told['rows']:,} rows: {told['taken']:,} taken, {told['rejected_rows']:,} rejected"
-        f"{outside}; from {told['first']} to {told['last']}"
+        f"{outside}; "
+        + (f"from {told['first']} to {told['last']}" if told["taken"] else "none is left to show")
     )
+    wrong = incidents.rejected["reason"].str.starts_with("is not a date")
+    if len(wrong) and wrong.all():
+        say("Dates that ISO 8601 does not write are read if --dates says their form.")
     for remark in origin.remarks:
         say(remark)
     if "cleaning" in told:
         show(told["cleaning"], "Cleaning")
-    say(f"Columns with values: {', '.join(told['columns'])}")
+    if told["taken"]:
+        say(f"Columns with values: {', '.join(told['columns'])}")
     for name, top in told["most_frequent"].items():
         show(top, f"{name}, the most frequent")
     _first(told["unknown_codes"], "Codes that the source's scheme lacks")

@@ -6,13 +6,13 @@ import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from escalation.incidents import REJECTED
-from escalation.sources.faults import DataError
+from escalation.sources.faults import DataError, EmptyFileError
 from escalation.sources.files import as_utf8, contents
 from escalation.sources.layout import Layout
 from escalation.sources.tables import frame
@@ -68,6 +68,14 @@ class Sheet:
     remarks: tuple[str, ...] = ()
     first_line: int = 1
     heads: Sequence[Sequence[str]] = ()
+
+    @classmethod
+    def without_rows(cls, path: str | Path, header: Sequence[str]) -> Self:
+        """An empty file among others of a source whose files have no header."""
+        label, digest = str(path), hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        remark = f"{Path(path).name}: the file is empty"
+        body = pl.DataFrame(schema=dict.fromkeys(header, pl.String()))
+        return cls(label, digest, tuple(header), body, headless=True, remarks=(remark,))
 
     def rows(self, columns: Collection[str] | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read the rows of text, and list those that have not one field for each column.
@@ -211,6 +219,10 @@ def open_sheet(
         raw = Path(given).read_bytes()
     except FileNotFoundError:
         raise DataError(f"{label}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(
+            f"{label}: cannot be read: it is a directory; give its files, such as {label}/*.csv"
+        ) from None
     except OSError as fault:
         raise DataError(f"{label}: cannot be read ({fault.strerror or fault})") from None
     digest = hashlib.sha256(raw).hexdigest()
@@ -239,7 +251,7 @@ def text_sheet(
     """
     raw = as_utf8(label, raw, layout).rstrip(b"\r\n")
     if not raw.strip():
-        raise DataError(f"{label}: the file is empty, it has no columns")
+        raise EmptyFileError(f"{label}: the file is empty, it has no columns")
     text = raw[: 4 * HEAD].decode(errors="ignore")
     first = text[:HEAD].split("\n", 1)[0]
     separator = layout.separator or max(separators, key=first.count)

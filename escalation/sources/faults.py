@@ -23,11 +23,18 @@ REPEATED = "repeated"
 
 NO_DATE = "is not a date (YYYY-MM-DD)"
 
+EARLIEST = 1000
+"""Years before have not four digits, and were written with two."""
+
 TRUE, FALSE = ("true", "1", "yes", "t"), ("false", "0", "no", "f")
 
 
 class DataError(ValueError):
     """A fault of a file of incidents: one line that names the file and the column."""
+
+
+class EmptyFileError(DataError):
+    """A file without any text."""
 
 
 class RowError(DataError):
@@ -99,7 +106,7 @@ def _day(text: pl.Expr, last: bool) -> pl.Expr:
         first = (text + rest).str.to_date("%Y-%m-%d", strict=False)
         end = first.dt.offset_by(span).dt.offset_by("-1d") if last else first
         day = pl.when(text.str.contains(form)).then(end).otherwise(day)
-    return day
+    return pl.when(day.dt.year() >= EARLIEST).then(day)
 
 
 def faults() -> list[Fault]:

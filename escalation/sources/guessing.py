@@ -7,9 +7,12 @@ import polars as pl
 
 from escalation.sources.base import Source
 from escalation.sources.delimited import Sheet, open_sheet
-from escalation.sources.faults import DataError
+from escalation.sources.faults import DataError, EmptyFileError
 from escalation.sources.layout import Layout
 from escalation.sources.stack import each_file, found_in
+
+SHOWN = 12
+"""How many columns of a file of no known source are named."""
 
 NAMED = 4
 """How many of the columns that tell are named."""
@@ -36,7 +39,13 @@ def guessed(
     DataError
         If a file cannot be read, is of none of the sources, or of another than the first.
     """
-    found = [(each, _one(each, kinds, layout)) for each in each_file(given)]
+    found, files = [], each_file(given)
+    for each in files:
+        try:
+            found.append((each, _one(each, kinds, layout)))
+        except EmptyFileError:
+            if each is files[-1] and not found:
+                raise
     first, (word, why) = found[0]
     for each, (other, _) in found[1:]:
         if other != word:
@@ -68,9 +77,11 @@ def _one(given: Any, kinds: Mapping[str, type[Source]], layout: Layout | None) -
             )
     if sheet is None:
         raise told
+    shown = ", ".join(repr(name[:40]) for name in sheet.header[:SHOWN])
+    more = ", ..." if len(sheet.header) > SHOWN else ""
     raise DataError(
-        f"{sheet.label}: of no known source ({', '.join(kinds)}); "
-        f"its first column is {sheet.header[0][:40]!r}"
+        f"{sheet.label}: of no known source ({', '.join(kinds)}), its columns are {shown}{more}; "
+        "any other table is read by a map of its columns (date=..., source=..., target=...)"
     )
 
 

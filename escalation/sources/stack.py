@@ -11,8 +11,11 @@ import polars as pl
 
 from escalation.incidents import REJECTED, SCHEMA
 from escalation.sources.delimited import LINE, Sheet, tagged
-from escalation.sources.faults import MISSING, NO_DATE, DataError, Fault
-from escalation.sources.layout import Layout
+from escalation.sources.faults import EARLIEST, MISSING, NO_DATE, DataError, Fault
+from escalation.sources.layout import WORDS, Layout
+
+TIME = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?$"
+"""A time of day behind a date, which is not kept."""
 
 SHOWN = 3
 """How many of several files are named."""
@@ -153,7 +156,8 @@ class Stack:
         value = rows.filter(wrong)[fault.column] if name is None else original.filter(wrong)[name]
         reason = fault.reason
         if self.layout.dates and reason == NO_DATE:
-            reason = f"is not a date ({self.layout.dates})"
+            named = ", a year of four digits" if self.layout.dates in WORDS else ""
+            reason = f"is not a date ({self.layout.dates}{named})"
         return pl.DataFrame({"line": rows.filter(wrong)["line"], "value": value}).select(
             "line",
             pl.lit(name or fault.column).alias("column"),
@@ -229,8 +233,11 @@ def dated(words: pl.Expr, forms: Sequence[str]) -> pl.Expr:
     """Dates of these forms as ISO 8601 writes them; others as they are."""
     if not forms:
         return words
-    days = [words.str.to_date(form, strict=False) for form in forms]
-    return pl.coalesce(*(day.dt.strftime("%Y-%m-%d") for day in days), words)
+    day_alone = words.str.replace(TIME, "")
+    days = [each.str.to_date(form, strict=False) for form in forms for each in (words, day_alone)]
+    # A year of two digits is read as one of the first century.
+    known = (pl.when(day.dt.year() >= EARLIEST).then(day.dt.strftime("%Y-%m-%d")) for day in days)
+    return pl.coalesce(*known, words)
 
 
 def _other(name: str | None, used: str) -> pl.Expr:

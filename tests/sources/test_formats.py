@@ -145,7 +145,10 @@ def test_decimal_commas_are_read_when_said(tmp_path: Path, expected: Incidents) 
         ("day first", "07/01/2020"),
         ("day first", "07.01.2020"),
         ("day first", "7-1-2020"),
+        ("day first", "07/01/2020 00:00"),
         ("month first", "01/07/2020"),
+        ("month first", "1/7/2020 1:30:00 PM"),
+        ("%d %b %Y, %H:%M", "07 Jan 2020, 23:59"),
         ("%d %B %Y", "07 January 2020"),
         ("%d %B %Y", "2020-01-07"),
     ],
@@ -160,7 +163,20 @@ def test_other_dates_are_read_when_said(dates: str, written: str) -> None:
 def test_a_date_of_another_form_is_told_by_that_form() -> None:
     rows = pl.DataFrame({"date": ["31/02/2020"], "source": ["A"], "target": ["B"]})
     told = read(rows, WINDOW, dates="day first").rejected
-    assert told.rows() == [(2, "date", "31/02/2020", "is not a date (day first)")]
+    assert told.rows() == [
+        (2, "date", "31/02/2020", "is not a date (day first, a year of four digits)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "dates"),
+    [("05.06.23", "day first"), ("5/6/23", "month first"), ("0020-01-07", ""), ("0020", "")],
+)
+def test_a_year_of_two_digits_is_a_fault_not_the_first_century(written: str, dates: str) -> None:
+    rows = pl.DataFrame({"date": [written], "source": ["A"], "target": ["B"]})
+    told = read(rows, WINDOW, dates=dates)
+    assert told.rejected["value"].to_list() == [written]
+    assert told.provenance.rows_outside == 0
 
 
 @pytest.mark.parametrize(
@@ -286,6 +302,24 @@ def test_no_file_is_a_fault(tmp_path: Path) -> None:
         read(tmp_path / "*.csv", WINDOW)
     with pytest.raises(DataError, match="no file of incidents is given"):
         read([], WINDOW)
+
+
+def test_an_empty_file_without_a_header_is_no_rows_among_others(tmp_path: Path) -> None:
+    kind, ever = SOURCES["gdelt"], Window(date(1900, 1, 1), date(2100, 1, 1))
+    (tmp_path / "1.CSV").write_text("")
+    (tmp_path / "2.CSV").write_text(kind.specimen)
+    zipped(tmp_path / "3.zip", {"3.CSV": b""})
+    found = read(tmp_path / "*", ever, source="gdelt")
+    assert len(found) == len(read(tmp_path / "2.CSV", ever, source="gdelt"))
+    assert len(found.provenance.files) == 3
+    assert found.provenance.remarks[:2] == (
+        "1.CSV: the file is empty", "3.zip: the file is empty"
+    )  # fmt: skip
+    assert guess(tmp_path / "*")[0] == "gdelt"
+    with pytest.raises(DataError, match="is empty"):
+        read(tmp_path / "1.CSV", ever, source="gdelt")
+    with pytest.raises(DataError, match="is empty"):
+        read(tmp_path / "*", ever)
 
 
 def test_files_of_two_sources_are_not_one(folder: Path) -> None:
