@@ -10,11 +10,6 @@ from escalation.sources.base import Source, lacking
 from escalation.sources.delimited import Sheet
 from escalation.sources.faults import DataError, Fault, faults
 
-MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
-
 ACTOR_KINDS = {
     "1": "State forces",
     "2": "Rebel group",
@@ -161,15 +156,9 @@ class Acled(Source):
 
 def _iso_day(text: pl.Expr) -> pl.Expr:
     """A date in the words of the export in ISO form; any other text as it is."""
-    form = r"^(\d{1,2})[ -]([A-Za-z]+)[ -](\d{4})$"
-    month = text.str.extract(form, 2).str.to_lowercase()
-    number = month.replace_strict(
-        {name[:size]: f"{at:02}" for at, name in enumerate(MONTHS, 1) for size in (3, len(name))},
-        default=None,
-    )
-    whole = pl.concat_str(text.str.extract(form, 3), number,
-                          text.str.extract(form, 1).str.zfill(2), separator="-")  # fmt: skip
-    return pl.coalesce(whole, text)
+    words = text.str.extract(r"^(\d{1,2}[ -][A-Za-z]+[ -]\d{4})$").str.replace_all("-", " ")
+    day = words.str.to_date("%d %B %Y", strict=False)
+    return pl.coalesce(day.dt.to_string("%Y-%m-%d"), text)
 
 
 def _span() -> tuple[pl.Expr, pl.Expr]:

@@ -16,12 +16,6 @@ first-level region (4); none (5) (codebook, geocoding specificity)."""
 
 UNKNOWN = "Unknown"
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
-
-
 PARTS = ("imonth", "iday", "vicinity", "doubtterr", "guncertain1", "claimed", "place_precision")
 NUMBERS = tuple(f"{number:02}" for number in range(1, 13))
 
@@ -182,11 +176,10 @@ def _dated() -> dict[str, pl.Expr]:
     def on(day: pl.Expr) -> pl.Expr:
         return _checked(pl.concat_str(in_month, day.str.zfill(2), separator="-"))
 
-    named = month.replace_strict(dict(zip(NUMBERS, MONTHS, strict=True)), default=None)
     words, form = pl.col("approxdate"), r"^([A-Z][a-z]+) (\d{1,2}) ?[-–] ?(\d{1,2}),? (\d{4})$"
-    meant = (words.str.extract(form, 1) == named) & (words.str.extract(form, 4) == year)
-    ends = [on(words.str.extract(form, group)) for group in (2, 3)]
-    meant &= ~_known("iday") & (ends[0] <= ends[1])
+    ends = [_named(*(words.str.extract(form, at) for at in (4, 1, group))) for group in (2, 3)]
+    meant = ~_known("iday") & (ends[0] <= ends[1])
+    meant &= ends[0].str.starts_with(in_month) & ends[1].str.starts_with(in_month)
     day = pl.when(_known("iday")).then(on(pl.col("iday")))
     first, last = (pl.coalesce(pl.when(meant).then(end), day, in_month, year) for end in ends)
     return {
@@ -195,6 +188,12 @@ def _dated() -> dict[str, pl.Expr]:
         "wrong month": right & _known("imonth") & ~there,
         "wrong day": in_month.is_not_null() & _known("iday") & day.is_null(),
     }
+
+
+def _named(year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:
+    """A day with the English name of its month in ISO form, null if it is none."""
+    text = pl.concat_str(year, month, day, separator=" ")
+    return text.str.to_date("%Y %B %d", strict=False).dt.to_string("%Y-%m-%d")
 
 
 def _checked(text: pl.Expr) -> pl.Expr:
