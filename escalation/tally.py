@@ -1,8 +1,7 @@
 """Counts per period of K streams, from files larger than memory."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -10,14 +9,13 @@ import numpy as np
 import polars as pl
 
 from escalation.actors import Actors
-from escalation.incidents import REJECTED, Provenance
+from escalation.incidents import Provenance
 from escalation.series import CountSeries
 from escalation.series.counts import checked_names, plural, sum_days
 from escalation.sources import Source, source_of
-from escalation.sources.base import Before, RowCounts
 from escalation.sources.batches import BLOCK, Batches
 from escalation.sources.layout import Layout
-from escalation.sources.stack import Stack
+from escalation.sources.parts import Reading
 from escalation.streams import Stream
 from escalation.streams.borders import Columns
 from escalation.window import IntArray, Window
@@ -133,19 +131,17 @@ def count_streams(
         raise ValueError("a series needs at least one stream")
     checked_names([stream.name for stream in streams], len(streams))
     window.edges(period)
-    tell = progress or (lambda label, done, total: None)
-    batches = Batches(
-        reader, given, layout or Layout(), tell, batch or BLOCK, _needless(reader, streams)
-    )
-    count = _Count(reader, window, tuple(streams), Actors() if actors is None else actors)
-    for stack in _ahead(batches):
-        count.add(stack)
-    provenance = reader.provenance(
-        batches.labels, batches.hashes, count.rows, count.version(), tuple(count.remarks)
-    )
-    return Tally(
-        count.series(period), provenance, pl.concat(count.rejected), pl.concat(count.amended)
-    )
+    needless = _needless(reader, streams)
+    batches = Batches(reader, given, layout or Layout(), progress, batch or BLOCK, needless)
+    known, reading = Actors() if actors is None else actors, Reading()
+    daily = np.zeros((window.days, len(streams)), dtype=np.int64)
+    for stack in batches:
+        part = reader.judged(stack, window, reading.before)
+        reading.add(stack, part, reader.versioned)
+        daily += _days(part.table, window, streams, known)
+    provenance = reader.provenance(batches.labels, batches.hashes, reading)
+    series = _series(daily, window, period, streams)
+    return Tally(series, provenance, reading.rejected, reading.amended)
 
 
 def _needless(reader: Source, streams: Sequence[Stream]) -> set[str]:
@@ -157,67 +153,20 @@ def _needless(reader: Source, streams: Sequence[Stream]) -> set[str]:
     return {"place", "province", "claimed_by", "source_country", "target_country"} - asked
 
 
-def _ahead(batches: Batches) -> Iterator[Stack]:
-    """The stacks, the next one made by a second thread while one is worked on."""
-    stacks = iter(batches)
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, stacks, None)
-        while (stack := coming.result()) is not None:
-            coming = thread.submit(next, stacks, None)
-            yield stack
+def _days(
+    table: pl.DataFrame, window: Window, streams: Sequence[Stream], actors: Actors
+) -> IntArray:
+    """Incidents of each stream on each day, shape (days, K)."""
+    days, columns = window.day_index(table["date"]), Columns(table, actors)
+    chosen = (stream.matches(columns) for stream in streams)
+    mine = (days if each is None else days[each.to_numpy()] for each in chosen)
+    return np.stack([np.bincount(each, minlength=window.days) for each in mine], axis=1)
 
 
-@dataclass
-class _Count:
-    """What is kept of the batches so far."""
-
-    reader: Source
-    window: Window
-    streams: tuple[Stream, ...]
-    actors: Actors
-    rows: RowCounts = field(default_factory=RowCounts)
-    before: Before = field(default_factory=Before)
-    remarks: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.daily = np.zeros((self.window.days, len(self.streams)), dtype=np.int64)
-        self.rejected = [pl.DataFrame(schema=REJECTED)]
-        self.amended = [pl.DataFrame(schema=REJECTED)]
-        self.extremes: list[pl.DataFrame] = []
-
-    def add(self, stack: Stack) -> None:
-        """Count the rows of one more stack."""
-        part = self.reader.judged(stack, self.window, self.before)
-        self.rows += part.counts
-        self.rejected.append(part.rejected)
-        self.amended.append(part.amended)
-        self.remarks.extend(stack.remarks)
-        days = part.rows["date taken"]
-        ends = [at for at in (days.arg_min(), days.arg_max()) if at is not None]
-        self.extremes.append(part.rows[ends])
-        self.daily += self._days(part.table)
-
-    def _days(self, table: pl.DataFrame) -> IntArray:
-        """Incidents of each stream on each day, shape (days, K)."""
-        days = self.window.day_index(table["date"])
-        columns = Columns(table, self.actors)
-        chosen = [stream.matches(columns) for stream in self.streams]
-        daily = [
-            np.bincount(days if mine is None else days[mine.to_numpy()], minlength=self.window.days)
-            for mine in chosen
-        ]
-        return np.stack(daily, axis=1)
-
-    def version(self) -> str:
-        """The version, by the earliest and the latest rows of each batch."""
-        return self.reader.version(pl.concat(self.extremes))
-
-    def series(self, period: str) -> CountSeries:
-        """The counts in whole periods."""
-        watched = self.window.mask()
-        lost = int(self.daily[~watched].sum())
-        told = f"{plural(lost, 'incident')} in a gap not counted" if lost else ""
-        daily = np.where(watched[:, None], self.daily, 0)
-        names = tuple(stream.name for stream in self.streams)
-        series = sum_days(daily, self.window, period, names)
-        return replace(series, dropped="; ".join(filter(None, (told, series.dropped))))
+def _series(daily: IntArray, window: Window, period: str, streams: Sequence[Stream]) -> CountSeries:
+    """The counts in whole periods; what lies in a gap is told."""
+    watched, names = window.mask(), tuple(stream.name for stream in streams)
+    lost = int(daily[~watched].sum())
+    told = f"{plural(lost, 'incident')} in a gap not counted" if lost else ""
+    series = sum_days(np.where(watched[:, None], daily, 0), window, period, names)
+    return replace(series, dropped="; ".join(filter(None, (told, series.dropped))))

@@ -3,18 +3,18 @@
 from abc import ABC
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
 from escalation.incidents import SCHEMA, Incidents, Provenance, nearest
+from escalation.sources.batches import Batches
 from escalation.sources.delimited import SEPARATORS, Sheet, open_sheet
 from escalation.sources.faults import DataError, Fault, RowError, faults, parsed, taken
 from escalation.sources.layout import Layout
-from escalation.sources.seen import Seen
-from escalation.sources.stack import Stack, each_file, found_in, in_words, joint_hash
+from escalation.sources.parts import Before, Part, Reading, RowCounts
+from escalation.sources.stack import Stack, found_in, in_words, joint_hash
 from escalation.window import Window
 
 __all__ = ["DataError", "RowError", "Source"]
@@ -24,57 +24,6 @@ DEFAULTS = {"certainty": "reported", "directed": "true"}
 
 
 TOLD_AGAIN = "the event stands in an earlier row too"
-
-
-class Before:
-    """What was in the rows so far: their ids, and the events of which they tell."""
-
-    def __init__(self) -> None:
-        self.ids, self.events = Seen(), Seen()
-
-
-@dataclass(frozen=True)
-class RowCounts:
-    """How many rows were read, and what became of them; ``left_out`` by the reason."""
-
-    read: int = 0
-    taken: int = 0
-    rejected: int = 0
-    outside: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    def __add__(self, other: "RowCounts") -> "RowCounts":
-        left_out = self.left_out.copy()
-        left_out.update(other.left_out)
-        return RowCounts(
-            self.read + other.read,
-            self.taken + other.taken,
-            self.rejected + other.rejected,
-            self.outside + other.outside,
-            left_out,
-        )
-
-
-@dataclass(frozen=True)
-class Part:
-    """What became of rows.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        As ``parsed`` gives them.
-    counts : RowCounts
-    table : polars.DataFrame
-        The incidents, in the order of the rows.
-    rejected, amended : polars.DataFrame
-        In the columns of ``REJECTED``.
-    """
-
-    rows: pl.DataFrame
-    counts: RowCounts
-    table: pl.DataFrame
-    rejected: pl.DataFrame
-    amended: pl.DataFrame
 
 
 class Source(ABC):
@@ -101,6 +50,8 @@ class Source(ABC):
         Those that may stand between the fields of a text file.
     quoting : bool
         Whether a field may stand in quotes; a quote is a letter otherwise.
+    versioned : sequence of str
+        Columns of which ``version`` must see every value.
     specimen : str
         A few lines of such a file, invented ones where the licence asks for it.
     """
@@ -114,6 +65,7 @@ class Source(ABC):
     heads: ClassVar[Sequence[Sequence[str]]] = ()
     separators: ClassVar[str] = SEPARATORS
     quoting: ClassVar[bool] = True
+    versioned: ClassVar[Sequence[str]] = ()
     specimen: ClassVar[str]
 
     def read(
@@ -145,35 +97,31 @@ class Source(ABC):
         """
         if not isinstance(window, Window):
             raise ValueError(f"say what was watched: window must be a Window, got {window!r}")
-        layout = layout or Layout()
-        sheets = [self.opened(each, layout) for each in each_file(given)]
-        stack = Stack.of(sheets, self.matched, layout, self.used)
-        part = self.judged(stack, window, Before())
-        if strict and len(part.rejected):
-            line, column, value, reason = part.rejected.row(0)
-            raise RowError(f"{stack.label}: line {line}, column {column!r}: {value!r} {reason}")
-        provenance = self.provenance(
-            stack.labels, stack.hashes, part.counts, self.version(part.rows), stack.remarks
-        )
-        table = part.table.sort("date", maintain_order=True)
-        return Incidents(table, window, provenance, part.rejected, part.amended)
+        batches, reading = Batches(self, given, layout or Layout()), Reading()
+        tables = []
+        for stack in batches:
+            part = self.judged(stack, window, reading.before)
+            if strict and len(part.rejected):
+                line, column, value, reason = part.rejected.row(0)
+                where = f"{batches.label}: line {line}, column {column!r}"
+                raise RowError(f"{where}: {value!r} {reason}")
+            tables.append(part.table)
+            reading.add(stack, part, self.versioned)
+        table = pl.concat(tables).sort("date", maintain_order=True)
+        provenance = self.provenance(batches.labels, batches.hashes, reading)
+        return Incidents(table, window, provenance, reading.rejected, reading.amended)
 
     def provenance(
-        self,
-        labels: Sequence[str],
-        hashes: Sequence[str],
-        counts: RowCounts,
-        version: str,
-        remarks: Sequence[str] = (),
+        self, labels: Sequence[str], hashes: Sequence[str], reading: Reading
     ) -> Provenance:
         """Say where incidents come from, and what became of the rows of those files."""
-        names = [Path(label).name for label in labels]
+        names, counts = [Path(label).name for label in labels], reading.counts
         left_out = (f"{n:,} rows left out: {why}" for why, n in counts.left_out.items())
         return Provenance(
             file=in_words(labels),
             sha256=joint_hash(hashes),
             source=self.name,
-            version=version,
+            version=self.version(reading.ends),
             licence=self.licence,
             citation=self.citation,
             rows_read=counts.read,
@@ -181,7 +129,7 @@ class Source(ABC):
             rows_rejected=counts.rejected,
             rows_outside=counts.outside,
             files=tuple(zip(names, hashes, strict=True)) if len(names) > 1 else (),
-            remarks=(*remarks, *left_out),
+            remarks=(*reading.remarks, *left_out),
             rows_left_out=counts.left_out.total(),
         )
 
@@ -226,9 +174,14 @@ class Source(ABC):
 
     def opened(self, given: Any, layout: Layout | None = None) -> Sheet:
         """Open one file, or one table, as files of this source are written."""
-        return open_sheet(
+        sheet = open_sheet(
             given, layout, separators=self.separators, quoting=self.quoting, heads=self.heads
         )
+        return self.mended(sheet)
+
+    def mended(self, sheet: Sheet) -> Sheet:
+        """The sheet, or what its provider must have meant; it may be the beginning of a file."""
+        return sheet
 
     def matched(self, sheet: Sheet) -> dict[str, str]:
         """Find the column of the file for each of ours; ``DataError`` if one is missing."""
@@ -267,7 +220,10 @@ class Source(ABC):
         return None
 
     def version(self, rows: pl.DataFrame) -> str:
-        """The version of the data, "" if the file does not tell."""
+        """The version of the data, by some rows, the earliest and the latest among them.
+
+        "" if the file does not tell.
+        """
         return ""
 
 

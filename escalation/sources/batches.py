@@ -2,18 +2,22 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from escalation.sources.base import Source
 from escalation.sources.delimited import Sheet, text_sheet
+from escalation.sources.faults import EmptyFileError
 from escalation.sources.files import as_utf8, has_lines, packing, unpacked
 from escalation.sources.layout import Layout
 from escalation.sources.stack import Stack, each_file
+
+if TYPE_CHECKING:
+    from escalation.sources.base import Source
 
 BLOCK = 16 * 1024**2
 """How many bytes of text make a stack."""
@@ -34,7 +38,7 @@ class Batches:
     source : Source
     given : path, or polars, pandas or Arrow table, or a sequence of these
     layout : Layout
-    tell : callable
+    tell : callable, optional
         Called with the name of the file at work, the bytes that were read of all files, and how
         many there are.
     block : int
@@ -49,22 +53,40 @@ class Batches:
 
     def __init__(
         self,
-        source: Source,
+        source: "Source",
         given: Any,
         layout: Layout,
-        tell: Callable[[str, int, int], None],
+        tell: Callable[[str, int, int], None] | None = None,
         block: int = BLOCK,
         without: Collection[str] = (),
     ) -> None:
-        self.source, self.layout, self.tell, self.block = source, layout, tell, block
+        self.source, self.layout, self.block = source, layout, block
+        self.tell = tell or (lambda label, done, total: None)
         self.without = without
         self.files = each_file(given)
         self.labels: list[str] = []
         self.hashes: list[str] = []
         self._done, self._total = 0, sum(map(_size, self.files))
 
+    @property
+    def label(self) -> str:
+        """How to call the files in a message."""
+        if len(self.files) > 1:
+            return f"{len(self.files)} files"
+        given = self.files[0]
+        return " ".join(str(given).splitlines()) if _is_path(given) else "the table"
+
     def __iter__(self) -> Iterator[Stack]:
-        """Stacks in the order of the rows; several small files come in one."""
+        """Stacks in the order of the rows; a second thread makes the next one."""
+        stacks = self._stacks()
+        with ThreadPoolExecutor(1) as thread:
+            coming = thread.submit(next, stacks, None)
+            while (stack := coming.result()) is not None:
+                coming = thread.submit(next, stacks, None)
+                yield stack
+
+    def _stacks(self) -> Iterator[Stack]:
+        """Several small files come in one stack."""
         waiting: list[Sheet] = []
         size = first = 0
         for index, sheet in self._sheets():
@@ -82,14 +104,20 @@ class Batches:
 
     def _sheets(self) -> Iterator[tuple[int, Sheet]]:
         for index, given in enumerate(self.files):
-            sheets = None if not isinstance(given, str | Path) else self._of_text(Path(given))
+            sheets = self._of_text(Path(given)) if _is_path(given) else None
             for sheet in sheets or self._whole(given):
                 yield index, sheet
             self._done += _size(given)
 
     def _whole(self, given: Any) -> Iterator[Sheet]:
         """The parts of a file that must be held whole, or of a table."""
-        sheet = self.source.opened(given, self.layout)
+        try:
+            sheet = self.source.opened(given, self.layout)
+        except EmptyFileError:
+            # Of sources without a header, one may be empty among others.
+            if not self.source.heads or len(self.files) == 1:
+                raise
+            sheet = Sheet.without_rows(given, self.source.heads[0])
         self.labels.append(sheet.label)
         self.hashes.append(sheet.sha256)
         body = sheet.body
@@ -113,9 +141,10 @@ class Batches:
         line, first, source = 1, None, self.source
         for rows in whole_rows(self._blocks(label, path), source.quoting):
             if first is None:
-                sheet = first = text_sheet(
+                whole = text_sheet(
                     label, "", rows, self.layout, source.separators, source.quoting, source.heads
                 )
+                sheet = first = source.mended(whole)
             else:
                 text = as_utf8(label, rows, self.layout, line)
                 sheet = replace(first, body=text, headless=True, first_line=line, remarks=())
@@ -131,7 +160,9 @@ class Batches:
             for block in _joined(chunks, self.block):
                 if not packed:
                     digest.update(block)
-                self.tell(path.name, self._done + file.tell(), self._total)
+                # pyarrow closes what it has unpacked to the end.
+                at = _size(path) if file.closed else file.tell()
+                self.tell(path.name, self._done + at, self._total)
                 yield block
         self.labels.append(label)
         self.hashes.append(digest.hexdigest())
@@ -193,10 +224,14 @@ def _breaks(text: bytes) -> int:
     return sum(int(np.count_nonzero(piece == NEWLINE)) for piece in pieces)
 
 
+def _is_path(given: Any) -> bool:
+    return isinstance(given, str | Path)
+
+
 def _size(given: Any) -> int:
     """Bytes of a file as it lies on disk, 0 of anything else."""
     try:
-        return Path(given).stat().st_size if isinstance(given, str | Path) else 0
+        return Path(given).stat().st_size if _is_path(given) else 0
     except OSError:
         return 0
 

@@ -1,14 +1,13 @@
 """POLECAT: events in the PLOVER ontology."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from escalation.codes import PLOVER, UNREAL_CONTEXTS
 from escalation.sources.base import Source
 from escalation.sources.delimited import Sheet
-from escalation.sources.layout import Layout
 
 NOBODY = "unknown"
 """The recipient of a record that names none."""
@@ -109,6 +108,7 @@ class Polecat(Source):
         "longitude": ("Longitude",),
     }
     more: ClassVar = {"place": ("Placename",), "reported_on": ("Publication Date",)}
+    versioned: ClassVar = ("release",)
     used: ClassVar = {
         "mode": ("Event Mode",),
         "contexts": ("Contexts",),
@@ -123,9 +123,8 @@ class Polecat(Source):
         "\n" + "\t".join(row.get(name, "") for name in _HEADER) for row in _ROWS
     )
 
-    def opened(self, given: Any, layout: Layout | None = None) -> Sheet:
-        """Open one file, its header mended where it does not fit its rows."""
-        sheet = super().opened(given, layout)
+    def mended(self, sheet: Sheet) -> Sheet:
+        """The header mended where it does not fit its rows."""
         required = {names[0] for names in self.columns.values()}
         return _mended(sheet) if required <= set(sheet.header) else sheet
 
