@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from escalation.checks import unrecorded as unrecorded
     from escalation.cleaning import Cleaned as Cleaned
     from escalation.cleaning import Cleaning as Cleaning
+    from escalation.cleaning import Outlines as Outlines
     from escalation.codes import CodeScheme as CodeScheme
     from escalation.codes import unknown_codes as unknown_codes
     from escalation.coding import CodingCheck as CodingCheck
@@ -182,6 +183,8 @@ _HOMES = {
     "Cleaning": "escalation.cleaning",
     # Incidents after cleaning, with what became of every one.
     "Cleaned": "escalation.cleaning",
+    # Outlines of countries by name, from a GeoJSON file.
+    "Outlines": "escalation.cleaning",
     # A rule by which records of two sources are compared: days, distance, actors, kind.
     "Matching": "escalation.merging",
     # Pairs of records that may tell of one incident, to review.

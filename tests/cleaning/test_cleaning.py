@@ -293,7 +293,7 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(rows=st.lists(ROWS, max_size=12), chosen=SETTINGS)
 def test_every_incident_is_accounted_for(rows: list[dict[str, Any]], chosen: Any) -> None:
     """Rows before = rows after + dropped - added; what is not there is listed, once, with why."""
