@@ -49,7 +49,8 @@ class Acled(Source):
     """ACLED: one row an event of political violence, demonstration or strategic development.
 
     - ``time_precision`` 2 is a week: the span is the day given, three days before and three after.
-      3 is a month: the span is that calendar month.
+      3 is a month: the span is that calendar month. Where it begins before the window, the event
+      lies outside.
     - ``code`` is the sub-event type, or the event type where a file has none (before 2019), and
       ``incident_class`` its common class in `escalation.codes.ACLED`.
     - ``directed`` is true where violence has one side (violence against civilians, explosions and
