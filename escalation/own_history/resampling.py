@@ -46,8 +46,8 @@ class SmoothedResampling(OwnHistoryModel):
     half_life: float = 2.0
     long_half_life: float = 60.0
     long_share: float = 0.1
-    noise: float = 0.6
-    bounds: tuple[float, float] = (0.2, 0.8)
+    noise: float = 0.7
+    bounds: tuple[float, float] = (0.2, 1.0)
 
     def __post_init__(self) -> None:
         if min(self.half_life, self.long_half_life) <= 0 or self.noise < 0:

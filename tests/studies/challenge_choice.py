@@ -4,8 +4,8 @@
 
 Each window is scored once for every candidate and kept in RESULTS, so that an interrupted run goes
 on. For each window the candidate is then chosen on all others (lowest sum of the logarithms of the
-three ratios to published conflictology, with all cells and without the two largest of each window),
-and its ratios in the window left out are what is shown.
+three ratios to published conflictology), and its ratios in the window left out are what is shown;
+behind the three with all cells stand those without the two largest of each window.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def candidates() -> dict[str, OwnHistoryPool]:
     for weights, spread, (noise, bounds, half_life) in RULES:
         resampling = SmoothedResampling(half_life, noise=noise, bounds=bounds)
         members = (SmoothHurdle(), PooledAnalogues(), resampling)
-        name = f"{':'.join(map(str, weights))} spread {spread:g}, noise {noise:g} of own miss"
+        name = f"{':'.join(map(str, weights))} spread {spread:g}, noise {noise:g} of own jump"
         name += f" within {bounds[0]:g}-{bounds[1]:g}, half-life {half_life:g}"
         found[name] = OwnHistoryPool(members, tuple(map(float, weights)), spread)
     return found
@@ -137,11 +137,11 @@ def main() -> None:
             print(f"window {window} scored", file=sys.stderr, flush=True)
     names = list(candidates())
     logs = np.log([[kept[w][n] for n in names] for w in options.windows])
-    for place in np.argsort(logs.mean(axis=0).sum(axis=1)):
+    for place in np.argsort(logs[..., :3].mean(axis=0).sum(axis=1)):
         print(f"{names[place]:75}", *np.exp(logs[:, place].mean(axis=0)).round(4))
     left_out = []
     for row, window in enumerate(options.windows):
-        others = np.delete(logs, row, axis=0).mean(axis=0).sum(axis=1)
+        others = np.delete(logs[..., :3], row, axis=0).mean(axis=0).sum(axis=1)
         best = int(np.argmin(others))
         left_out.append(logs[row, best])
         print(window, np.exp(logs[row, best]).round(3), names[best])
