@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from escalation.actors import Actors
-from escalation.incidents import Provenance
+from escalation.incidents import SCHEMA, Provenance
 from escalation.series import CountSeries
 from escalation.series.counts import checked_names, plural, sum_days
 from escalation.sources import Source, source_of
@@ -19,6 +19,13 @@ from escalation.sources.parts import Reading
 from escalation.streams import Stream
 from escalation.streams.borders import Columns
 from escalation.window import IntArray, Window
+
+ROWS = 400_000
+"""How many rows wait before streams look at them."""
+
+_LOOKED_AT = {
+    name: kind for name, kind in SCHEMA.items() if kind in (pl.String, pl.Date) and name != "id"
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +142,16 @@ def count_streams(
     batches = Batches(reader, given, layout or Layout(), progress, batch or BLOCK, needless)
     known, reading = Actors() if actors is None else actors, Reading()
     daily = np.zeros((window.days, len(streams)), dtype=np.int64)
+    waiting = pl.DataFrame(schema=_LOOKED_AT)
     for stack in batches:
         part = reader.judged(stack, window, reading.before)
         reading.add(stack, part, reader.versioned)
-        daily += _days(part.table, window, streams, known)
+        waiting = pl.concat([waiting, part.table.select(*_LOOKED_AT)])
+        # Names are looked at once for all rows that wait.
+        if len(waiting) > ROWS:
+            daily += _days(waiting, window, streams, known)
+            waiting = waiting.clear()
+    daily += _days(waiting, window, streams, known)
     provenance = reader.provenance(batches.labels, batches.hashes, reading)
     series = _series(daily, window, period, streams)
     return Tally(series, provenance, reading.rejected, reading.amended)

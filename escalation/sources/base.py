@@ -52,6 +52,8 @@ class Source(ABC):
         Whether a field may stand in quotes; a quote is a letter otherwise.
     versioned : sequence of str
         Columns of which ``version`` must see every value.
+    caution : str
+        What whoever counts the rows must know; it stands among the remarks.
     specimen : str
         A few lines of such a file, invented ones where the licence asks for it.
     """
@@ -66,6 +68,7 @@ class Source(ABC):
     separators: ClassVar[str] = SEPARATORS
     quoting: ClassVar[bool] = True
     versioned: ClassVar[Sequence[str]] = ()
+    caution: ClassVar[str] = ""
     specimen: ClassVar[str]
 
     def read(
@@ -129,7 +132,7 @@ class Source(ABC):
             rows_rejected=counts.rejected,
             rows_outside=counts.outside,
             files=tuple(zip(names, hashes, strict=True)) if len(names) > 1 else (),
-            remarks=(*reading.remarks, *left_out),
+            remarks=(*reading.remarks, *left_out, *filter(None, [self.caution])),
             rows_left_out=counts.left_out.total(),
         )
 

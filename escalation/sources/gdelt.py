@@ -90,6 +90,9 @@ class Gdelt(Source):
         "1979-2012. Annual Meeting of the International Studies Association. "
         "The GDELT Project, gdeltproject.org."
     )
+    caution: ClassVar[str] = (
+        "a row is a telling of an event, not an event: counts grow with the number of articles"
+    )
     columns: ClassVar = {
         "id": ("GlobalEventID", "GLOBALEVENTID"),
         "date": ("SQLDATE", "Day"),

@@ -188,12 +188,15 @@ def test_what_was_asked_to_be_left_out_is_counted_apart(path: Path) -> None:
         row(GlobalEventID="7", SQLDATE="never"),
     )
     told = taken(path, *rows).provenance
-    assert (told.rows_taken, told.rows_left_out, told.remarks) == (5, 0, ())
+    assert (told.rows_taken, told.rows_left_out, told.remarks) == (5, 0, (Gdelt.caution,))
     once = taken(path, *rows, once=True)
     assert once.table["id"].to_list() == ["1", "4", "6"]
     told = once.provenance
     assert (told.rows_rejected, told.rows_outside, told.rows_left_out) == (1, 1, 2)
-    assert told.remarks == ("2 rows left out: the event stands in an earlier row too",)
+    assert told.remarks == (
+        "2 rows left out: the event stands in an earlier row too",
+        Gdelt.caution,
+    )
     assert "2 left out as asked" in str(told)
     both = taken(path, *rows, once=True, root_only=True).provenance
     assert (both.rows_taken, both.rows_left_out) == (3, 2)
