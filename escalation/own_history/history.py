@@ -155,8 +155,7 @@ def busy_jumps(level: FloatArray, weight: FloatArray) -> FloatArray:
     (middle,) = memory(logs, weight, (3.0,))
     earlier = before(np.cumsum(weight, axis=0)) > 0
     jumps = np.abs(logs - before(middle))
-    (found,) = memory(jumps, np.where(earlier, weight, 0.0), (12.0,))
-    return found
+    return np.asarray(memory(jumps, np.where(earlier, weight, 0.0), (12.0,))[0])
 
 
 def highest(values: FloatArray, periods: int) -> FloatArray:
