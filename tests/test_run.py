@@ -119,6 +119,14 @@ def test_origins_leave_a_whole_horizon(found: Results, study: Study) -> None:
         origins(late, found.series)
 
 
+def test_a_backtest_without_an_origin_is_told_before_the_fit(study: Study) -> None:
+    told: list[str] = []
+    late = replace(study, backtest=replace(study.backtest, start=date(2021, 12, 27)))
+    with pytest.raises(ValueError, match="no whole horizon .* or a shorter backtest.horizon"):
+        run(late, progress=lambda stage, done, total: told.append(stage))
+    assert not told
+
+
 def test_a_name_that_no_incident_has_is_told(found: Results, study: Study) -> None:
     assert named(study, found.incidents).passed
     attacks = replace(study.streams[0], source=("Southlnd",))

@@ -63,9 +63,11 @@ def origins(study: Study, series: CountSeries) -> list[date]:
     last = len(series) - study.backtest.horizon
     found = [series.edges[at].item() for at in range(first, last + 1, study.backtest.every)]
     if not found:
+        by_default = "" if study.backtest.start else ", two thirds of the window unless given"
         raise ValueError(
             f"no whole horizon of {study.backtest.horizon} {series.period}s lies between "
-            f"backtest.start ({study.backtest_start}) and the end ({series.window.end})"
+            f"backtest.start ({study.backtest_start}{by_default}) and the end "
+            f"({series.window.end}): an earlier start or a shorter backtest.horizon would leave one"
         )
     return found
 

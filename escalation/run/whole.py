@@ -126,6 +126,7 @@ def _found(
             f"{len(known)} {known.period}s are too few for a horizon of {horizon} and "
             f"{study.specification.lags} lags"
         )
+    origins(study, known)  # before the long work, not after it
     fit, forecast, fits = told(
         tell, f"Fit ({study.specification.engine})", lambda: headline(study, recorded, nowcast)
     )
