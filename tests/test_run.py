@@ -122,7 +122,7 @@ def test_origins_leave_a_whole_horizon(found: Results, study: Study) -> None:
 def test_a_backtest_without_an_origin_is_told_before_the_fit(study: Study) -> None:
     told: list[str] = []
     late = replace(study, backtest=replace(study.backtest, start=date(2021, 12, 27)))
-    with pytest.raises(ValueError, match="no whole horizon .* or a shorter backtest.horizon"):
+    with pytest.raises(ValueError, match=r"no whole horizon .* or a shorter backtest\.horizon"):
         run(late, progress=lambda stage, done, total: told.append(stage))
     assert not told
 
