@@ -119,7 +119,7 @@ def test_inspect_takes_a_map_of_the_columns_of_any_table(tmp_path: Path) -> None
     file.write_text("Day,Who,Whom\n05/06/2023,A,B\n")
     told = call("inspect", file)
     assert told.exit_code == 2
-    for said in ("its columns are 'Day', 'Who', 'Whom'", "map of its columns (date=..."):
+    for said in ("its columns are 'Day', 'Who', 'Whom'", "[data.columns] in a study file"):
         assert said in told.stderr
     columns = ["--columns", "date=Day, source=Who,target=Whom"]
     told = call("inspect", file, *columns)

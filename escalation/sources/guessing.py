@@ -81,7 +81,8 @@ def _one(given: Any, kinds: Mapping[str, type[Source]], layout: Layout | None) -
     more = ", ..." if len(sheet.header) > SHOWN else ""
     raise DataError(
         f"{sheet.label}: of no known source ({', '.join(kinds)}), its columns are {shown}{more}; "
-        "any other table is read by a map of its columns (date=..., source=..., target=...)"
+        "any other table is read by a map of its columns, [data.columns] in a study file, "
+        "--columns date=...,source=...,target=... of inspect"
     )
 
 

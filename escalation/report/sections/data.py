@@ -61,8 +61,9 @@ def provenance(results: Results) -> Text:
     """Where the rows come from and what became of them."""
     origin, incidents = results.incidents.provenance, results.incidents
     version = f" (version {origin.version})" if origin.version else ""
+    one = "" if origin.files else "file "
     read = (
-        f"{origin.source}{version}, file {origin.file}: of {some(origin.rows_read, 'row')} read, "
+        f"{origin.source}{version}, {one}{origin.file}: of {some(origin.rows_read, 'row')} read, "
         f"{count(origin.rows_taken)} were taken, {count(origin.rows_outside)} lay outside the "
         f"window and {count(origin.rows_rejected)} were rejected."
     )

@@ -153,10 +153,11 @@ def watched(results: Results) -> str:
     """What was watched, and how much was recorded."""
     series, origin = results.recorded, results.incidents.provenance
     total = int(series.counts.sum())
+    named = some(len(origin.files), "file") if origin.files else origin.file
     return sentence(
         f"{some(total, 'incident')} in {some(series.n_streams, 'stream')} were counted from "
         f"{day(series.edges[0])} to {day(last_day(series.edges[-1]))} ({count(len(series))} "
-        f"{series.period}s); source: {origin.source} ({origin.file}), "
+        f"{series.period}s); source: {origin.source} ({named}), "
         f"{some(origin.rows_rejected, 'row')} rejected."
     )
 
