@@ -115,15 +115,27 @@ def test_a_country_as_an_actor() -> None:
     assert known.canonical("Government of United States of America") == "America"
     assert known.find("MMRREB") is None
     assert Actors((Actor.government("Romania"),)).canonical("ROMGOV") == "Romania"
-    assert Actor.government("East Germany").codes == (
-        "DDR",
-        "DDRGOV*",
-        "DDRMIL*",
-        "DDRCOP*",
-        "DDRSPY*",
-    )
+    codes = Actor.government("East Germany").codes
+    assert codes[:5] == ("DDR", "DDRGOV*", "DDRMIL*", "DDRCOP*", "DDRSPY*")
+    assert codes[5] == "Military Forces of East Germany (*"
     with pytest.raises(ValueError, match="'Ruritania' is no country"):
         Actor.government("Ruritania")
+
+
+def test_a_country_has_the_forces_of_all_its_governments() -> None:
+    known = Actors((Actor.government("Niger"), Actor.government("PAK")))
+    assert known.canonical("Military Forces of Pakistan (2022-)") == "Pakistan"
+    assert known.canonical("Police Forces of Pakistan (2018-2022)") == "Pakistan"
+    assert known.find("Military Forces of Nigeria (2015-2023)") is None
+
+
+def test_a_name_of_two_halves_is_near_each() -> None:
+    rows = near_duplicates(["LeJ", "LeJ: Lashkar-e-Jhangvi", "Lashkar e Jhangvi", "A: B"]).rows()
+    assert [row[:2] + row[3:] for row in rows] == [
+        ("Lashkar e Jhangvi", "LeJ: Lashkar-e-Jhangvi", "a half of it"),
+        ("LeJ", "Lashkar e Jhangvi", "initials"),
+        ("LeJ", "LeJ: Lashkar-e-Jhangvi", "a half of it"),
+    ]
 
 
 def test_all_countries_can_be_actors_of_one_study() -> None:

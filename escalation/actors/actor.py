@@ -8,6 +8,9 @@ from typing import cast
 from escalation.actors.countries import country, country_key, folded
 from escalation.actors.homes import country_in_name
 
+FORCES = ("Military", "Police")
+"""Of a state, as ACLED names them."""
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -24,8 +27,9 @@ class Actor:
         country column; None if unknown.
     codes : tuple of str
         The actor's codes in a source: CAMEO's ("PAKMIL"), UCDP's ids ("142"). A star at the end
-        stands for any ending: "PAK*" are all actors of Pakistan. An exact name or code goes
-        before a star, a longer beginning before a shorter one.
+        stands for any ending, of names too: "PAK*" are all actors of Pakistan, "Military Forces
+        of Pakistan (*" those of each of its governments, as ACLED names them. An exact name or
+        code goes before a star, a longer beginning before a shorter one.
     """
 
     name: str
@@ -63,8 +67,10 @@ class Actor:
         Examples
         --------
         >>> state = Actor.government("PAK")
-        >>> state.name, state.home, state.codes
+        >>> state.name, state.home, state.codes[:5]
         ('Pakistan', 'Pakistan', ('PAK', 'PAKGOV*', 'PAKMIL*', 'PAKCOP*', 'PAKSPY*'))
+        >>> Actors((state,)).canonical("Police Forces of Pakistan (2022-)")
+        'Pakistan'
         """
         found = country(of)
         if found is None:
@@ -73,10 +79,12 @@ class Actor:
         titles = [f"Government of {land}" for land in lands]
         starts = dict.fromkeys(each for each in (found.alpha3, *found.cameo) if each)
         roles = ("GOV*", "MIL*", "COP*", "SPY*")
-        codes = tuple(start + role for start in starts for role in ("", *roles))
+        codes = [start + role for start in starts for role in ("", *roles)]
+        # ACLED's names, which go on with a unit or the years of a government in brackets.
+        codes += [f"{force} Forces of {land} (*" for force in FORCES for land in lands]
         shown = name or found.name
         aliases = tuple(each for each in (*lands, *titles) if folded(each) != folded(shown))
-        return cls(shown, aliases, found.name, codes)
+        return cls(shown, aliases, found.name, tuple(codes))
 
 
 @dataclass(frozen=True)

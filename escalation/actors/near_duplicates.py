@@ -38,9 +38,10 @@ def _initials(plain: str) -> set[str]:
 def near_duplicates(names: Iterable[str], similarity: float = 0.85) -> "pl.DataFrame":
     """Pairs of names that may mean the same actor, the likeliest first.
 
-    Four rules, the first that holds counts: the same words in another order or with other
-    punctuation; one is made of the other's initials; the same but for a country in brackets that
-    one of them lacks; the spelling is near. Spelling is compared without such brackets, by the
+    Five rules, the first that holds counts: the same words in another order or with other
+    punctuation; one is made of the other's initials; one is either half of the other ("TTP:
+    Tehreek-i-Taliban Pakistan", as ACLED writes); the same but for a country in brackets that one
+    of them lacks; the spelling is near. Spelling is compared without such brackets, by the
     cosine of letter triples weighted by their rarity, which finds the candidates (so that not all
     pairs are looked at), then by difflib's ratio. Pairs whose names tell of different
     countries, and pairs that differ only in a number, are two actors and not listed.
@@ -81,8 +82,10 @@ def near_duplicates(names: Iterable[str], similarity: float = 0.85) -> "pl.DataF
         found[one, two] = (1.0, "the same words")
     for one, two in _abbreviated(known, plain):
         found.setdefault((one, two), (1.0, "initials"))  # the short name first
+    for one, two in _halves(known, plain):
+        found.setdefault((one, two), (1.0, "a half of it"))
     for one, two in _near_spelling(own):
-        if (one, two) not in found:
+        if (one, two) not in found and (two, one) not in found:
             alike = SequenceMatcher(None, own[one], own[two], autojunk=False)
             if alike.real_quick_ratio() >= similarity and alike.ratio() >= similarity:
                 why = "spelling" if own[one] != own[two] else "but for the country"
@@ -114,6 +117,16 @@ def _abbreviated(known: list[str], plain: list[str]) -> Iterable[tuple[int, int]
     for index, name in enumerate(plain):
         for letters in _initials(name):
             yield from ((other, index) for other in short.get(letters, ()) if other != index)
+
+
+def _halves(known: list[str], plain: list[str]) -> Iterable[tuple[int, int]]:
+    places: dict[str, list[int]] = {}
+    for index, name in enumerate(plain):
+        places.setdefault(name, []).append(index)
+    for index, name in enumerate(known):
+        short, colon, long = name.partition(": ")
+        for half in (short, long) if colon else ():
+            yield from ((other, index) for other in places.get(_plain(half), ()))
 
 
 def _near_spelling(plain: list[str], least: float = 0.3) -> Iterable[tuple[int, int]]:

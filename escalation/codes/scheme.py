@@ -149,9 +149,13 @@ class CodeScheme:
     def nearest(self, code: str) -> str | None:
         """The code that an unknown one may stand for, or None.
 
-        The longest known beginning of it, else the code, or the code of the name, most like it.
+        The code with the zeros before it that a spreadsheet drops, else the longest known beginning
+        of it, else the code, or the code of the name, most like it.
         """
         key = code.strip()
+        for width in range(len(key) + 1, 5):
+            if key.isdecimal() and key.zfill(width) in self.codes:
+                return key.zfill(width)
         for length in range(len(key) - 1, 1, -1):
             if key[:length] in self.codes:
                 return key[:length]

@@ -277,3 +277,7 @@ def test_any_text_is_known_or_listed(text: str) -> None:
         listed = scheme.unknown([text])
         assert len(listed) == (text not in scheme)
         assert all(near in scheme for near in listed["nearest"].drop_nulls())
+
+
+def test_zeros_that_a_spreadsheet_dropped_are_found() -> None:
+    assert [CAMEO.nearest(code) for code in ("42", "7", "831")] == ["042", "07", "0831"]
