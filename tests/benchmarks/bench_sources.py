@@ -203,12 +203,14 @@ def with_duckdb(folder: Path) -> dict[str, Any]:
     sums = ", ".join(f"count_if(s{at})" for at in range(len(filters)))
     duckdb.sql("SET threads = 2")
     query = f"""
-        WITH rows AS (SELECT {named} FROM read_csv('{folder}/*.CSV', delim='\\t', header=false,
-            quote='', escape='', columns={{{columns}}}, null_padding=true, auto_detect=false)),
-        kept AS (SELECT DISTINCT ON (id) id,
-                date_diff('day', DATE '{START}',
+        WITH rows AS (SELECT row_number() OVER () AS n, {named}
+            FROM read_csv('{folder}/*.CSV', delim='\\t', header=false, quote='',
+                escape='', columns={{{columns}}}, null_padding=true, auto_detect=false)),
+        first AS (SELECT id, min(n) AS n FROM rows WHERE added IS NOT NULL GROUP BY id),
+        kept AS (SELECT date_diff('day', DATE '{START}',
                     try_strptime(day, '%Y%m%d')::DATE) // 7 AS week, {chosen}
-            FROM rows WHERE added IS NOT NULL AND try_strptime(day, '%Y%m%d') >= DATE '{START}'
+            FROM rows SEMI JOIN first USING (id, n)
+            WHERE try_strptime(day, '%Y%m%d') >= DATE '{START}'
                 AND try_strptime(day, '%Y%m%d') < DATE '{END}'
                 AND NOT coalesce(abs(try_cast(latitude AS DOUBLE)) > 90, false)
                 AND NOT coalesce(abs(try_cast(longitude AS DOUBLE)) > 180, false))
