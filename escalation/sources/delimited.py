@@ -26,6 +26,9 @@ LINE = "\0line"
 HEAD = 1_000_000
 """How much of a file is searched for its header, in characters."""
 
+FEW = 200_000
+"""Quotes of a file that are looked at one by one."""
+
 TAG = "#"
 """How each cell begins of a row of HXL tags, which may follow the header (hxlstandard.org)."""
 
@@ -118,6 +121,8 @@ class Sheet:
 
     def _quoted(self, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read rows in which a field may stand in quotes, and hold separators and line breaks."""
+        if self.quoting and body.count(b'"') % 2:  # one is a letter, or never closed
+            return self._one_by_one(body)
         try:
             table = pl.read_csv(
                 body,
@@ -130,17 +135,16 @@ class Sheet:
         except (PolarsError, PanicException):
             return self._one_by_one(body)
         # Polars fills up short rows without a word, so count what stands between the fields.
-        inside = _count(table, self.separator).sum()
+        separator = self.separator.encode()
+        held = _in_quotes(body, separator) if self.quoting else None
+        inside = _count(table, self.separator).sum() if held is None else held.count(separator)
         between = (len(table) + (not self.headless)) * (len(self.header) - 1)
-        head = 0 if self.headless else sum(name.count(self.separator) for name in self.header)
-        if (
-            table.width != len(self.header)
-            or body.count(self.separator.encode()) != inside + between + head
-        ):
+        head = sum(name.count(self.separator) for name in self.header)
+        head = 0 if self.headless or held is not None else head
+        if table.width != len(self.header) or body.count(separator) != inside + between + head:
             return self._one_by_one(body)
         head_breaks = sum(name.count("\n") for name in self.header)
-        # As many ends of lines as rows: none stands inside a field.
-        plain = not head_breaks and body.count(b"\n") == len(table) - self.headless
+        plain = held is not None and b"\n" not in held
         breaks = pl.zeros(len(table), pl.Int64, eager=True) if plain else _count(table, "\n")
         start = self.first_line
         start += 0 if self.headless else 1 + head_breaks
@@ -309,6 +313,17 @@ def _plain(column: pl.Series) -> pl.Series:
     known = column.fill_nan(None)
     whole = known.is_finite() & (known == known.floor()) & (known.abs() < 2**53)
     return known.cast(pl.Int64) if whole.all() else column
+
+
+def _in_quotes(body: bytes, separator: bytes) -> bytes | None:
+    """All that stands in quotes; None if quotes are many, or one stands inside a field."""
+    if body.count(b'"') > FEW:
+        return None
+    pieces = body.split(b'"')
+    before, after = (separator, b"\n"), (separator, b"\n", b"\r")
+    opened = all(not piece or piece.endswith(before) for piece in pieces[:-1:2])
+    closed = all(not piece or piece.startswith(after) for piece in pieces[2::2])
+    return b"".join(pieces[1::2]) if len(pieces) % 2 and opened and closed else None
 
 
 def _count(table: pl.DataFrame, mark: str) -> pl.Series:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import random
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -15,6 +16,7 @@ import xlsxwriter
 
 from escalation.incidents import Incidents
 from escalation.sources import SOURCES, DataError, Layout, RowError, Table, guess, read
+from escalation.sources.delimited import LINE, Sheet
 from escalation.sources.files import LARGEST, contents
 from escalation.window import Window
 
@@ -345,3 +347,36 @@ def test_a_source_of_ones_own_is_read_by(tmp_path: Path) -> None:
     assert len(read(rows, WINDOW, source=Table({"date": "day"}))) == 1
     with pytest.raises(ValueError, match="go with the name of a source"):
         read(rows, WINDOW, source=Table(), columns={"date": "day"})
+
+
+CELLS = ["a", "b,c", 'd"e', "f\ng", "", '""', "x", "h,i,j", ' "k"']
+
+
+def by_the_csv_module(body: str) -> list[list[str]] | None:
+    try:
+        return list(csv.reader(io.StringIO(body, newline=""), strict=True))
+    except csv.Error:
+        return None
+
+
+def test_fields_in_quotes_are_those_of_the_csv_module() -> None:
+    """Whole files and spoilt ones: separators, quotes and ends of lines added or taken away."""
+    draw, compared = random.Random(5), 0
+    for _ in range(600):
+        header = [f"c{at}" for at in range(draw.randint(2, 4))]
+        rows = [[draw.choice(CELLS) for _ in header] for _ in range(draw.randint(1, 6))]
+        made = io.StringIO(newline="")
+        csv.writer(made, lineterminator="\n").writerows([header, *rows])
+        body, at = made.getvalue(), draw.randrange(6, len(made.getvalue()))
+        if draw.random() < 0.4:
+            body = body[:at] + draw.choice([",", '"', "", "\n"]) + body[at + draw.randint(0, 1) :]
+        body = body.rstrip("\n")
+        expected = by_the_csv_module(body)
+        if expected is None or expected[0] != header:
+            continue
+        found, misfits = Sheet("x", "", tuple(header), body.encode()).rows()
+        good = [row for row in expected[1:] if any(row) and len(row) == len(header)]
+        assert [[cell or "" for cell in row] for row in found.drop(LINE).rows()] == good
+        assert len(misfits) + len(good) == sum(any(row) for row in expected[1:])
+        compared += 1
+    assert compared > 400
