@@ -1,8 +1,9 @@
 """Files of any size as stacks of rows, one after the other, in little memory."""
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ BLOCK = 16 * 1024**2
 """How many bytes of text make a stack."""
 
 QUOTE, NEWLINE = b'"', ord("\n")
+
+AHEAD = 2
+"""How many stacks are made while one is worked on."""
 
 ROWS = 200_000
 """How many rows of a table that is no text make one."""
@@ -77,30 +81,37 @@ class Batches:
         return " ".join(str(given).splitlines()) if _is_path(given) else "the table"
 
     def __iter__(self) -> Iterator[Stack]:
-        """Stacks in the order of the rows; a second thread makes the next one."""
-        stacks = self._stacks()
-        with ThreadPoolExecutor(1) as thread:
-            coming = thread.submit(next, stacks, None)
-            while (stack := coming.result()) is not None:
-                coming = thread.submit(next, stacks, None)
+        """Stacks in the order of the rows; other threads read and parse the next ones."""
+        groups = self._groups()
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(AHEAD) as parser:
+
+            def one_more() -> Future[Stack | None]:
+                return parser.submit(self._stack, reader.submit(next, groups, None))
+
+            coming = deque(one_more() for _ in range(AHEAD))
+            while (stack := coming.popleft().result()) is not None:
+                coming.append(one_more())
                 yield stack
 
-    def _stacks(self) -> Iterator[Stack]:
-        """Several small files come in one stack."""
+    def _groups(self) -> Iterator[tuple[list[Sheet], int]]:
+        """Sheets for one stack, and the index of the first; several small files make one."""
         waiting: list[Sheet] = []
         size = first = 0
         for index, sheet in self._sheets():
             if waiting and (first + len(waiting) > index or size >= self.block):
-                yield self._stack(waiting, first)
+                yield waiting, first
                 waiting, size = [], 0
             first = first if waiting else index
             waiting.append(sheet)
             size += _weight(sheet)
-        yield self._stack(waiting, first)
+        yield waiting, first
 
-    def _stack(self, sheets: list[Sheet], first: int) -> Stack:
+    def _stack(self, group: "Future[tuple[list[Sheet], int] | None]") -> Stack | None:
+        found = group.result()
+        if found is None:
+            return None
         match, used, several = self.source.matched, self.source.used, len(self.files) > 1
-        return Stack.of(sheets, match, self.layout, used, first, several, self.without)
+        return Stack.of(found[0], match, self.layout, used, found[1], several, self.without)
 
     def _sheets(self) -> Iterator[tuple[int, Sheet]]:
         for index, given in enumerate(self.files):
