@@ -129,6 +129,21 @@ def test_inspect_takes_a_map_of_the_columns_of_any_table(tmp_path: Path) -> None
     assert "wants pairs such as date=Day" in call("inspect", file, "--columns", "date").stderr
 
 
+def test_inspect_of_a_study_counts_its_streams(root: Path, tmp_path: Path) -> None:
+    border = root / "data" / "border"
+    text = (border / "study.toml").read_text()
+    asked = tmp_path / "study.toml"
+    asked.write_text(text.replace('"incidents.csv"', f'"{(border / "incidents.csv").as_posix()}"'))
+    done = call("inspect", asked)
+    assert done.exit_code == 0, done.output
+    assert "misspelt" not in done.stdout
+    streams = json.loads(call("inspect", asked, "--json").stdout)["streams"]
+    assert [each["incidents"] for each in streams] == [630, 548, 540, 511]
+    asked.write_text(asked.read_text().replace('"Southland militants"', '"Southlnd militants"'))
+    told = call("inspect", asked).stdout
+    assert "name 'Southlnd militants' (nearest 'Southland militants') of stream" in told
+
+
 def test_inspect_names_gdelt_without_a_header(shared: Path) -> None:
     for name, fields in (("gdelt1_export.tsv", 57), ("gdelt2_export.tsv", 61)):
         told = json.loads(call("inspect", shared / "data" / "samples" / name, "--json").stdout)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from escalation.incidents import Incidents
+    from escalation.study import Study
 
+MISSING = "names that no incident has"
 SHOWN = 10
 """How many rows of a table of remarks are printed."""
 
@@ -93,7 +95,26 @@ def _of_study(path: Path, strict: bool) -> tuple[dict[str, Any], "Incidents"]:
     found |= contents(cleaned.incidents) | _names(cleaned.incidents, word)
     if study.cleaning.steps:
         found["cleaning"] = cleaned.report
+    found["streams"] = _streams(study, cleaned.incidents)
     return found, cleaned.incidents
+
+
+def _streams(study: "Study", incidents: "Incidents") -> "pl.DataFrame":
+    """How many incidents each stream has, and which of its names no incident has."""
+    import polars as pl
+
+    from escalation.streams import select_each
+
+    rows = []
+    chosen = select_each(study.streams, incidents, study.actors)
+    for stream, mine in zip(study.streams, chosen, strict=True):
+        missing = stream.unmatched(incidents, study.actors).items()
+        odd = [f"{name!r}" + (f" (nearest {near!r})" if near else "") for name, near in missing]
+        days = [mine.table["date"].min(), mine.table["date"].max()]
+        rows.append((stream.name, stream.label, len(mine), *days, ", ".join(odd)))
+    columns = ("stream", "what", "incidents", "first", "last", MISSING)
+    kinds = (pl.String, pl.String, pl.Int64, pl.Date, pl.Date, pl.String)
+    return pl.DataFrame(rows, schema=dict(zip(columns, kinds, strict=True)), orient="row")
 
 
 def _names(incidents: "Incidents", word: str) -> dict[str, Any]:
@@ -110,6 +131,8 @@ def _names(incidents: "Incidents", word: str) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any], incidents: "Incidents") -> None:
+    import polars as pl
+
     from escalation.cli.printing import say, show
 
     origin = incidents.provenance
@@ -129,6 +152,11 @@ def _print(told: dict[str, Any], incidents: "Incidents") -> None:
         say(remark)
     if "cleaning" in told:
         show(told["cleaning"], "Cleaning")
+    if "streams" in told:
+        show(told["streams"].drop(MISSING), "Streams")
+        odd_names = told["streams"].filter(pl.col(MISSING) != "")
+        for name, odd in odd_names.select("stream", MISSING).rows():
+            say(f"No incident has the name {odd} of stream {name!r}: is it misspelt?")
     if told["taken"]:
         say(f"Columns with values: {', '.join(told['columns'])}")
     for name, top in told["most_frequent"].items():
