@@ -148,8 +148,10 @@ def _check_reports(chosen: NowcastSection, data: DataSection) -> None:
                 raise ValueError(f"key 'nowcast.{key}': goes with nowcast.reports")
     if days and chosen.report != usual.report:
         raise ValueError("key 'nowcast.report': goes without nowcast.releases")
-    if chosen.reports is None and not days and (
-        not isinstance(data.path, str) or has_magic(data.path)
+    if (
+        chosen.reports is None
+        and not days
+        and (not isinstance(data.path, str) or has_magic(data.path))
     ):
         raise ValueError(
             "missing key 'nowcast.reports' or 'nowcast.releases': a column of reports is read of "
