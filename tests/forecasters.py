@@ -1,12 +1,47 @@
-"""Forecasters that take their time or kill their process, for tests of backtests."""
+"""Forecasters that know the truth, fail, take their time or kill their process."""
 
 import os
 import signal
 import time
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from escalation.baselines import Conflictology
+from escalation.forecast import Forecast
+from escalation.series import CountSeries
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Poisson counts with known means: the truth, or a wrong one."""
+
+    means: tuple[float, ...]
+
+    def fit(self, series, rng=None):
+        return Fixed(series, self.means)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    series: CountSeries
+    means: tuple[float, ...]
+
+    def forecast(self, horizon, rng, draws=1000):
+        paths = rng.poisson(self.means, (draws, horizon, len(self.means)))
+        return Forecast.after(self.series, paths, "Poisson")
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Fails after a day, as a fit does that does not converge."""
+
+    after: date
+
+    def fit(self, series, rng=None):
+        if series.window.end > self.after:
+            raise RuntimeError("no luck\nin two lines")
+        return Fixed(series, (3.0, 1.0))
 
 
 @dataclass(frozen=True)
