@@ -89,6 +89,7 @@ def test_a_level_shift_is_not_identified_as_contagion(rng):
     assert not identified(constant, alternatives)
 
 
+@pytest.mark.slow
 def test_a_hawkes_fit_is_checked_too(rng):
     like = EventSeries.from_times([[]], 0.0, 500.0)
     values = {"level": np.log([0.3]), "reproduction": np.array([[0.5]]), "decay": np.array(1.0)}

@@ -186,6 +186,7 @@ def test_forecast_and_backtest_print_tables(study: Path) -> None:
     assert json.loads(call("backtest", study, "--quiet", "--json").stdout)["skill"]
 
 
+@pytest.mark.slow
 def test_deaths_and_late_reports_are_printed_where_they_belong(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -35,12 +35,12 @@ def drawn_days(incidents: Incidents, times: int) -> np.ndarray:
 
 
 def test_a_span_is_drawn_evenly_and_a_known_day_stays():
-    days = drawn_days(table([3, 10], [7, 10], 30), 4000)
+    days = drawn_days(table([3, 10], [7, 10], 30), 1000)
     assert (days[:, 1] == 10).all()
     counted = np.bincount(days[:, 0], minlength=30)
     assert set(np.flatnonzero(counted)) == set(range(3, 8))
-    # Five cells of 800 expected: chi-square with 4 degrees of freedom, 1e-6 of false alarms.
-    assert ((counted[3:8] - 800) ** 2 / 800).sum() < 33.4
+    # Five cells of 200 expected: chi-square with 4 degrees of freedom, 1e-6 of false alarms.
+    assert ((counted[3:8] - 200) ** 2 / 200).sum() < 33.4
 
 
 def test_draws_leave_out_gaps_and_what_lies_after_the_window():

@@ -63,7 +63,13 @@ def first_peak(marginal):
     return marginal.peak(begin.scales, begin)
 
 
-@pytest.mark.parametrize(("kind", "model"), CASES, ids=NAMES)
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        pytest.param(*case, id=name, marks=[pytest.mark.slow] * name.startswith("component"))
+        for case, name in zip(CASES, NAMES, strict=True)
+    ],
+)
 def test_curvature_and_slopes_are_those_of_differences(kind, model, gappy):
     marginal = kind(model.problem(gappy))
     here = first_peak(marginal)

@@ -169,6 +169,7 @@ SHOCKED = {
 }
 
 
+@pytest.mark.slow
 def test_a_shared_shock_is_found_and_then_fitted(rng):
     model = EndemicEpidemic(OneLag(), Background(0), lags=1, shared_shock=True)
     series = model.simulate(SHOCKED, blank(260, 3), rng)

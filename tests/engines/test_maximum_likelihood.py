@@ -53,6 +53,7 @@ def test_a_zero_stays_in_the_draws(rng):
     assert (fit.draws["reproduction"] >= 0).all()
 
 
+@pytest.mark.slow
 def test_the_bootstrap_and_the_limit_law_agree(rng):
     model = EndemicEpidemic(
         kernel=OneLag(), lags=1, distribution="poisson", background=Background(harmonics=0)

@@ -51,6 +51,7 @@ def test_every_text_lies_inside_the_column(report: Path) -> None:
     assert outside(report) == []
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(full: Results, report: Path, tmp_path: Path) -> None:
     code = (
         "import datetime, sys\n"

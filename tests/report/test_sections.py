@@ -61,7 +61,9 @@ def test_every_section_is_exported_and_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=NAMES)
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] * (each == "full")) for each in STUDIES]
+)
 def test_a_section_alone_stays_in_its_pages_and_is_the_same_twice(
     section: Section, name: str, tmp_path: Path
 ) -> None:
