@@ -10,6 +10,9 @@ from escalation.window import BoolArray, IntArray
 
 NEWLINE, RETURN = ord("\n"), ord("\r")
 PIECE = 2**19
+RUNS = 20_000
+"""Up to so many runs of lines are copied one by one; of more, letter by letter is faster."""
+
 NO_LINES = np.zeros(0, dtype=np.int64)
 
 Letters = np.ndarray[tuple[int], np.dtype[np.uint8]]
@@ -120,9 +123,12 @@ def _per_line(found: BoolArray, starts: IntArray) -> IntArray:
 
 def _kept(body: bytes, starts: IntArray, fit: BoolArray) -> bytes:
     """The lines that fit, one after the other."""
-    letters = np.frombuffer(body, np.uint8)
-    lengths = np.diff(starts, append=len(letters))
-    return letters[np.repeat(fit, lengths)].tobytes()
+    turns = np.flatnonzero(np.diff(fit, prepend=False, append=False))
+    if len(turns) > RUNS:
+        letters = np.frombuffer(body, np.uint8)
+        return letters[np.repeat(fit, np.diff(starts, append=len(letters)))].tobytes()
+    whole, places = memoryview(body), np.append(starts, len(body))[turns].tolist()
+    return b"".join(whole[a:b] for a, b in zip(places[::2], places[1::2], strict=True))
 
 
 def _misfit(text: str, header: Sequence[str], separator: str, line: int) -> tuple[object, ...]:
