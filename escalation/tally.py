@@ -1,6 +1,6 @@
 """Counts per period of K streams, from files larger than memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -47,8 +47,11 @@ class Tally:
     amended: pl.DataFrame
 
     def reasons(self) -> pl.DataFrame:
-        """How many rows were rejected, by column and reason, the most frequent first."""
-        counted = self.rejected.group_by("column", "reason").agg(pl.len().alias("rows"))
+        """How many rows of all files were rejected, by column and reason, the most first."""
+        files = {name for name, _ in self.provenance.files}
+        plain = {each: _without_file(each, files) for each in self.rejected["reason"].unique()}
+        rows = self.rejected.with_columns(pl.col("reason").replace(plain))
+        counted = rows.group_by("column", "reason").agg(pl.len().alias("rows"))
         return counted.sort("rows", "column", "reason", descending=[True, False, False])
 
     def __eq__(self, other: object) -> bool:
@@ -155,6 +158,15 @@ def count_streams(
     provenance = reader.provenance(batches.labels, batches.hashes, reading)
     series = _series(daily, window, period, streams)
     return Tally(series, provenance, reading.rejected, reading.amended)
+
+
+def _without_file(reason: str, files: Collection[str]) -> str:
+    """The reason alone, where the name of its file follows in brackets."""
+    at = len(reason)
+    while (at := reason.rfind(" (", 0, at)) >= 0:
+        if reason[at + 2 : -1] in files:
+            return reason[:at]
+    return reason
 
 
 def _needless(reader: Source, streams: Sequence[Stream]) -> set[str]:

@@ -287,3 +287,16 @@ def test_rows_are_never_cut(table: list[list[str]], size: int) -> None:
     assert b"".join(parts) == raw
     read = [row for part in parts for row in csv.reader(io.StringIO(part.decode(), newline=""))]
     assert read == table
+
+
+def test_reasons_are_those_of_all_files(tmp_path: Path) -> None:
+    for name in ("a (1).csv", "b.csv"):
+        (tmp_path / name).write_text(
+            "date,source,target\nnever,A,B\n2020-01-07,A,B\n2020-01-07,,B\n"
+        )
+    tally = count_streams(tmp_path / "*.csv", WINDOW, [Stream("all")], "week", Table())
+    assert "is not a date (YYYY-MM-DD) (a (1).csv)" in tally.rejected["reason"].to_list()
+    assert tally.reasons().rows() == [
+        ("date", "is not a date (YYYY-MM-DD)", 2),
+        ("source", "is missing", 2),
+    ]
