@@ -97,7 +97,7 @@ def count_streams(
     Parameters
     ----------
     given : path, or polars, pandas or Arrow table, or a sequence of these
-        A path may be a pattern ("gdelt/*.export.CSV.zip").
+        A path may be a pattern (``"gdelt/*.export.CSV.zip"``).
     window : Window
         What was watched.
     streams : sequence of Stream

@@ -27,9 +27,9 @@ class Actor:
         country column; None if unknown.
     codes : tuple of str
         The actor's codes in a source: CAMEO's ("PAKMIL"), UCDP's ids ("142"). A star at the end
-        stands for any ending, of names too: "PAK*" are all actors of Pakistan, "Military Forces
-        of Pakistan (*" those of each of its governments, as ACLED names them. An exact name or
-        code goes before a star, a longer beginning before a shorter one.
+        stands for any ending, of names too: ``"PAK*"`` are all actors of Pakistan,
+        ``"Military Forces of Pakistan (*"`` those of each of its governments, as ACLED names
+        them. An exact name or code goes before a star, a longer beginning before a shorter one.
     """
 
     name: str

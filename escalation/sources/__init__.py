@@ -68,7 +68,7 @@ def read(
     ----------
     given : path, or polars, pandas or Arrow table, or a sequence of these
         Text, a workbook, Parquet or Arrow, packed or not; a path may be a pattern
-        ("events/*.csv").
+        (``"events/*.csv"``).
     window : Window
         What was watched: it must be said, the last incident is not the end of the watch.
     source : str or Source

@@ -84,7 +84,7 @@ class Source(ABC):
         ----------
         given : path, or polars, pandas or Arrow table, or a sequence of these
             A file with a header, or a table with the same columns. A path may be a pattern
-            ("events/*.csv"). Of several files, remarks on a row name the file after the reason.
+            (``"events/*.csv"``). Of several files, remarks on a row name the file after the reason.
         window : Window
             What was watched: never read off the data.
         strict : bool

@@ -39,7 +39,7 @@ class Stream:
         That the source side is known to have acted. It is the analyst's word: where the data do
         not tell who attacked (``Incidents.summary``, column *undirected*), say False.
     codes : tuple of str
-        The source's codes; a star stands for any ending ("19*").
+        The source's codes; a star stands for any ending (``"19*"``).
     source_homes, target_homes : tuple of str
         Countries in which those who act, or are acted on, are at home: by the study's actors, the
         nationality that the source codes, or the actor's name (`home_countries`). A home is not

@@ -18,8 +18,9 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 class DataSection:
     """``[data]``: which files are read, by which source, and which days were watched.
 
-    ``path`` is a file, a pattern ("events/*.csv"), or a list of these. ``columns`` maps our column
-    names to those of the file (``source = "table"`` only), ``options`` are those of the source.
+    ``path`` is a file, a pattern (``"events/*.csv"``), or a list of these. ``columns`` maps our
+    column names to those of the file (``source = "table"`` only), ``options`` are those of the
+    source.
     ``encoding``, ``separator``, ``decimal``, ``dates`` and ``sheet`` are what a file does not say
     of itself, see `Layout`.
     """
