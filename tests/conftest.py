@@ -18,6 +18,14 @@ settings.register_profile("escalation", deadline=None, derandomize=True, databas
 settings.load_profile("escalation")
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their argument: packed ones hold the second they were packed in.
+
+    Two workers that collect in different seconds would else not agree on the tests.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Give the one source of randomness, seeded the same for every test."""
