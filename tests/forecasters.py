@@ -1,15 +1,25 @@
-"""Forecasters that know the truth, fail, take their time or kill their process."""
+"""Models and origins to try, and forecasters that fail, take their time or kill their process."""
 
 import os
 import signal
 import time
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
-from escalation.baselines import Conflictology
+from escalation.baselines import Climatology, Conflictology, Persistence
 from escalation.forecast import Forecast
 from escalation.series import CountSeries
+
+MONDAY = date(2018, 1, 1)
+MODELS = {"climatology": Climatology(), "persistence": Persistence()}
+
+
+def week(n):
+    return MONDAY + timedelta(weeks=n)
+
+
+ORIGINS = [week(n) for n in range(120, 145, 6)]
 
 
 @dataclass(frozen=True)

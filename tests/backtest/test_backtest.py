@@ -17,22 +17,7 @@ from escalation.baselines import Climatology, Persistence
 from escalation.forecast import ALL_STREAMS, Forecast
 from escalation.scores import crps_draws, pit_bounds
 from escalation.series import CountSeries, PanelSeries
-from forecasters import Failing, Fixed
-
-MONDAY = date(2018, 1, 1)
-MODELS = {"climatology": Climatology(), "persistence": Persistence()}
-
-
-def week(n):
-    return MONDAY + timedelta(weeks=n)
-
-
-ORIGINS = [week(n) for n in range(120, 145, 6)]
-
-
-@pytest.fixture
-def series(rng):
-    return CountSeries.from_counts(rng.poisson([3.0, 1.0], (160, 2)), MONDAY, names=("A", "B"))
+from forecasters import MODELS, MONDAY, ORIGINS, Failing, Fixed, week
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from escalation.backtest.store import Store
 from escalation.backtest.tasks import Task
 from escalation.baselines import (
     Analogue,
-    Climatology,
     Conflictology,
     ExponentialResampling,
     Persistence,
@@ -31,17 +30,7 @@ from escalation.fit import Estimator
 from escalation.forecast import ALL_STREAMS
 from escalation.scores import crps_draws
 from escalation.series import CountSeries
-from forecasters import Deadly, Slow
-
-MONDAY = date(2018, 1, 1)
-MODELS = {"climatology": Climatology(), "persistence": Persistence()}
-
-
-def week(n):
-    return MONDAY + timedelta(weeks=n)
-
-
-ORIGINS = [week(n) for n in range(120, 145, 6)]
+from forecasters import MODELS, MONDAY, ORIGINS, Deadly, Slow, week
 
 
 def made(seed, streams=("A", "B")):

@@ -1,32 +1,17 @@
 """What a backtest says: skill, calibration, misses, and over which origins."""
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
 import pytest
 
 from escalation.backtest import Backtest, run_backtest
-from escalation.baselines import Climatology, Conflictology, Persistence, Zero
+from escalation.baselines import Conflictology, Persistence, Zero
 from escalation.forecast import ALL_STREAMS
 from escalation.series import CountSeries
-from forecasters import Failing, Fixed, Poisson
-
-MONDAY = date(2018, 1, 1)
-MODELS = {"climatology": Climatology(), "persistence": Persistence()}
-
-
-def week(n):
-    return MONDAY + timedelta(weeks=n)
-
-
-ORIGINS = [week(n) for n in range(120, 145, 6)]
-
-
-@pytest.fixture
-def series(rng):
-    return CountSeries.from_counts(rng.poisson([3.0, 1.0], (160, 2)), MONDAY, names=("A", "B"))
+from forecasters import MODELS, MONDAY, ORIGINS, Failing, Fixed, Poisson, week
 
 
 @pytest.fixture(scope="module")
