@@ -16,7 +16,7 @@ from escalation.sources.faults import DataError, EmptyFileError
 from escalation.sources.files import as_utf8, contents
 from escalation.sources.layout import Layout
 from escalation.sources.tables import frame
-from escalation.sources.unquoted import unquoted_rows
+from escalation.sources.unquoted import stripped, unquoted_rows
 
 SEPARATORS = ",;\t|"
 
@@ -91,9 +91,10 @@ class Sheet:
         Returns
         -------
         rows : polars.DataFrame
-            A column of text for each that is wanted, and `LINE`, the line of the file on which
-            the row starts (a header starts on line 1; a field in quotes may hold line breaks).
-            Of a data frame, the number of the row plus one. Rows without any value are left out.
+            A column of text for each that is wanted, without blanks around it and null where
+            nothing is left, and `LINE`, the line of the file on which the row starts (a header
+            starts on line 1; a field in quotes may hold line breaks). Of a data frame, the number
+            of the row plus one. Rows without any value are left out.
         misfits : polars.DataFrame
             In the columns of ``REJECTED``.
 
@@ -117,7 +118,7 @@ class Sheet:
             return unquoted_rows(
                 self.body[head:], self.header, self.separator, wanted, first, LINE, self.heads
             )
-        return rows.select(LINE, *wanted), misfits
+        return stripped(rows.select(LINE, *wanted)), misfits
 
     def _quoted(self, body: bytes) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read rows in which a field may stand in quotes, and hold separators and line breaks."""

@@ -13,6 +13,7 @@ from escalation.incidents import REJECTED, SCHEMA
 from escalation.sources.delimited import LINE, Sheet, tagged
 from escalation.sources.faults import EARLIEST, MISSING, NO_DATE, DataError, Fault
 from escalation.sources.layout import WORDS, Layout
+from escalation.sources.naming import found_name
 
 TIME = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?$"
 """A time of day behind a date, which is not kept."""
@@ -161,7 +162,7 @@ class Stack:
         return pl.DataFrame({"line": rows.filter(wrong)["line"], "value": value}).select(
             "line",
             pl.lit(name or fault.column).alias("column"),
-            pl.col("value").fill_null("").str.strip_chars().str.slice(0, 80),
+            pl.col("value").fill_null("").str.slice(0, 80),
             pl.lit(reason).alias("reason"),
         )
 
@@ -201,11 +202,9 @@ def each_file(given: Any) -> list[Any]:
 
 
 def found_in(sheet: Sheet, columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """The file's name of each column that it has."""
-    header = frozenset(sheet.header)
+    """The file's name of each column that it has, see `found_name`."""
     found = {
-        ours: next((name for name in theirs if name in header), None)
-        for ours, theirs in columns.items()
+        ours: found_name(sheet.label, sheet.header, theirs) for ours, theirs in columns.items()
     }
     return {ours: name for ours, name in found.items() if name is not None}
 
@@ -213,14 +212,15 @@ def found_in(sheet: Sheet, columns: Mapping[str, Sequence[str]]) -> dict[str, st
 def _text(name: str | None, ours: str, layout: Layout) -> pl.Expr:
     if name is None:
         return pl.lit(None, pl.String).alias(ours)
-    words = pl.col(name).str.strip_chars()
-    kind = SCHEMA[ours]
-    blank = words == "" if kind == pl.String else words.is_in(MISSING)
+    words, kind = pl.col(name), SCHEMA[ours]
+    if kind == pl.String:
+        return words.alias(ours)
+    given = ~words.is_in(MISSING)
     if kind.is_numeric() and layout.decimal == ",":
         words = _decimals(words)
     if kind == pl.Date:
         words = dated(words, layout.date_forms)
-    return pl.when(~blank).then(words).alias(ours)
+    return pl.when(given).then(words).alias(ours)
 
 
 def _decimals(words: pl.Expr) -> pl.Expr:
@@ -241,7 +241,4 @@ def dated(words: pl.Expr, forms: Sequence[str]) -> pl.Expr:
 
 
 def _other(name: str | None, used: str) -> pl.Expr:
-    if name is None:
-        return pl.lit(None, pl.String).alias(used)
-    words = pl.col(name).str.strip_chars()
-    return pl.when(words != "").then(words).alias(used)
+    return (pl.lit(None, pl.String) if name is None else pl.col(name)).alias(used)

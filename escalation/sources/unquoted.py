@@ -49,11 +49,12 @@ def unquoted_rows(
     Returns
     -------
     rows : polars.DataFrame
-        ``line`` and the wanted columns, as text; a row without any value is left out.
+        ``line`` and the wanted columns, as text without blanks around it, null where there is
+        none; a row without any separator or letter is left out.
     misfits : polars.DataFrame
         Rows that have not one field for each column, as in ``REJECTED``.
     """
-    starts, ends, fields = _lines(body, separator)
+    starts, ends, fields, bare = _lines(body, separator)
     blank = ends - starts == fields - 1
     unfit, parts = ~blank, []
     for head in {len(each): each for each in (*others, header)}.values():
@@ -70,7 +71,7 @@ def unquoted_rows(
     schema = {line: pl.Int64(), **{name: pl.String() for name in header if name in columns}}
     rows = pl.concat([pl.DataFrame(schema=schema), *parts], how="diagonal").select(*schema)
     rows = rows.sort(line) if len(parts) > 1 else rows
-    return rows, pl.DataFrame(misfits, schema=REJECTED, orient="row")
+    return rows if bare else stripped(rows), pl.DataFrame(misfits, schema=REJECTED, orient="row")
 
 
 def _parsed(
@@ -85,24 +86,47 @@ def _parsed(
     return rows
 
 
-def _lines(body: bytes, separator: str) -> tuple[IntArray, IntArray, IntArray]:
-    """First letter of each line, the place after its last, and how many fields it has."""
-    found, start = [(NO_LINES,) * 3], 0
+def stripped(rows: pl.DataFrame) -> pl.DataFrame:
+    """Text without blanks around it, null where nothing is left."""
+    words = pl.col(pl.String).str.strip_chars()
+    return rows.with_columns(pl.when(words != "").then(words))
+
+
+def _lines(body: bytes, separator: str) -> tuple[IntArray, IntArray, IntArray, bool]:
+    """First letter of each line, the place after its last, and how many fields it has.
+
+    Tells besides whether each field is known to have no blanks around it.
+    """
+    found, start, bare = [(NO_LINES,) * 3], 0, True
     while start < len(body):
         # Pieces that fit the cache.
         end = body.rfind(b"\n", start, start + PIECE) + 1 or body.find(b"\n", start) + 1
         piece = np.frombuffer(body, np.uint8, (end or len(body)) - start, start)
-        starts, ends = _bounds(piece)
-        fields = _per_line(piece == ord(separator), starts) + 1
+        between, breaks = piece == ord(separator), piece == NEWLINE
+        starts, ends = _bounds(piece, np.flatnonzero(breaks))
+        fields = _per_line(between, starts) + 1
+        bare = bare and _bare(piece, between | breaks)
         found.append((starts + start, ends + start, fields))
         start += len(piece)
     starts, ends, fields = (np.concatenate(each) for each in zip(*found, strict=True))
-    return starts, ends, fields
+    return starts, ends, fields, bare
 
 
-def _bounds(letters: Letters) -> tuple[IntArray, IntArray]:
+def _bare(letters: Letters, edges: BoolArray) -> bool:
+    """Whether all letters beside an edge of a field are printed ones of ASCII.
+
+    Blanks are sought here, at a third of the cost of stripping each field.
+    """
+    # Codes 33 to 127; those below wrap around to more than 222.
+    odd = letters - np.uint8(33) > 94
+    odd &= ~edges
+    if odd[:1].any() or odd[-1:].any():
+        return False
+    return not ((odd[1:] & edges[:-1]).any() or (odd[:-1] & edges[1:]).any())
+
+
+def _bounds(letters: Letters, breaks: IntArray) -> tuple[IntArray, IntArray]:
     """First letter of each line, and the place after its last, without the line break."""
-    breaks = np.flatnonzero(letters == NEWLINE)
     starts = np.concatenate([[0], breaks + 1])
     ends = np.concatenate([breaks, [len(letters)]])
     if starts[-1] == len(letters):
