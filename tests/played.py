@@ -21,27 +21,36 @@ ACCESS, REFRESH = "access-9d2c41aa77", "refresh-0b55e1f3"
 
 
 def ucdp_row(number: int) -> dict[str, Any]:
-    day = date(2020, 1, 1) + timedelta(days=number)
+    """A row in the form of one that the API gave and that a public script keeps (event 175957):
+    whole numbers as numbers, old ids as text, midnight behind each day."""
+    day = f"{date(2020, 1, 1) + timedelta(days=number)}T00:00:00"
     return {
         "id": 500000 + number, "relid": f"AAA-2020-1-10-{number}", "year": 2020,
         "active_year": True, "code_status": "Clear", "type_of_violence": 1 + number % 3,
-        "conflict_new_id": 7, "conflict_name": "A: Government", "dyad_new_id": 10,
-        "dyad_name": "Government of A - B", "side_a_new_id": 1, "side_a": "Government of A",
-        "side_b_new_id": 2, "side_b": "B", "number_of_sources": 1, "where_prec": 1,
-        "where_coordinates": 'Mill, the "old"\none', "adm_1": "North province", "adm_2": None,
-        "latitude": 30.500000, "longitude": 70.250000, "country": "A", "country_id": 770,
-        "region": "Asia", "event_clarity": 1, "date_prec": 1, "date_start": day.isoformat(),
-        "date_end": day.isoformat(), "deaths_a": 0, "deaths_b": 1, "deaths_civilians": 0,
+        "conflict_dset_id": "7", "conflict_new_id": 7, "conflict_name": "A: Government",
+        "dyad_dset_id": "10", "dyad_new_id": 10, "dyad_name": "Government of A - B",
+        "side_a_dset_id": "1", "side_a_new_id": 1,
+        "side_a": "Government of A", "side_b_dset_id": "2", "side_b_new_id": 2, "side_b": "B",
+        "number_of_sources": 1, "source_headline": 'An "old" mill;a ford', "where_prec": 1,
+        "where_coordinates": 'Mill, the "old"\none', "adm_1": "North province", "adm_2": "",
+        "latitude": 30.500000, "longitude": 70.250000, "geom_wkt": "POINT (70.250000 30.500000)",
+        "country": "A", "country_id": 770,
+        "region": "Asia", "event_clarity": 1, "date_prec": 1, "date_start": day,
+        "date_end": day, "deaths_a": 0, "deaths_b": 1, "deaths_civilians": 0,
         "deaths_unknown": 0, "best": 1, "high": 2, "low": 0, "gwnoa": "770", "gwnob": None,
     }  # fmt: skip
 
 
 @dataclass
 class Ucdp:
-    """Pages of events; `first` is the number of the first page (0 or 1: both are in use)."""
+    """Pages of events; `first` is the number of the first page.
+
+    The help page of UCDP's test server says "Zero based. Defaults to 0"; UCDP's own examples and
+    some public programs begin with 1.
+    """
 
     rows: list[dict[str, Any]]
-    first: int = 1
+    first: int = 0
     etags: bool = False
     token: str = UCDP_TOKEN
     meddle: Callable[[Asked], Reply | None] = lambda asked: None
@@ -91,9 +100,24 @@ def acled_row(number: int, country: str = "Northland") -> dict[str, Any]:
     }  # fmt: skip
 
 
+def row_cursor(row: int) -> str:
+    """The cursor of the page that begins with this row; it is no number of a page or row."""
+    return str(48213 * row)
+
+
+def cursor_row(cursor: str) -> int:
+    return int(cursor) // 48213
+
+
 @dataclass
 class Acled:
-    """The token endpoint, and pages of events."""
+    """The token endpoint, and pages of events that each name the cursor of the next.
+
+    Words of refusals as the server gave them on 9 October 2026 (a public test file that notes
+    what it observed), restrictions as on 5 May 2026 (another); cursors and totals as ACLED
+    documents them ("Elements of ACLED's API") and other public clients follow them: see
+    docs/fetch.md. A cursor need not be the number of a row.
+    """
 
     rows: dict[str, list[dict[str, Any]]]
     tokens: list[str] = field(default_factory=lambda: [ACCESS])
@@ -108,22 +132,33 @@ class Acled:
         if asked.path == "/oauth/token":
             return self._token(asked)
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        if not token:
+            return as_json({"message": "Access denied"}, status=403)
         if token not in self.valid:
-            return as_json({"message": "The resource owner denied the request."}, status=401)
+            words = "The resource owner or authorization server denied the request."
+            return as_json({"message": words}, status=401)
         rows = self.rows[asked.query.get("country", "")]
-        size, page = int(asked.query["limit"]), int(asked.page or 1)
-        data = rows[(page - 1) * size : page * size]
-        limits = {"date_recency": {"date": self.last_day, "quantity": 12, "unit": "Months"}}
+        size, first = int(asked.query["limit"]), cursor_row(asked.query["cursor"])
+        following = first + size
+        data = rows[first:following]
+        limits: dict[str, Any] = {"countries": [], "event_types": [], "regions": [], "history": []}
+        if self.last_day:
+            limits["date_recency"] = {
+                "quantity": 12, "unit": "Months", "description": "12 Months old",
+                "timestamp": 1746493801, "date": self.last_day,
+            }  # fmt: skip
         return as_json(
             {
                 "status": 200,
                 "success": True,
                 "last_update": 3,
                 "count": len(data),
+                "total_count": len(rows),
                 "messages": [],
                 "data": data,
-                "filename": None,
-                "data_query_restrictions": limits if self.last_day else [],
+                "filename": "",
+                "data_query_restrictions": limits,
+                "next_cursor": int(row_cursor(following)) if following < len(rows) else None,
             }
         )
 
@@ -135,7 +170,9 @@ class Acled:
         }
         self.grants.append(form.get("grant_type", ""))
         if form.get("client_id") != "acled" or not good.get(form.get("grant_type", "")):
-            return as_json({"error": "invalid_grant", "got": form}, status=400)
+            words = "The user credentials were incorrect."
+            said = {"error": "invalid_grant", "error_description": words, "got": form}
+            return as_json(said, status=400)
         token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
         self.valid = {token}
         return as_json(

@@ -86,8 +86,10 @@ class OAuth(Access):
     prefix : str
         Of the environment variables: ``<prefix>_TOKEN`` (an access token that is at hand),
         ``<prefix>_REFRESH_TOKEN``, ``<prefix>_USERNAME`` and ``<prefix>_PASSWORD``.
-    fields : mapping
-        What every request for a token says besides.
+    client : str
+        The ``client_id`` that every request for a token names.
+    scope : str
+        What a login asks for; a refresh token has the scope of the login it comes from.
     hint : str
         How one gets an account.
 
@@ -97,10 +99,10 @@ class OAuth(Access):
         If the environment holds none of the three ways.
     """
 
-    def __init__(self, url: str, prefix: str, fields: dict[str, str], hint: str) -> None:
+    def __init__(self, url: str, prefix: str, client: str, scope: str, hint: str) -> None:
         names = f"{prefix}_USERNAME and {prefix}_PASSWORD"
         super().__init__(f"the account is taken from {names}; {hint}")
-        self.url, self._fields = url, fields
+        self.url, self._client, self._scope = url, client, scope
         self._token = from_environment(f"{prefix}_TOKEN", header=True)
         self._refresh = from_environment(f"{prefix}_REFRESH_TOKEN")
         user = from_environment(f"{prefix}_USERNAME")
@@ -137,11 +139,12 @@ class OAuth(Access):
         if self._login is None:
             return False
         user, password = self._login
-        self._ask(client, {"grant_type": "password", "username": user, "password": password})
+        fields = {"grant_type": "password", "username": user, "password": password}
+        self._ask(client, fields | {"scope": self._scope})
         return True
 
     def _ask(self, client: "Client", fields: Fields) -> None:
-        client.token(self, fields | self._fields)
+        client.token(self, fields | {"client_id": self._client})
 
     def take(self, token: Credential, refresh: Credential | None) -> None:
         """Keep the tokens that the endpoint gave."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from escalation.fetch.access import Access, OAuth
 from escalation.fetch.client import Client
@@ -13,6 +13,9 @@ from escalation.fetch.policy import Policy
 from escalation.fetch.shape import rows_under, value_under
 from escalation.fetch.ucdp import checked_span
 
+LONGEST = 1000
+"""Characters that a cursor may have."""
+
 
 @dataclass(frozen=True)
 class AcledRequest(PagedRequest):
@@ -20,7 +23,8 @@ class AcledRequest(PagedRequest):
 
     The account is taken from the environment: ``ACLED_USERNAME`` and ``ACLED_PASSWORD``, or
     ``ACLED_REFRESH_TOKEN``, or an access token in ``ACLED_TOKEN``. A token that ends on the way is
-    renewed. Each country is a query of its own; the last page is the first one that is not full.
+    renewed. Each country is a query of its own, which goes from ``cursor=0`` along the
+    ``next_cursor`` of each answer until that is null. (Numbered pages ended in October 2026.)
 
     Parameters
     ----------
@@ -40,7 +44,8 @@ class AcledRequest(PagedRequest):
 
     References
     ----------
-    ACLED, API documentation, https://acleddata.com/api-documentation/getting-started.
+    ACLED, API documentation, https://acleddata.com/api-documentation/getting-started and
+    https://acleddata.com/api-documentation/elements-acleds-api (cursors, totals).
     """
 
     start: date
@@ -77,9 +82,8 @@ class AcledRequest(PagedRequest):
 
     def access(self) -> Access:
         """The account of the environment."""
-        fixed = {"client_id": "acled", "scope": "authenticated"}
         hint = "an account is made at https://acleddata.com; it must have access to the API"
-        return OAuth(self._below("oauth/token"), "ACLED", fixed, hint)
+        return OAuth(self._below("oauth/token"), "ACLED", "acled", "authenticated", hint)
 
     def described(self) -> dict[str, Any]:
         """What is asked for, without defaults."""
@@ -100,14 +104,15 @@ class AcledRequest(PagedRequest):
             "event_date": f"{self.start.isoformat()}|{last}",
             "event_date_where": "BETWEEN",
             "limit": str(self.page_size),
+            "with_total": "true",
         }
         each = [{"country": name} for name in self.countries] or [{}]
         read = self._below("api/acled/read")
-        return tuple(f"{read}?{urlencode(asked | country)}" for country in each)
+        return tuple(f"{read}?{urlencode(asked | country)}&cursor=0" for country in each)
 
     def next_url(self, url: str, mark: str) -> str:
-        """The page of this number; the first has none."""
-        return f"{url}&page={mark}"
+        """The page behind this cursor."""
+        return f"{url.rpartition('=')[0]}={quote(mark, safe='')}"
 
     def page(self, url: str, mark: str, content: Any) -> Page:
         """Rows, and what the account may not read."""
@@ -119,16 +124,22 @@ class AcledRequest(PagedRequest):
             kind = RefusedError if str(content.get("status")) in ("401", "403") else AnswerError
             raise kind(f"{said} ({str(words)[:200]})" if words else said)
         rows = rows_under(url, content, "data")
-        count = value_under(url, content, "count", int, optional=True)
-        if count is not None and count < len(rows):
-            raise AnswerError(f"{url}: 'count' is {count}, 'data' has {len(rows)} rows")
-        # A count of more rows than the page has can only be that of all pages.
-        total = count if count is not None and count > len(rows) else None
         if len(rows) > self.page_size:
             raise AnswerError(f"{url}: {len(rows)} rows on a page of {self.page_size}")
-        full = len(rows) == self.page_size
-        following = str(int(mark or "1") + 1) if full else ""
-        return Page(rows, total, following, self._limits(content))
+        following = self._following(url, content, len(rows))
+        return Page(rows, _total(url, content, len(rows)), following, self._limits(content))
+
+    def _following(self, url: str, content: dict[str, Any], rows: int) -> str:
+        """The next cursor as text; "" where it is null."""
+        if "next_cursor" not in content and rows == self.page_size:
+            raise AnswerError(f"{url}: a full page without 'next_cursor': more rows may follow")
+        cursor = content.get("next_cursor")
+        if cursor is None:
+            return ""
+        text = str(cursor) if isinstance(cursor, int | str) else ""
+        if isinstance(cursor, bool) or not 0 < len(text) <= LONGEST or not text.isprintable():
+            raise AnswerError(f"{url}: 'next_cursor' must be a number, text or null")
+        return text
 
     def _limits(self, content: dict[str, Any]) -> tuple[str, ...]:
         """Say up to which day the account reads, if that ends before the days asked for."""
@@ -147,7 +158,18 @@ class AcledRequest(PagedRequest):
         )
 
     def estimate(self, policy: Policy | None = None) -> Estimate:
-        """The requests; answers of this API do not say how many rows there are."""
+        """The requests; how many rows there are is not asked, since that counts as a request."""
         Client(self.base, self.access(), policy)
-        note = "the API does not say how many rows there are"
+        note = "how many rows there are is not asked beforehand"
         return Estimate(self.queries(), None, None, None, (note,))
+
+
+def _total(url: str, content: dict[str, Any], rows: int) -> int | None:
+    """How many rows all pages have: ``total_count``, or a count that cannot be this page's."""
+    count = value_under(url, content, "count", int, optional=True)
+    if count is not None and count < rows:
+        raise AnswerError(f"{url}: 'count' is {count}, 'data' has {rows} rows")
+    total: int | None = value_under(url, content, "total_count", int, optional=True)
+    if total is not None and total < rows:
+        raise AnswerError(f"{url}: 'total_count' is {total}, 'data' has {rows} rows")
+    return count if total is None and count is not None and count > rows else total

@@ -208,6 +208,8 @@ def _all_pages(request: PagedRequest, client: Client, book: Book, tell: Tell) ->
                 raise AnswerError(f"{client.shown(url)}: the pages lead in a circle")
             seen.add(url)
             page, body = _one_page(request, client, book, number, (url, mark))
+            if page.total is None:  # said on an earlier page, or never
+                page = replace(page, total=total)
             if total is not None and page.total != total:
                 raise _ChangedError(
                     f"{client.shown(url)}: {page.total} rows in all, {total} on the page before"

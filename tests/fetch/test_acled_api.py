@@ -8,9 +8,16 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from escalation.fetch import AcledRequest, AnswerError, FetchError, Policy, RefusedError
-from played import ACCESS, PASSWORD, REFRESH, USER, Acled, acled_row
-from served import Asked, Reply, as_json, serve
+from escalation.fetch import (
+    AcledRequest,
+    AnswerError,
+    Fetched,
+    FetchError,
+    Policy,
+    RefusedError,
+)
+from played import ACCESS, PASSWORD, REFRESH, USER, Acled, acled_row, row_cursor
+from served import Asked, Reply, Served, as_json, serve
 
 QUICK = Policy(pause=0, backoff=0, attempts=3, timeout=5)
 SPAN = (date(2024, 1, 1), date(2025, 1, 1))
@@ -28,19 +35,24 @@ def everything(count: int) -> dict[str, list[dict[str, object]]]:
     return {"": [acled_row(number) for number in range(count)]}
 
 
+def cursors(served: Served) -> list[str]:
+    return [each.query["cursor"] for each in served.asked if "cursor" in each.query]
+
+
 def cells(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7])
-def test_pages_end_with_the_first_that_is_not_full(tmp_path: Path, count: int) -> None:
+def test_pages_follow_the_cursor_until_it_is_null(tmp_path: Path, count: int) -> None:
     with serve(Acled(everything(count))) as served:
         request = AcledRequest(*SPAN, page_size=2, base=served.base)
         found = request.fetch(tmp_path / "acled.csv", policy=QUICK)
     assert found.rows == count
     assert [row["event_id_cnty"] for row in cells(found.path)] == [f"NOR{n}" for n in range(count)]
-    assert served.pages()[2:] == [str(page) for page in range(2, count // 2 + 2)]
+    assert cursors(served) == [row_cursor(row) for row in range(0, max(count, 1), 2)]
+    assert not found.notes or not count
     if not count:
         assert found.path.read_text().startswith("event_id_cnty,event_date,year")
 
@@ -65,6 +77,8 @@ def test_the_login_goes_to_the_token_endpoint_and_the_token_to_the_pages(tmp_pat
         "event_date": "2024-01-01|2024-12-31",
         "event_date_where": "BETWEEN",
         "limit": "5000",
+        "with_total": "true",
+        "cursor": "0",
     }
 
 
@@ -76,8 +90,9 @@ def test_each_country_is_a_query_of_its_own(tmp_path: Path) -> None:
         request = AcledRequest(*SPAN, countries=("Northland", "South Land"), page_size=2,
                                base=served.base)  # fmt: skip
         found = request.fetch(tmp_path / "acled.csv", policy=QUICK)
-    asked = [(each.query["country"], each.page) for each in served.asked[1:]]
-    assert asked == [("Northland", ""), ("Northland", "2"), ("South Land", ""), ("South Land", "2")]
+    asked = [(each.query["country"], each.query["cursor"]) for each in served.asked[1:]]
+    second = row_cursor(2)
+    assert asked == [("Northland", "0"), ("Northland", second), ("South Land", "0")]
     assert found.rows == 5
     with pytest.raises(FetchError, match="names as ACLED writes them"):
         AcledRequest(*SPAN, countries=names)
@@ -87,7 +102,7 @@ def test_a_token_that_ends_on_the_way_is_renewed(tmp_path: Path) -> None:
     api = Acled(everything(5), tokens=[ACCESS, "access-second", "access-third"])
 
     def end(asked: Asked) -> None:
-        if asked.page == "2" and "renewed" not in api.grants:
+        if asked.query.get("cursor") == row_cursor(2) and "renewed" not in api.grants:
             api.grants.append("renewed")
             api.valid = set()
 
@@ -121,6 +136,8 @@ def test_a_token_alone_is_enough(
         found = AcledRequest(*SPAN, base=served.base).fetch(tmp_path / "a.csv", policy=QUICK)
     assert found.rows == 1
     assert api.grants == ([] if variable == "ACLED_TOKEN" else ["refresh_token"])
+    forms = [parse_qs(each.body) for each in served.asked if each.method == "POST"]
+    assert all(set(form) == {"grant_type", "refresh_token", "client_id"} for form in forms)
 
 
 def test_a_token_that_is_not_taken_is_a_refusal(
@@ -218,19 +235,60 @@ def test_days_that_the_account_may_not_read_are_told(tmp_path: Path) -> None:
     assert any("2024-08-29" in each for each in json.loads(found.manifest.read_text())["notes"])
 
 
-def test_rows_shifted_by_a_new_one_come_once(tmp_path: Path) -> None:
+def test_a_row_that_comes_while_paging_begins_all_pages_anew(tmp_path: Path) -> None:
     api = Acled(everything(5))
 
     def grow(asked: Asked) -> None:
-        if asked.page == "2" and len(api.rows[""]) == 5:
+        if asked.query.get("cursor") == row_cursor(2) and len(api.rows[""]) == 5:
             api.rows[""].insert(0, acled_row(99))
 
     api.meddle = grow
     with serve(api) as served:
         request = AcledRequest(*SPAN, page_size=2, base=served.base)
         found = request.fetch(tmp_path / "a.csv", policy=QUICK)
-    assert [row["event_id_cnty"] for row in cells(found.path)] == [f"NOR{n}" for n in range(5)]
-    assert "1 rows came a second time, with the same event_id_cnty; left out" in found.notes
+    came = [row["event_id_cnty"] for row in cells(found.path)]
+    assert came == ["NOR99", *(f"NOR{n}" for n in range(5))]
+    assert any("6 rows in all, 5 on the page before" in note for note in found.notes)
+
+
+def paged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *pages: dict[str, object]) -> Fetched:
+    """Fetch pages of one row each, given one after the other whatever is asked."""
+    monkeypatch.setenv("ACLED_TOKEN", ACCESS)
+    given = iter([{"data": [{"event_id_cnty": f"A{at}"}], **page} for at, page in enumerate(pages)])
+    with serve(lambda asked: as_json(next(given))) as served:
+        request = AcledRequest(*SPAN, page_size=1, base=served.base)
+        return request.fetch(tmp_path / "a.csv", policy=QUICK)
+
+
+def test_a_total_is_kept_where_only_the_first_page_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = paged(monkeypatch, tmp_path, {"next_cursor": "a b", "count": 1, "total_count": 3},
+                  {"next_cursor": None, "count": None, "total_count": None})  # fmt: skip
+    assert found.rows == 2
+    assert found.notes == ("the server says 3 rows in all, its pages hold 2",)
+    assert json.loads(found.manifest.read_text())["parts"][1]["url"].endswith("cursor=a%20b")
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ({}, "a full page without 'next_cursor': more rows may follow"),
+        ({"next_cursor": ""}, "'next_cursor' must be a number, text or null"),
+        ({"next_cursor": True}, "'next_cursor' must be a number, text or null"),
+        ({"next_cursor": [1]}, "'next_cursor' must be a number, text or null"),
+        ({"next_cursor": "x" * 1001}, "'next_cursor' must be a number, text or null"),
+        ({"next_cursor": "a\nb"}, "'next_cursor' must be a number, text or null"),
+        ({"next_cursor": 0}, "the pages lead in a circle"),
+        ({"next_cursor": None, "total_count": 0}, "'total_count' is 0, 'data' has 1 rows"),
+    ],
+)
+def test_a_cursor_that_leads_nowhere_is_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: dict[str, object], said: str
+) -> None:
+    with pytest.raises(AnswerError, match=said):
+        paged(monkeypatch, tmp_path, page)
+    assert not (tmp_path / "a.csv").exists()
 
 
 def test_a_login_follows_no_redirect(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ ANYTHING = st.recursive(
 
 
 def good(provider: str) -> dict[str, Any]:
-    asked = Asked("GET", "/", {"pagesize": "3", "limit": "3"}, {}, "")
+    asked = Asked("GET", "/", {"pagesize": "3", "limit": "3", "cursor": "0"}, {}, "")
     if provider == "ucdp":
         asked.headers["x-ucdp-access-token"] = "t"
         return json.loads(Ucdp([ucdp_row(n) for n in range(5)], token="t")(asked).body)

@@ -16,7 +16,18 @@ from escalation.fetch.access import TokenHeader
 from escalation.fetch.addresses import checked_base
 from escalation.fetch.client import Client
 from escalation.fetch.credentials import Credential, scrub
-from played import ACCESS, PASSWORD, REFRESH, UCDP_TOKEN, USER, Acled, Ucdp, acled_row, ucdp_row
+from played import (
+    ACCESS,
+    PASSWORD,
+    REFRESH,
+    UCDP_TOKEN,
+    USER,
+    Acled,
+    Ucdp,
+    acled_row,
+    row_cursor,
+    ucdp_row,
+)
 from served import Asked, Reply, as_json, serve
 
 QUICK = Policy(pause=0, backoff=0, attempts=2, timeout=5)
@@ -140,7 +151,9 @@ def test_no_fault_shows_a_credential(tmp_path: Path, provider: str, kind: str) -
 @pytest.mark.parametrize("kind", [k for k in FAULTS if "login" not in k])
 def test_no_fault_after_the_login_shows_a_credential(tmp_path: Path, kind: str) -> None:
     api = Acled({"": [acled_row(n) for n in range(3)]})
-    api.meddle = lambda asked: FAULTS[kind](asked) if asked.page == "2" else None
+    api.meddle = lambda asked: (
+        FAULTS[kind](asked) if asked.query.get("cursor") == row_cursor(2) else None
+    )
     with serve(api) as served, heard() as said:
         with pytest.raises(FetchError) as fault:
             AcledRequest(*SPAN, page_size=2, base=served.base).fetch(

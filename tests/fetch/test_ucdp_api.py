@@ -143,25 +143,25 @@ PASSING = {
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_passing_fault_costs_a_second_request(tmp_path: Path, fault: str) -> None:
-    with serve(Ucdp(rows(7), meddle=once("2", PASSING[fault]))) as served:
+    with serve(Ucdp(rows(7), meddle=once("1", PASSING[fault]))) as served:
         request = UcdpRequest("25.1", page_size=3, base=served.base)
         found = request.fetch(tmp_path / "ged.csv", policy=QUICK)
-    assert served.pages() == ["", "2", "2", "3"]
+    assert served.pages() == ["", "1", "1", "2"]
     assert found.rows == 7
 
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_fault_that_stays_ends_the_fetch_and_keeps_the_pages(tmp_path: Path, fault: str) -> None:
-    api = Ucdp(rows(7), meddle=once("3", PASSING[fault], times=3))
+    api = Ucdp(rows(7), meddle=once("2", PASSING[fault], times=3))
     kind = AnswerError if "cut" in fault or "compression" in fault else UnreachableError
     with serve(api) as served:
         request = UcdpRequest("25.1", page_size=3, base=served.base)
-        with pytest.raises(kind, match=r"page=3: .*after 3 attempts"):
+        with pytest.raises(kind, match=r"page=2: .*after 3 attempts"):
             request.fetch(tmp_path / "ged.csv", policy=QUICK)
         assert not (tmp_path / "ged.csv").exists()
         served.asked.clear()
         found = request.fetch(tmp_path / "ged.csv", policy=QUICK)
-    assert served.pages() == ["3"]
+    assert served.pages() == ["2"]
     assert (found.rows, found.kept) == (7, 2)
     assert any("2 pages are of an earlier run" in note for note in found.notes)
     assert len(cells(found.path)) == 7
@@ -190,7 +190,7 @@ def test_a_wait_that_the_server_asks_for_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_wait_longer_than_patience_ends_the_fetch(tmp_path: Path) -> None:
-    api = Ucdp(rows(7), meddle=once("2", Reply(status=429, headers={"Retry-After": "3600"})))
+    api = Ucdp(rows(7), meddle=once("1", Reply(status=429, headers={"Retry-After": "3600"})))
     with serve(api) as served:
         request = UcdpRequest("25.1", page_size=3, base=served.base)
         with pytest.raises(UnreachableError, match="asks to wait 3600 s"):
@@ -275,14 +275,14 @@ def test_data_that_change_while_paging_are_asked_anew_and_told(tmp_path: Path) -
     api = Ucdp(rows(7))
 
     def grow(asked: Asked) -> None:
-        if asked.page == "2":
+        if asked.page == "1":
             api.rows = rows(8)
 
     api.meddle = grow
     with serve(api) as served:
         request = UcdpRequest("25.1", page_size=3, base=served.base)
         found = request.fetch(tmp_path / "ged.csv", policy=QUICK)
-    assert served.pages() == ["", "2", "", "2", "3"]
+    assert served.pages() == ["", "1", "", "1", "2"]
     assert found.rows == 8
     assert any("the data changed while paging" in note for note in found.notes)
     assert any("changed" in note for note in json.loads(found.manifest.read_text())["notes"])
@@ -341,7 +341,7 @@ def test_etags_save_pages_that_have_not_changed(tmp_path: Path) -> None:
 
 
 def test_pages_of_another_request_are_not_mixed_in(tmp_path: Path) -> None:
-    api = Ucdp(rows(7), meddle=once("2", Reply(status=500), times=99))
+    api = Ucdp(rows(7), meddle=once("1", Reply(status=500), times=99))
     with serve(api) as served:
         request = UcdpRequest("25.1", page_size=3, base=served.base)
         with pytest.raises(UnreachableError):
@@ -354,7 +354,7 @@ def test_pages_of_another_request_are_not_mixed_in(tmp_path: Path) -> None:
 
 
 def test_a_kept_page_that_is_damaged_is_asked_again(tmp_path: Path) -> None:
-    api = Ucdp(rows(7), meddle=once("3", Reply(status=500), times=3))
+    api = Ucdp(rows(7), meddle=once("2", Reply(status=500), times=3))
     with serve(api) as served:
         request = UcdpRequest("25.1", page_size=3, base=served.base)
         with pytest.raises(UnreachableError):
@@ -364,7 +364,7 @@ def test_a_kept_page_that_is_damaged_is_asked_again(tmp_path: Path) -> None:
         damaged.write_bytes(damaged.read_bytes()[:-20])
         served.asked.clear()
         found = request.fetch(tmp_path / "ged.csv", policy=QUICK)
-    assert served.pages() == ["2", "3"]
+    assert served.pages() == ["1", "2"]
     assert found.rows == 7
 
 
@@ -380,7 +380,7 @@ def test_a_killed_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
     reached, killed = Event(), Event()
 
     def hang(asked: Asked) -> None:
-        if asked.page == "4" and not killed.is_set():
+        if asked.page == "3" and not killed.is_set():
             reached.set()
             killed.wait(60)
 
@@ -392,12 +392,12 @@ def test_a_killed_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         killed.set()
-        assert served.pages() == ["", "2", "3", "4"]
+        assert served.pages() == ["", "1", "2", "3"]
         assert not output.exists()
         served.asked.clear()
         request = UcdpRequest("25.1", page_size=3, base=served.base)
         found = request.fetch(output, policy=QUICK)
-    assert served.pages() == ["4", "5", "6", "7"]
+    assert served.pages() == ["3", "4", "5", "6"]
     assert (found.rows, found.kept) == (20, 3)
     assert [row["id"] for row in cells(output)] == [str(500000 + n) for n in range(20)]
 
