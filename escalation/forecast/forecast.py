@@ -1,7 +1,7 @@
 """Forecast: dated predictive draws, and what is read off them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -11,17 +11,21 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from escalation.forecast.aggregation import (
+    ALL_STREAMS,
+    followed_by_total,
+    over_blocks,
+    over_groups,
+)
 from escalation.forecast.calendar import future_edges
+from escalation.forecast.checking import check_calendar, check_shapes, own_arrays
 from escalation.forecast.hub import from_hub, to_hub, write_table
 from escalation.forecast.intervals import shortest
-from escalation.forecast.readings import building_up, percent, scores
+from escalation.forecast.readings import building_up, long, scores, summaries
 from escalation.scores import HUB_LEVELS, quantile_draws
 from escalation.scores.shapes import probability_between
 from escalation.series import CountSeries
 from escalation.window import DateArray, FloatArray, IntArray
-
-ALL_STREAMS = "all streams"
-"""The name of the sum of the streams."""
 
 LEVELS = (0.5, 0.8, 0.95)
 """The intervals that are shown unless others are asked for."""
@@ -80,46 +84,12 @@ class Forecast:
     period: str = "period"
 
     def __post_init__(self) -> None:
-        draws = np.array(self.draws, dtype=np.float64)
-        if draws.ndim != 3 or 0 in draws.shape:
-            raise ValueError(f"draws must have shape (draws, periods, streams), got {draws.shape}")
-        if not np.all((draws >= 0) & (draws == np.floor(draws))):
-            raise ValueError("draws must be counts: whole numbers, not negative and not NaN")
-        horizon, streams = draws.shape[1:]
-        recent = np.array(self.recent, dtype=np.int64)
-        given = np.ones(1) if self.recent_exposure is None else self.recent_exposure
-        exposure = np.array(given, dtype=np.float64)
-        if exposure.ndim == 1 and len(exposure) in (1, len(recent)):
-            exposure = np.repeat(np.resize(exposure, len(recent))[:, None], streams, axis=1)
-        arrays = {
-            "draws": draws,
-            "edges": np.array(self.edges, dtype="datetime64[D]"),
-            "recent": recent,
-            "recent_edges": np.array(self.recent_edges, dtype="datetime64[D]"),
-            "recent_exposure": exposure,
-        }
-        for name, array in arrays.items():
-            array.setflags(write=False)
+        for name, array in own_arrays(self).items():
             object.__setattr__(self, name, array)
         object.__setattr__(self, "names", tuple(self.names))
-        object.__setattr__(self, "lengths", tuple(self.lengths) or (1,) * horizon)
-        wanted = {
-            "edges": (self.edges.shape, (horizon + 1,)),
-            "names": ((len(self.names),), (streams,)),
-            "lengths": ((len(self.lengths),), (horizon,)),
-            "recent": (recent.shape, (len(self.recent_edges) - 1, streams)),
-            "recent_exposure": (exposure.shape, (len(self.recent_edges) - 1, streams)),
-        }
-        for name, (came, want) in wanted.items():
-            if came != want:
-                raise ValueError(
-                    f"draws of shape {draws.shape} want {name} of shape {want}, got {came}"
-                )
-        for name, edges in (("edges", self.edges), ("recent_edges", self.recent_edges)):
-            if not np.all(np.diff(edges) > np.timedelta64(0, "D")):
-                raise ValueError(f"{name} must rise")
-        if self.edges[0] < np.datetime64(self.made_on, "D"):
-            raise ValueError(f"a forecast made on {self.made_on} cannot begin on {self.edges[0]}")
+        object.__setattr__(self, "lengths", tuple(self.lengths) or (1,) * self.draws.shape[1])
+        check_shapes(self)
+        check_calendar(self)
 
     @classmethod
     def after(cls, series: CountSeries, draws: ArrayLike, model: str) -> "Forecast":
@@ -227,27 +197,7 @@ class Forecast:
         ValueError
             For a stream that is not among them, or a group without one.
         """
-        unknown = {name for group in groups.values() for name in group} - set(self.names)
-        if unknown or not groups or not all(groups.values()):
-            raise ValueError(
-                f"groups {dict(groups)} want one or more of the streams {', '.join(self.names)}"
-            )
-        member = np.array([[name in group for group in groups.values()] for name in self.names])
-        parts = [np.flatnonzero(column) for column in member.T]
-        watch = cast(FloatArray, self.recent_exposure)
-        even = [(at, np.ptp(watch[:, at], axis=1) < 1e-9) for at in parts]
-        return replace(
-            self,
-            draws=np.stack([self.draws[:, :, at].sum(axis=2) for at in parts], axis=2),
-            recent=np.stack(
-                [np.where(known, self.recent[:, at].sum(axis=1), 0) for at, known in even],
-                axis=1,
-            ),
-            recent_exposure=np.stack(
-                [np.where(known, watch[:, at[0]], 0.0) for at, known in even], axis=1
-            ),
-            names=tuple(groups),
-        )
+        return over_groups(self, groups)
 
     def blocks(self, sizes: Sequence[int]) -> "Forecast":
         """The forecast of the sums over consecutive blocks of the horizon.
@@ -257,18 +207,7 @@ class Forecast:
         sizes : sequence of int
             Periods in each block, from the first on; together no more than the horizon.
         """
-        ends = np.cumsum([0, *sizes])
-        if len(sizes) == 0 or min(sizes) < 1 or ends[-1] > self.draws.shape[1]:
-            raise ValueError(
-                f"blocks of {list(sizes)} periods do not fit a horizon of {self.draws.shape[1]}"
-            )
-        lengths = np.add.reduceat(self.lengths[: ends[-1]], ends[:-1])
-        return replace(
-            self,
-            draws=np.add.reduceat(self.draws[:, : ends[-1]], ends[:-1], axis=1),
-            edges=self.edges[ends],
-            lengths=tuple(lengths.tolist()),
-        )
+        return over_blocks(self, sizes)
 
     def escalation(
         self, periods: int = 12, against: int = 52, level: float = 0.9, factor: float = 1.0
@@ -337,12 +276,7 @@ class Forecast:
             `step`, `start`, `end` (the day after), `stream`, `mean`, `median`, `lo50`, `hi50` and
             so on for each level, `at_least_5` and so on for each threshold.
         """
-        columns = {"mean": self.mean, "median": self.quantile(0.5)}
-        for level in levels:
-            ends = self.interval(level)
-            columns |= {f"lo{percent(level)}": ends[0], f"hi{percent(level)}": ends[1]}
-        columns |= {f"at_least_{n}": self.prob_at_least(n) for n in at_least}
-        return self.long(columns)
+        return summaries(self, levels, at_least)
 
     def to_hub(
         self,
@@ -443,18 +377,7 @@ class Forecast:
 
     def with_total(self) -> "Forecast":
         """The forecast of the streams and of their sum, which comes last."""
-        if ALL_STREAMS in self.names:
-            return self
-        total = self.total()
-        return replace(
-            self,
-            draws=np.concatenate([self.draws, total.draws], axis=2),
-            recent=np.concatenate([self.recent, total.recent], axis=1),
-            recent_exposure=np.concatenate(
-                [cast(FloatArray, one.recent_exposure) for one in (self, total)], axis=1
-            ),
-            names=(*self.names, ALL_STREAMS),
-        )
+        return followed_by_total(self)
 
     def recent_mean(self, past: int = 52) -> FloatArray:
         """Mean of the last `past` known periods, shape (K,); NaN where none was watched."""
@@ -467,13 +390,4 @@ class Forecast:
 
     def long(self, columns: dict[str, Any]) -> pl.DataFrame:
         """Arrays (H, K) as columns: a row a period and stream, with `step`, `start`, `end`."""
-        _, horizon, streams = self.draws.shape
-        steps = np.repeat(np.arange(horizon), streams)
-        head = {
-            "step": steps + 1,
-            "start": self.edges[:-1][steps],
-            "end": self.edges[1:][steps],
-            "stream": self.names * horizon,
-        }
-        cells = {name: np.ravel(values) for name, values in columns.items()}
-        return pl.DataFrame(head | cells, nan_to_null=True)
+        return long(self, columns)

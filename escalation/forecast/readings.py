@@ -1,9 +1,9 @@
-"""Tables that are read off a forecast: whether it is building up, and its scores."""
+"""Tables that are read off a forecast: its summaries, its scores, and whether it is building up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -77,6 +77,30 @@ def scores(forecast: Forecast, observed: ArrayLike, levels: Sequence[float]) -> 
     columns |= {"pit_low": low, "pit_high": high}
     columns["capped"] = np.isinf(whole.draws).mean(axis=0)
     return whole.long(columns).drop("end").rename({"start": "date"})
+
+
+def summaries(forecast: Forecast, levels: Sequence[float], at_least: Sequence[int]) -> pl.DataFrame:
+    """The table that `Forecast.table` describes."""
+    columns = {"mean": forecast.mean, "median": forecast.quantile(0.5)}
+    for level in levels:
+        ends = forecast.interval(level)
+        columns |= {f"lo{percent(level)}": ends[0], f"hi{percent(level)}": ends[1]}
+    columns |= {f"at_least_{n}": forecast.prob_at_least(n) for n in at_least}
+    return forecast.long(columns)
+
+
+def long(forecast: Forecast, columns: dict[str, Any]) -> pl.DataFrame:
+    """The table that `Forecast.long` describes."""
+    _, horizon, streams = forecast.draws.shape
+    steps = np.repeat(np.arange(horizon), streams)
+    head = {
+        "step": steps + 1,
+        "start": forecast.edges[:-1][steps],
+        "end": forecast.edges[1:][steps],
+        "stream": forecast.names * horizon,
+    }
+    cells = {name: np.ravel(values) for name, values in columns.items()}
+    return pl.DataFrame(head | cells, nan_to_null=True)
 
 
 def with_total(forecast: Forecast, observed: FloatArray) -> tuple[Forecast, FloatArray]:
