@@ -13,10 +13,9 @@ from escalation import Actor, Actors, Incidents, Matches, Matching, Window, read
 from escalation.merging.matching import best_other, one_to_one
 from escalation.sources import DataError
 from rows import incidents
+from studies.merging_recovery import recorded, world
 
 GEOD = Geod(ellps="WGS84")
-WINDOW = Window(date(2010, 1, 1), date(2021, 1, 1))
-KINDS = np.array(["armed clash", "bombing", "abduction", "protest"])
 
 
 def one_pair(first: dict[str, Any], second: dict[str, Any], **rule: Any) -> dict[str, Any]:
@@ -206,42 +205,10 @@ def test_the_best_other_score_of_a_record(rng: np.random.Generator) -> None:
         assert found[at] == max(others, default=0)
 
 
-def recorded(world: dict[str, Any], share: float, rng: np.random.Generator) -> Incidents:
-    """What one source has of a world of incidents: its errors are its own."""
-    taken = np.flatnonzero(rng.random(len(world["day"])) < share)
-    size = len(taken)
-    day = world["day"][taken] + rng.choice([-1, 0, 0, 0, 0, 0, 0, 0, 1], size)
-    wrong = rng.random((2, size)) < np.array([[0.05], [0.1]])
-    source = np.where(wrong[0], rng.integers(0, 5, size), world["source"][taken])
-    kind = np.where(wrong[1], rng.integers(0, 4, size), world["kind"][taken])
-    table = pl.DataFrame({
-        "id": taken.astype(str),
-        "date": np.datetime64("2010-01-05") + day,
-        "source": [f"S{one}" for one in source],
-        "target": [f"T{one}" for one in world["target"][taken]],
-        "longitude": world["longitude"][taken] + rng.normal(0, 0.05, size),
-        "latitude": world["latitude"][taken] + rng.normal(0, 0.05, size),
-        "incident_class": KINDS[kind],
-        "deaths_best": rng.poisson(3, size),
-    })  # fmt: skip
-    return read(table, WINDOW)
-
-
-def world(rng: np.random.Generator, size: int) -> dict[str, Any]:
-    return {
-        "day": rng.integers(0, 3650, size),
-        "longitude": rng.uniform(60, 77, size),
-        "latitude": rng.uniform(24, 37, size),
-        "source": rng.integers(0, 5, size),
-        "target": rng.integers(5, 10, size),
-        "kind": rng.integers(0, 4, size),
-    }
-
-
 def table_of_thresholds(size: int, rng: np.random.Generator) -> pl.DataFrame:
     """Precision and recall by the lowest score that is accepted."""
-    truth = world(rng, size)
-    first, second = (recorded(truth, 0.7, rng) for _ in range(2))
+    truth = world(size, rng, towns=False)
+    first, second = (recorded(truth, rng) for _ in range(2))
     both = len(set(first.table["id"]) & set(second.table["id"]))
     found = Matching(days=1, kilometres=25).match(first, second).table.filter("best")
     right = pl.col("id first") == pl.col("id second")
