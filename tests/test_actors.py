@@ -287,6 +287,24 @@ def test_the_numbers_of_countries_agree_with_those_in_ucdp() -> None:
                 assert by_name.ucdp_government == row["side_a_new_id"]
 
 
+def test_the_governments_of_ucdp_have_the_ids_of_its_actor_dataset() -> None:
+    known = {each.ucdp_government: each.name for each in countries() if each.ucdp_government}
+    assert sorted(map(int, known)) == list(range(3, 160))  # each once; 2 is Hyderabad
+    # Spellings of the UCDP Actor Dataset 22.1, with its ids.
+    names = {
+        "3": "United States of America", "47": "North Macedonia", "49": "Serbia (Yugoslavia)",
+        "50": "Bosnia-Herzegovina", "57": "Russia (Soviet Union)", "76": "Ivory Coast",
+        "89": "DR Congo (Zaire)", "101": "Zimbabwe (Rhodesia)", "113": "South Sudan",
+        "123": "Yemen (North Yemen)", "124": "South Yemen", "137": "Taiwan",
+        "144": "Myanmar (Burma)", "148": "Cambodia (Kampuchea)", "150": "Vietnam (North Vietnam)",
+        "151": "South Vietnam", "159": "Tonga",
+    }  # fmt: skip
+    for number, name in names.items():
+        found = country(country_in_name(f"Government of {name}") or "")
+        assert found is not None
+        assert found.ucdp_government == number
+
+
 @samples
 def test_homes_in_names_agree_with_the_countries_of_icews() -> None:
     told = 0

@@ -53,7 +53,8 @@ def countries() -> tuple[Country, ...]:
     """All countries of the table, in order of their names.
 
     ISO 3166-1 and FIPS 10-4 after GeoNames, checked against ISO's own list; Gleditsch-Ward
-    numbers after Gleditsch and Ward (1999); UCDP's actor ids after UCDP GED.
+    numbers after Gleditsch and Ward (1999); UCDP's actor ids after the UCDP Actor Dataset 22.1,
+    where governments have 2 (Hyderabad, not here) to 159; one that UCDP took up later has none.
     """
     import csv
     from importlib.resources import files
