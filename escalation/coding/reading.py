@@ -10,6 +10,7 @@ from escalation.incidents import SCHEMA
 from escalation.sources import Table
 from escalation.sources.delimited import LINE
 from escalation.sources.faults import MISSING, parsed
+from escalation.sources.stack import found_in
 
 EXTRA = tuple(name for name in BY_NAME if name not in SCHEMA)
 """Columns of a hand-coded file that incidents have not."""
@@ -53,9 +54,11 @@ def open_coding(given: Any) -> Coding:
     sheet = table.opened(given)
     table.matched(sheet)
     cells, misfits = sheet.rows()
+    ours = {theirs: name for name, theirs in found_in(sheet, {n: (n,) for n in BY_NAME}).items()}
+    cells, header = cells.rename(ours), tuple(ours.get(name, name) for name in sheet.header)
     text = cells.select(
         pl.col(LINE).cast(pl.Int64).alias("line"),
-        *(_cell(name, name in sheet.header) for name in BY_NAME),
+        *(_cell(name, name in header) for name in BY_NAME),
     )
     # What the reader of tables takes for granted too.
     whole = text.with_columns(
@@ -63,9 +66,9 @@ def open_coding(given: Any) -> Coding:
         pl.col("certainty").fill_null("reported"),
         pl.col("directed").fill_null("true"),
     )
-    if "id" not in sheet.header:
+    if "id" not in header:
         whole = whole.with_columns(pl.col("line").cast(pl.String).alias("id"))
-    return Coding(sheet.label, sheet.header, parsed(whole), misfits)
+    return Coding(sheet.label, header, parsed(whole), misfits)
 
 
 def _cell(name: str, there: bool) -> pl.Expr:

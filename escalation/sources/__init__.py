@@ -12,6 +12,7 @@ from escalation.sources.gtd import Gtd
 from escalation.sources.guessing import guessed
 from escalation.sources.icews import Icews
 from escalation.sources.layout import Layout
+from escalation.sources.likeness import SOURCES
 from escalation.sources.polecat import Polecat
 from escalation.sources.table import Table
 from escalation.sources.ucdp import UcdpGed
@@ -36,16 +37,15 @@ __all__ = [
     "source_of",
 ]
 
-SOURCES: dict[str, type[Source]] = {
-    "table": Table,
-    "ucdp": UcdpGed,
-    "acled": Acled,
-    "gdelt": Gdelt,
-    "icews": Icews,
-    "polecat": Polecat,
-    "gtd": Gtd,
-}
-"""The sources by the word that a study file uses."""
+SOURCES.update(
+    table=Table,
+    ucdp=UcdpGed,
+    acled=Acled,
+    gdelt=Gdelt,
+    icews=Icews,
+    polecat=Polecat,
+    gtd=Gtd,
+)
 
 
 def read(

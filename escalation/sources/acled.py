@@ -9,6 +9,7 @@ from escalation.codes import ACLED
 from escalation.sources.base import Source, lacking
 from escalation.sources.delimited import Sheet
 from escalation.sources.faults import DataError, Fault, faults
+from escalation.sources.stack import found_in
 
 ACTOR_KINDS = {
     "1": "State forces",
@@ -124,7 +125,7 @@ class Acled(Source):
     def matched(self, sheet: Sheet) -> dict[str, str]:
         """Find the columns; actor 2 must be among them, though many events have none."""
         names = super().matched(sheet)
-        if not set(self.used["actor2"]) & set(sheet.header):
+        if not found_in(sheet, {"actor2": self.used["actor2"]}):
             spare = [name for name in sheet.header if name not in names.values()]
             raise DataError(f"{sheet.label}: {lacking(['actor2'], spare)}")
         return names

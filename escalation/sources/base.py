@@ -13,6 +13,7 @@ from escalation.sources.batches import Batches
 from escalation.sources.delimited import SEPARATORS, Sheet, open_sheet
 from escalation.sources.faults import DataError, Fault, RowError, faults, parsed, taken
 from escalation.sources.layout import Layout
+from escalation.sources.likeness import hint
 from escalation.sources.parts import Before, Part, Reading, RowCounts
 from escalation.sources.stack import Stack, found_in, in_words, joint_hash
 from escalation.window import Window
@@ -190,9 +191,11 @@ class Source(ABC):
         """Find the column of the file for each of ours; ``DataError`` if one is missing."""
         names = found_in(sheet, self.columns)
         missing = [theirs[0] for ours, theirs in self.columns.items() if ours not in names]
+        if missing and (other := hint(sheet, type(self))):
+            raise DataError(f"{sheet.label}: not a file of {self.name}; {other}")
         if len(missing) > len(self.columns) / 2:
             wanted = ", ".join(repr(name) for name in missing)
-            raise DataError(f"{sheet.label}: not a {self.name} file, it lacks the columns {wanted}")
+            raise DataError(f"{sheet.label}: not a file of {self.name}, it lacks columns {wanted}")
         if missing:
             spare = [name for name in sheet.header if name not in names.values()]
             raise DataError(f"{sheet.label}: {lacking(missing, spare)}")

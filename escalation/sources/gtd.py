@@ -9,6 +9,7 @@ from escalation.codes import GTD
 from escalation.sources.base import Source, lacking
 from escalation.sources.delimited import Sheet
 from escalation.sources.faults import DataError, Fault, faults
+from escalation.sources.stack import found_in
 
 WHERE = {"1": "place", "2": "district", "3": "district", "4": "province", "5": "country"}
 """``specificity``: coordinates of the place; of the smallest region known (2, 3); of the
@@ -101,7 +102,9 @@ class Gtd(Source):
     def matched(self, sheet: Sheet) -> dict[str, str]:
         """Find the columns; without month and day every incident would be a year long."""
         names = super().matched(sheet)
-        missing = [name for name in ("imonth", "iday") if name not in sheet.header]
+        parts = ("imonth", "iday")
+        found = found_in(sheet, {name: (name,) for name in parts})
+        missing = [name for name in parts if name not in found]
         if missing:
             spare = [name for name in sheet.header if name not in names.values()]
             raise DataError(f"{sheet.label}: {lacking(missing, spare)}")

@@ -9,13 +9,11 @@ from escalation.sources.base import Source
 from escalation.sources.delimited import Sheet, open_sheet
 from escalation.sources.faults import DataError, EmptyFileError
 from escalation.sources.layout import Layout
-from escalation.sources.stack import each_file, found_in
+from escalation.sources.likeness import WRITTEN_DAY, likeliest
+from escalation.sources.stack import each_file
 
 SHOWN = 12
 """How many columns of a file of no known source are named."""
-
-NAMED = 4
-"""How many of the columns that tell are named."""
 
 
 def guessed(
@@ -62,13 +60,10 @@ def _one(given: Any, kinds: Mapping[str, type[Source]], layout: Layout | None) -
             raise
         sheet, told = None, fault
     if sheet is not None:
-        word = max(kinds, key=lambda word: (*_shares(sheet, kinds[word]), word))
-        share, known = _shares(sheet, kinds[word])
-        if share > 1 / 2:
-            names = [*found_in(sheet, kinds[word].columns).values()]
-            listed = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-            every = sum(map(len, (kinds[word].columns, kinds[word].more, kinds[word].used)))
-            return word, f"it has {known} of the {every} columns that are read: {listed}"
+        like = likeliest(sheet, kinds)
+        if like.share > 1 / 2:
+            counted = f"{like.known} of the {like.every} columns that are read"
+            return like.word, f"it has {counted}: {like.told}"
     for word, kind in kinds.items():
         if kind.heads and (headless := _headless(given, kind, layout)) is not None:
             return word, (
@@ -86,13 +81,6 @@ def _one(given: Any, kinds: Mapping[str, type[Source]], layout: Layout | None) -
     )
 
 
-def _shares(sheet: Sheet, kind: type[Source]) -> tuple[float, int]:
-    """Share of the required columns that are there, and how many of all."""
-    required = found_in(sheet, kind.columns)
-    others = [found_in(sheet, columns) for columns in (kind.more, kind.used)]
-    return len(required) / len(kind.columns), len(required) + sum(map(len, others))
-
-
 def _headless(given: Any, kind: type[Source], layout: Layout | None) -> Sheet | None:
     """The file under the source's names of columns, None if it cannot be of that source."""
     try:
@@ -104,4 +92,4 @@ def _headless(given: Any, kind: type[Source], layout: Layout | None) -> Sheet | 
         return None
     rows, _ = sheet.rows({name})
     text = rows.head(1).select(pl.col(name).alias("date"))
-    return sheet if text["date"].str.contains(r"^\d{8}$|^\d{4}-\d{2}-\d{2}").all() else None
+    return sheet if text["date"].str.contains(WRITTEN_DAY).all() else None

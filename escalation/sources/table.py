@@ -1,13 +1,16 @@
 """Any table of incidents, by a map of its columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
 from escalation.incidents import SCHEMA, nearest
 from escalation.sources.base import Source, lacking
 from escalation.sources.delimited import Sheet
 from escalation.sources.faults import DataError
+from escalation.sources.likeness import provider_of
+from escalation.sources.stack import found_in
 
 
 @dataclass(frozen=True)
@@ -15,9 +18,9 @@ class Table(Source):
     """Any table of incidents, read by a map of its columns.
 
     Where the map is silent, a column of our own name is taken if the table has it: date, source
-    and target must be found in one way or the other. Dates are written YYYY-MM-DD, with a time of
-    day or without. A row without a certainty is "reported", without ``directed`` it is true, and
-    without ``date_latest`` its day is known.
+    and target must be found in one way or the other. Case and blanks around a name do not count.
+    Dates are written YYYY-MM-DD, with a time of day or without. A row without a certainty is
+    "reported", without ``directed`` it is true, and without ``date_latest`` its day is known.
 
     Parameters
     ----------
@@ -63,11 +66,43 @@ class Table(Source):
                 raise ValueError(f"incidents have no column {ours!r}{hint}")
 
     def matched(self, sheet: Sheet) -> dict[str, str]:
-        """Find the mapped columns, and those of our own names."""
-        own = {ours: ours for ours in SCHEMA if ours in sheet.header}
-        wanted = {ours: ours for ours in self.columns} | dict(self.names)
-        missing = [theirs for theirs in wanted.values() if theirs not in sheet.header]
+        """Find the mapped columns, and those of our own names.
+
+        Raises
+        ------
+        DataError
+            If one is missing; or if the file is plainly a provider's, and the map does not say
+            where date, source and target stand: ACLED's column "source" holds newspapers.
+        """
+        wanted = {ours: (ours,) for ours in self.columns}
+        wanted |= {ours: (theirs,) for ours, theirs in self.names.items()}
+        found = found_in(sheet, wanted)
+        missing = [theirs for ours, (theirs,) in wanted.items() if ours not in found]
+        unsaid = [ours for ours in self.columns if ours not in self.names]
+        like = provider_of(sheet) if unsaid else None
+        if like is not None and (missing or like.share == 1):
+            raise DataError(
+                f"{sheet.label}: it looks like {like.name} (it has {like.told}): say source = "
+                f'"{like.word}"; to read it as any other table, the map of columns must name '
+                f"{', '.join(unsaid)}"
+            )
         if missing:
-            spare = [name for name in sheet.header if name not in wanted.values()]
+            spare = [name for name in sheet.header if name not in found.values()]
             raise DataError(f"{sheet.label}: {lacking(missing, spare)}")
-        return own | wanted
+        return self._own(sheet) | found
+
+    def mended(self, sheet: Sheet) -> Sheet:
+        """The sheet, with a remark on columns that are taken though nobody named them so."""
+        taken = [
+            f"{theirs!r} as {ours}"
+            for ours, theirs in self._own(sheet).items()
+            if theirs.strip() != ours or (self.names and ours in self.columns)
+        ]
+        if not taken:
+            return sheet
+        remark = f"{Path(sheet.label).name}: read by its own name: column {', '.join(taken)}"
+        return replace(sheet, remarks=(*sheet.remarks, remark))
+
+    def _own(self, sheet: Sheet) -> dict[str, str]:
+        """Columns of our own names, where the map is silent."""
+        return found_in(sheet, {ours: (ours,) for ours in SCHEMA if ours not in self.names})

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import tempfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -255,7 +256,8 @@ def test_a_missing_or_misspelt_column_is_named_with_the_nearest(specimen: Specim
         assert "\n" not in message
 
 
-def test_a_file_of_another_source_is_refused(specimen: Specimen) -> None:
+def test_a_file_of_another_source_is_refused_and_its_source_named(specimen: Specimen) -> None:
+    words = {kind: word for word, kind in SOURCES.items()}
     for other in KINDS:
         if other is type(specimen.source):
             continue
@@ -264,8 +266,35 @@ def test_a_file_of_another_source_is_refused(specimen: Specimen) -> None:
             specimen.source.read(specimen.path, WINDOW)
         message = str(fault.value)
         assert str(specimen.path) in message
-        assert any(name in message for name in specimen.names.values())
+        if words.get(other, "table") == "table":
+            assert any(name in message for name in specimen.names.values())
+        else:
+            assert f"it looks like {other.name} (it has " in message
+            assert f'say source = "{words[other]}"' in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize("change", [str.upper, str.title, "  {} ".format])
+def test_case_and_blanks_around_names_of_columns_do_not_count(
+    specimen: Specimen, change: Callable[[str], str]
+) -> None:
+    specimen.needs(header=True)
+    expected = specimen.read()
+    specimen.header = [change(name) for name in specimen.header]
+    incidents = specimen.read()
+    assert incidents.table.equals(expected.table)
+    assert incidents.provenance.rows_rejected == expected.provenance.rows_rejected
+    assert SOURCES[guess(specimen.path)[0]] is type(specimen.source)
+
+
+def test_columns_that_differ_in_blanks_alone_are_refused(specimen: Specimen) -> None:
+    specimen.needs(header=True)
+    name = specimen.names["date"]
+    specimen.header = [*specimen.header, f" {name}"]
+    specimen.rows = [[*row, "2020-01-01"] for row in specimen.rows]
+    with pytest.raises(DataError) as fault:
+        specimen.read()
+    assert f"columns {name!r} and {' ' + name!r} have one name but for blanks" in str(fault.value)
 
 
 @pytest.mark.parametrize(
