@@ -10,8 +10,8 @@ from escalation.fetch.errors import (
 )
 from escalation.fetch.files import Fetched, Manifest, Part
 from escalation.fetch.gdelt import GdeltRequest
-from escalation.fetch.pages import Estimate
 from escalation.fetch.policy import Policy
+from escalation.fetch.request import Estimate
 from escalation.fetch.ucdp import UcdpRequest
 
 __all__ = [

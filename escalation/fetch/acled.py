@@ -8,10 +8,10 @@ from urllib.parse import quote, urlencode
 from escalation.fetch.access import Access, OAuth
 from escalation.fetch.client import Client
 from escalation.fetch.errors import AnswerError, FetchError, RefusedError
-from escalation.fetch.pages import Estimate, Page, PagedRequest
+from escalation.fetch.pages import Page, PagedRequest
 from escalation.fetch.policy import Policy
+from escalation.fetch.request import Estimate, checked_span
 from escalation.fetch.shape import rows_under, value_under
-from escalation.fetch.ucdp import checked_span
 
 LONGEST = 1000
 """Characters that a cursor may have."""
@@ -84,17 +84,6 @@ class AcledRequest(PagedRequest):
         """The account of the environment."""
         hint = "an account is made at https://acleddata.com; it must have access to the API"
         return OAuth(self._below("oauth/token"), "ACLED", "acled", "authenticated", hint)
-
-    def described(self) -> dict[str, Any]:
-        """What is asked for, without defaults."""
-        said = {
-            "base": self.base,
-            "start": self.start.isoformat(),
-            "end": self.end.isoformat(),
-            "countries": list(self.countries),
-            "page_size": self.page_size,
-        }
-        return {name: value for name, value in said.items() if value}
 
     def queries(self) -> tuple[str, ...]:
         """One a country."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from escalation.fetch.archives import LARGEST, ArchiveError, check_zip
 from escalation.fetch.bodies import UnfitError
@@ -24,9 +24,8 @@ from escalation.fetch.files import (
     terms,
 )
 from escalation.fetch.lists import Listed, list_file, listing_1, listing_2
-from escalation.fetch.pages import Estimate, Tell
 from escalation.fetch.policy import Policy
-from escalation.fetch.ucdp import checked_span
+from escalation.fetch.request import Estimate, Request, Tell, checked_span
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -43,7 +42,7 @@ FIRST = 64
 
 
 @dataclass(frozen=True)
-class GdeltRequest:
+class GdeltRequest(Request):
     """Files of GDELT's events, each checked against the size and MD5 of the provider's list.
 
     Files are chosen by the day on which their events were added: the event itself may be older.
@@ -83,6 +82,7 @@ class GdeltRequest:
 
     word: ClassVar[str] = "gdelt"
     provider: ClassVar[str] = "GDELT"
+    unsaid: ClassVar[frozenset[str]] = frozenset({"largest"})
 
     def __post_init__(self) -> None:
         checked_span(self.start, self.end)
@@ -96,17 +96,6 @@ class GdeltRequest:
     def address(self) -> str:
         """The base URL."""
         return self.base or BASES[self.generation]
-
-    def described(self) -> dict[str, Any]:
-        """What is asked for, without defaults."""
-        said = {
-            "base": self.address(),
-            "start": self.start.isoformat(),
-            "end": self.end.isoformat(),
-            "generation": self.generation,
-            "translated": self.translated,
-        }
-        return {name: value for name, value in said.items() if value}
 
     def lists(self) -> tuple[str, ...]:
         """Names of the provider's lists."""

@@ -2,8 +2,7 @@
 
 import hashlib
 import shutil
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,10 +22,8 @@ from escalation.fetch.files import (
     terms,
 )
 from escalation.fetch.policy import Policy
+from escalation.fetch.request import Request, Tell
 from escalation.fetch.rows import write_rows
-
-Tell = Callable[[str, int, int], None]
-"""How far the work is: what is done, how much of it, and of how much (0 of 1 if nobody knows)."""
 
 
 @dataclass(frozen=True)
@@ -50,40 +47,16 @@ class Page:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a fetch would ask for, and how large it is.
-
-    Parameters
-    ----------
-    urls : tuple of str
-        Of the first request of each query, or of each file.
-    rows, requests, bytes : int or None
-        None where the server does not say.
-    notes : tuple of str
-    """
-
-    urls: tuple[str, ...]
-    rows: int | None
-    requests: int | None
-    bytes: int | None
-    notes: tuple[str, ...] = ()
-
-
 class _ChangedError(Exception):
     """The data changed between two pages."""
 
 
 @dataclass(frozen=True)
-class PagedRequest(ABC):
-    """A request whose answer comes in pages. A provider is a subclass in its own file.
+class PagedRequest(Request):
+    """A request whose answer comes in pages.
 
     Attributes
     ----------
-    word : str
-        The source that reads the result.
-    provider : str
-        How progress calls it.
     identity : str
         The column that names a row.
     columns : tuple of str
@@ -92,15 +65,9 @@ class PagedRequest(ABC):
         Further statuses after which a later page is asked for again.
     """
 
-    word: ClassVar[str]
-    provider: ClassVar[str]
     identity: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
     also_passing: ClassVar[frozenset[int]] = frozenset()
-
-    @abstractmethod
-    def address(self) -> str:
-        """The base URL."""
 
     @abstractmethod
     def access(self) -> Access:
@@ -117,14 +84,6 @@ class PagedRequest(ABC):
     @abstractmethod
     def page(self, url: str, mark: str, content: Any) -> Page:
         """Read a page; ``AnswerError`` names the URL and the key that is not as it must be."""
-
-    @abstractmethod
-    def described(self) -> dict[str, Any]:
-        """What is asked for, for the manifest."""
-
-    @abstractmethod
-    def estimate(self, policy: Policy | None = None) -> Estimate:
-        """Ask how large the result would be."""
 
     def fetch(
         self,

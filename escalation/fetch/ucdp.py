@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from escalation.fetch.access import Access, TokenHeader
 from escalation.fetch.client import Client
 from escalation.fetch.errors import AnswerError, FetchError
-from escalation.fetch.pages import Estimate, Page, PagedRequest
+from escalation.fetch.pages import Page, PagedRequest
 from escalation.fetch.policy import Policy
+from escalation.fetch.request import Estimate, checked_span
 from escalation.fetch.shape import rows_under, value_under
 
 VERSION = re.compile(r"\d{1,2}(\.\d{1,2}){1,5}")
@@ -93,19 +94,6 @@ class UcdpRequest(PagedRequest):
         hint = "UCDP gives tokens on request, see https://ucdp.uu.se/apidocs/"
         return TokenHeader("x-ucdp-access-token", "UCDP_TOKEN", hint)
 
-    def described(self) -> dict[str, Any]:
-        """What is asked for, without defaults."""
-        said = {
-            "base": self.base,
-            "version": self.version,
-            "start": self.start and self.start.isoformat(),
-            "end": self.end and self.end.isoformat(),
-            "countries": list(self.countries),
-            "violence": list(self.violence),
-            "page_size": self.page_size,
-        }
-        return {name: value for name, value in said.items() if value}
-
     def queries(self) -> tuple[str, ...]:
         """The one query."""
         return (self._url(self.page_size),)
@@ -149,9 +137,3 @@ class UcdpRequest(PagedRequest):
         total = self.page(answer.url, "", content).total or 0
         requests = max(1, -(-total // self.page_size))
         return Estimate(self.queries(), total, requests, total * len(body) if total else 0)
-
-
-def checked_span(start: date | None, end: date | None) -> None:
-    """Fail if the first day is not before the day that is no longer wanted."""
-    if start is not None and end is not None and not start < end:
-        raise FetchError(f"start must be before end, got {start} and {end}")
