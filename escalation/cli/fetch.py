@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from escalation.fetch import Estimate, Fetched, Policy
+    from escalation.fetch.request import Request
 
 GAPS = 6
 """Exit status where all was done and files are missing."""
@@ -28,22 +29,12 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-OptionalStart = Annotated[
-    datetime | None,
-    typer.Option("--start", formats=["%Y-%m-%d"], metavar="DAY", help="First day wanted."),
-]
-OptionalEnd = Annotated[
-    datetime | None,
-    typer.Option("--end", formats=["%Y-%m-%d"], metavar="DAY", help="First day not wanted."),
-]
-Start = Annotated[
-    datetime,
-    typer.Option("--start", formats=["%Y-%m-%d"], metavar="DAY", help="First day wanted."),
-]
-End = Annotated[
-    datetime,
-    typer.Option("--end", formats=["%Y-%m-%d"], metavar="DAY", help="First day not wanted."),
-]
+FIRST = typer.Option("--start", formats=["%Y-%m-%d"], metavar="DAY", help="First day wanted.")
+LAST = typer.Option("--end", formats=["%Y-%m-%d"], metavar="DAY", help="First day not wanted.")
+Start = Annotated[datetime, FIRST]
+End = Annotated[datetime, LAST]
+OptionalStart = Annotated[datetime | None, FIRST]
+OptionalEnd = Annotated[datetime | None, LAST]
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="The file, .csv or .parquet.", metavar="FILE")
 ]
@@ -161,7 +152,7 @@ def _policy(pause: float | None) -> "Policy | None":
 
 
 def _run(
-    request: Any,
+    request: "Request",
     output: Path,
     pause: float | None,
     fresh: bool,
