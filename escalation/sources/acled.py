@@ -30,11 +30,16 @@ KINDS = {
 """Numbers, and words as some files spell them ("Rebel Groups")."""
 
 WHERE = {"1": "place", "2": "district", "3": "province"}
-"""``geo_precision``: a town; a town that stands for the area around it or for a part of a region; a
-provincial capital or the like that stands for a larger region (codebook, spatial precision)."""
+"""``geo_precision``: a town, or a part of a large city; a town that stands for a small part of a
+region, or that is near; a natural location or provincial capital that stands for a larger region
+(codebook, "Spatial precision codes")."""
 
 ONE_SIDED = ("Violence against civilians", "Explosions/Remote violence", "Remote violence")
-"""Event types in which actor 1 acts on actor 2; elsewhere their order means nothing (codebook)."""
+"""Event types in which one side alone is violent (codebook, note 7 on associated actors): actor 1
+acts on actor 2. Elsewhere their order means nothing ("Interaction codes")."""
+
+VICTIMS = "Civilians"
+"""A kind of actor that never acts: "victims of violent acts within ACLED" (codebook, 7)."""
 
 NOBODY = "nobody named"
 WEEK = 3
@@ -49,13 +54,16 @@ def _any_case(*names: str) -> tuple[str, ...]:
 class Acled(Source):
     """ACLED: one row an event of political violence, demonstration or strategic development.
 
-    - ``time_precision`` 2 is a week: the span is the day given, three days before and three after.
-      3 is a month: the span is that calendar month. Where it begins before the window, the event
-      lies outside.
+    - ``time_precision`` 2 is a week or the like, whose middle is the day given: the span is that
+      day, three days before and three after. 3 is a month, given as its midpoint (or as its first
+      or last day where the source says so): the span is that calendar month. Where it begins
+      before the window, the event lies outside.
     - ``code`` is the sub-event type, or the event type where a file has none (before 2019), and
       ``incident_class`` its common class in `escalation.codes.ACLED`.
     - ``directed`` is true where violence has one side (violence against civilians, explosions and
       remote violence) and where one actor alone is named. In battles actor 1 need not have begun.
+      Older files have civilians as actor 1 where they were the victims: they acted on nobody, and
+      ``directed`` is false.
     - Without an actor 2 the target is "Civilians" where ``civilian_targeting`` says so, else
       "nobody named". Associated actors are not read.
     - ``dyad`` holds the kinds of both sides, as in "State forces - Rebel group", in the words of
@@ -64,14 +72,20 @@ class Acled(Source):
       `escalation.Actors.home` reads it there.
     - ``reported_on`` is the day of ``timestamp``: the last upload of the row. A row that was
       revised looks as if it had been reported late.
-    - Deaths are ACLED's one figure, often a cautious one; every event counts as *reported*.
+    - Deaths are ACLED's one figure: the lowest that its sources report. It writes 3 or 10 for
+      "several", 12 for "dozens", 100 for "hundreds", 0 where it is unclear whether anybody died,
+      and divides a sum among the days and places of several events. Every event counts as
+      *reported*.
 
-    Dates are written YYYY-MM-DD (API) or like 07 January 2020 (export).
+    Dates are written YYYY-MM-DD (API) or like 07 January 2020 (export); releases before 2017 have
+    18/04/2001 too, which is read if `dates` says "day first".
 
     References
     ----------
     Raleigh, C., Linke, A., Hegre, H. and Karlsen, J. (2010). Introducing ACLED: An Armed Conflict
-    Location and Event Dataset. Journal of Peace Research 47(5). ACLED Codebook (2019, 2024).
+    Location and Event Dataset. Journal of Peace Research 47(5). ACLED Codebook,
+    acleddata.com/methodology/acled-codebook: "Spatial precision codes", "Time precision codes",
+    "Actor names, types, and Inter codes", "Reported fatalities".
     """
 
     name: ClassVar[str] = "ACLED"
@@ -134,7 +148,9 @@ class Acled(Source):
         """Spans from the precision of time, classes, sides and the precision of place."""
         first, last = _span()
         event, sides = pl.col("code"), [_kind("inter1"), _kind("inter2")]
-        one_sided = event.is_in(ONE_SIDED) | pl.col("actor2").is_null()
+        victims = (sides[0] == VICTIMS).fill_null(False)
+        victims |= pl.col("source").str.starts_with(f"{VICTIMS} (").fill_null(False)
+        one_sided = (event.is_in(ONE_SIDED) & ~victims) | pl.col("actor2").is_null()
         code = pl.coalesce("sub_event_type", "code")
         nobody = pl.when(pl.col("civilian_targeting").is_not_null()).then(pl.lit("Civilians"))
         text = text.with_columns(_iso_day(pl.col("date")).alias("date"))
@@ -157,9 +173,12 @@ class Acled(Source):
 
 
 def _iso_day(text: pl.Expr) -> pl.Expr:
-    """A date in the words of the export in ISO form; any other text as it is."""
+    """A date in the words of the export, or of eight digits, in ISO form; other text as it is."""
     words = text.str.extract(r"^(\d{1,2}[ -][A-Za-z]+[ -]\d{4})$").str.replace_all("-", " ")
-    day = words.str.to_date("%d %B %Y", strict=False)
+    digits = text.str.extract(r"^(\d{8})$")
+    day = pl.coalesce(
+        words.str.to_date("%d %B %Y", strict=False), digits.str.to_date("%Y%m%d", strict=False)
+    )
     return pl.coalesce(day.dt.to_string("%Y-%m-%d"), text)
 
 

@@ -12,10 +12,12 @@ from escalation.sources.faults import DataError, Fault, faults
 from escalation.sources.stack import found_in
 
 WHERE = {"1": "place", "2": "district", "3": "district", "4": "province", "5": "country"}
-"""``specificity``: coordinates of the place; of the smallest region known (2, 3); of the
-first-level region (4); none (5) (codebook, geocoding specificity)."""
+"""``specificity``: coordinates of the town (1); of the centre of the smallest region known, because
+those of the town were not found (2) or it was in no town (3); of the centre of the first-level
+region (4); none (5) (codebook, section III, geocoding specificity)."""
 
-UNKNOWN = "Unknown"
+UNKNOWN = ("Unknown", ".")
+"""Words for a place or nationality that is not known; the point is that of files before 2017."""
 
 PARTS = ("imonth", "iday", "vicinity", "doubtterr", "guncertain1", "claimed", "place_precision")
 NUMBERS = tuple(f"{number:02}" for number in range(1, 13))
@@ -34,10 +36,14 @@ class Gtd(Source):
     - ``certainty`` is *alleged* where the group is only suspected (``guncertain1`` 1), else
       *reported*; ``claimed_by`` is the group where it claimed the attack (``claimed`` 1).
     - Where GTD doubts that it was terrorism at all (``doubtterr`` 1), the incident is kept unless
-      ``doubtful`` is false. -9 (before 1997) means that nobody graded it, and is no doubt.
-    - ``nkill`` is empty where nobody knows. A fraction comes of deaths shared among several
-      attacks: the bounds are then the whole numbers around it, and the best figure the nearer.
+      ``doubtful`` is false. -9 means that nobody graded it, and is no doubt. This field,
+      ``claimed`` and the sources cited are filled systematically after 1997 only.
+    - ``nkill`` counts all who died, the attackers too, and is empty where nobody knows. A fraction
+      comes of deaths shared among several attacks: the bounds are then the whole numbers around it,
+      and the best figure the nearer.
     - ``reports`` counts the sources cited, three at most.
+
+    The CSV files that circulate are written in Latin-1: they need ``encoding="latin-1"``.
 
     Parameters
     ----------
@@ -47,7 +53,8 @@ class Gtd(Source):
     References
     ----------
     LaFree, G. and Dugan, L. (2007). Introducing the Global Terrorism Database. Terrorism and
-    Political Violence 19(2). START, GTD Codebook (2021).
+    Political Violence 19(2). START, GTD Codebook: Inclusion Criteria and Variables (June 2017 and
+    2021): sections I to III, VII and VIII.
     """
 
     doubtful: bool = True
@@ -132,8 +139,8 @@ class Gtd(Source):
             pl.col("code").replace_strict(GTD.classes, default=None).alias("incident_class"),
             pl.when(near).then(pl.lit("near"))
             .otherwise(pl.col("place_precision").replace(WHERE)).alias("place_precision"),
-            *(pl.when(pl.col(name) != UNKNOWN).then(name).alias(name)
-              for name in ("place", "province")),
+            *(pl.when(~pl.col(name).is_in(UNKNOWN)).then(name).alias(name)
+              for name in ("place", "province", "target_country")),
             pl.when(pl.col("guncertain1") == "1").then(pl.lit("alleged"))
             .otherwise("certainty").alias("certainty"),
             pl.when(pl.col("claimed") == "1").then("source").alias("claimed_by"),

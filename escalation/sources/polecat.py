@@ -28,7 +28,8 @@ _HEADER: tuple[str, ...] = (
     "Publication Date", "Story People", "Story Organizations", "Story Locations", "Language",
     "Version",
 )  # fmt: skip
-"""Columns of the weekly files (header of the release files on Harvard Dataverse)."""
+"""Columns of the files: the header of the release files on Harvard Dataverse, which public loaders
+for the graph data set tkgl-polecat quote whole."""
 
 _ROWS: tuple[dict[str, str], ...] = (
     {
@@ -71,6 +72,8 @@ class Polecat(Source):
     - ``reported_on`` is the day of publication.
     - Some weekly files name more columns than their rows have, or end each line in needless tabs.
       They are read by the columns of the other weeks, and the provenance says so.
+    - Loaders of others read the files as Latin-1. One that is no UTF-8 is refused, with its line,
+      until it is said: ``encoding="latin-1"``. Zips of a year may hold a file a month: unpack them.
 
     Parameters
     ----------

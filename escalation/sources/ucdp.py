@@ -15,7 +15,9 @@ WHERE = {
     "1": "place", "2": "near", "3": "district", "4": "province", "5": None, "6": "country",
     "7": None,
 }  # fmt: skip
-"""``where_prec``: how exactly the place is known (GED codebook, section on geography)."""
+"""``where_prec``: how exactly the place is known (GED Codebook 25.1, section 5.4.2): the place;
+near it; a second-order division; a first-order division; a line, an area without sharp borders, or
+somewhere between two points; the country; international waters or the air."""
 
 UNCOUNTED = "-1"
 """``number_of_sources`` of events coded before sources were counted."""
@@ -26,7 +28,9 @@ class UcdpGed(Source):
     """UCDP GED: one row an event of organised violence with at least one death.
 
     - ``date_start`` to ``date_end`` is the span of days in which the event lies: it has several
-      days, or its day is not known (``date_prec`` 2 to 5).
+      days, or its day is not known. ``date_prec`` says which: 1 the day, 2 within 2 to 6 days, 3
+      the week, 4 the month or 8 to 30 days, 5 more than a month and at most a year. The span says
+      it better, and ``date_prec`` is not read.
     - ``side_a`` acted on ``side_b`` only in one-sided violence. In state-based dyads side A is the
       government whoever attacked, and in non-state ones the order means nothing: ``directed`` is
       false there.
@@ -35,11 +39,11 @@ class UcdpGed(Source):
     - Where the estimates of deaths contradict each other (low above high, the best outside both:
       some 200 of the 6,416 events in Pakistan), the event is taken, its bounds are widened to hold
       all three figures, and the row is listed in ``Incidents.amended``.
-    - ``where_prec`` 1 to 4 is an exact place, one within some 25 km of it, a district, a province.
-      5 (a point that stands for an area without borders of its own, or a line) and 7
-      (international waters, or the air) have no like here: ``place_precision`` is null. 6 is a
-      country.
-    - ``number_of_sources`` is -1 where it was not counted (before 2013): ``reports`` is null.
+    - ``where_prec`` 1 to 4 is an exact place, one within 25 km of it, a district (second-order
+      division), a province (first-order division). 5 (a line, an area without sharp borders, or
+      somewhere between two points more than 25 km apart) and 7 (international waters, or the air)
+      have no like here: ``place_precision`` is null. 6 is a country.
+    - ``number_of_sources`` is -1 where it was not counted (older events): ``reports`` is null.
 
     Reads GED and Candidate files of all versions, those with ``best_est`` too. The columns of ids,
     whose names changed (``dyad_dset_id``, ``dyad_new_id``), are not needed. Of files from HDX the
@@ -48,7 +52,7 @@ class UcdpGed(Source):
     References
     ----------
     Sundberg, R. and Melander, E. (2013). Introducing the UCDP Georeferenced Event Dataset. Journal
-    of Peace Research 50(4).
+    of Peace Research 50(4). UCDP GED Codebook 25.1.
     """
 
     name: ClassVar[str] = "UCDP GED"

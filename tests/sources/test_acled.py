@@ -12,7 +12,7 @@ from escalation import Actors, Window, read
 from escalation.codes import INCIDENT_CLASSES, unknown_codes
 from escalation.incidents import Incidents
 from escalation.sources import Acled, DataError
-from escalation.sources.acled import ACTOR_KINDS
+from escalation.sources.acled import ACTOR_KINDS, NOBODY
 
 WINDOW = Window(date(1990, 1, 1), date(2030, 1, 1))
 FIRST = next(csv.DictReader(io.StringIO(Acled.specimen)))
@@ -83,6 +83,7 @@ def test_an_unknown_type_is_kept_without_a_class_and_told() -> None:
         ("2024-02-29", "3", date(2024, 2, 1), date(2024, 2, 29)),
         ("17 May 2023", "1", date(2023, 5, 17), date(2023, 5, 17)),
         ("07 January 1997", "2", date(1997, 1, 4), date(1997, 1, 10)),
+        ("19970107", "2", date(1997, 1, 4), date(1997, 1, 10)),
         ("7-Sep-2014", "1", date(2014, 9, 7), date(2014, 9, 7)),
         ("2023-05-17 00:00:00", "3", date(2023, 5, 1), date(2023, 5, 31)),
     ],
@@ -134,6 +135,62 @@ def test_who_acts_on_whom() -> None:
     blue = "BLA: Blue Army"
     assert table["target"].to_list() == [blue, blue, "nobody named", "Civilians", blue]
     assert table["certainty"].unique().to_list() == ["reported"]
+
+
+@pytest.mark.parametrize("kind", ["7", "Civilians", "civilians", ""])
+def test_civilians_act_on_nobody(kind: str) -> None:
+    """Releases of 2015 and 2016 have them first where the police killed them."""
+    first = {"actor1": "Civilians (Alpha)", "inter1": kind, "inter2": "1"}
+    second = {"actor2": "Civilians (Alpha)", "inter1": "1", "inter2": kind}
+    rows = [{"event_type": "Violence against civilians", **each} for each in (first, second)]
+    table = acled(*rows).table
+    assert table["directed"].to_list() == [False, True]
+    assert table["source"].to_list() == ["Civilians (Alpha)", FIRST["actor1"]]  # as in the file
+
+
+def test_a_release_of_2015_as_it_was_written(tmp_path: Path) -> None:
+    """Header and forms are those of releases 5 to 7 (two repositories hold them), rows invented."""
+    header = (
+        "GWNO,EVENT_ID_CNTY,EVENT_ID_NO_CNTY,EVENT_DATE,YEAR,TIME_PRECISION,EVENT_TYPE,ACTOR1,"
+        "ALLY_ACTOR_1,INTER1,ACTOR2,ALLY_ACTOR_2,INTER2,INTERACTION,COUNTRY,ADMIN1,ADMIN2,ADMIN3,"
+        "LOCATION,LATITUDE,LONGITUDE,GEO_PRECISION,SOURCE,NOTES,FATALITIES"
+    )
+    rows = [
+        "999,1ALP,1,01-January-2015,2015,1,Riots/Protests,Rioters (Alpha),,5,,,0,50,Alpha,Hills,,,"
+        'Mill,30.5,70.25,3,Gazette,"Two lines,\nwith a ""word"".",0',
+        "999,2ALP,2,02-January-2015,2015,2,Remote violence,Red Army,,2,,,0,20,Alpha,Hills,,,"
+        "Ford,31,71,1,Gazette,Invented.,2",
+    ]
+    path = tmp_path / "acled.csv"
+    path.write_text("\n".join([header, *rows]), "utf-8")
+    incidents = read(path, WINDOW, source="acled")
+    assert incidents.rejected.is_empty()
+    second, first = incidents.table.rows(named=True)  # by their first possible days
+    assert (first["id"], first["date"], first["target"]) == ("1ALP", date(2015, 1, 1), NOBODY)
+    assert (first["place_precision"], first["dyad"]) == ("province", "Rioters")
+    assert (second["date"], second["date_latest"]) == (date(2014, 12, 30), date(2015, 1, 5))
+    assert (second["code"], second["deaths_best"]) == ("Remote violence", 2)
+    # Other releases write the day as 18/04/2001, which must be said.
+    path.write_text("\n".join([header, rows[1].replace("02-January-2015", "18/04/2001")]), "utf-8")
+    assert read(path, WINDOW, source="acled").rejected["column"].to_list() == ["EVENT_DATE"]
+    said = read(path, WINDOW, source="acled", dates="day first").table
+    assert said.select("date", "date_latest").rows() == [(date(2001, 4, 15), date(2001, 4, 21))]
+
+
+def test_rows_of_the_old_interface_as_a_data_frame_writes_them(tmp_path: Path) -> None:
+    """A first column without a name, names in lower case and in the order of the alphabet."""
+    text = (
+        ",actor1,actor2,admin1,admin2,admin3,ally_actor_1,ally_actor_2,country,data_id,event_date,"
+        "event_id_cnty,event_id_no_cnty,event_type,fatalities,geo_precision,gwno,inter1,inter2,"
+        "interaction,latitude,location,longitude,notes,source,time_precision,year\n"
+        "0,Red Army,Civilians (Alpha),Hills,Low,,,,Alpha,83522,2016-07-02,8188RTA,,"
+        "Violence against civilians,6,2,999,2,7,27,30.5,Mill,70.25,Invented. ,Gazette ,1,2016\n"
+    )
+    path = tmp_path / "acled.csv"
+    path.write_text(text, "utf-8")
+    row = read(path, WINDOW, source="acled").table.row(0, named=True)
+    assert (row["source"], row["target"]) == ("Red Army", "Civilians (Alpha)")
+    assert (row["directed"], row["deaths_best"]) == (True, 6)
 
 
 @pytest.mark.parametrize(

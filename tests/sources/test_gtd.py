@@ -146,6 +146,20 @@ def test_places() -> None:
     assert table["target_country"].unique().to_list() == ["Alpha"]
 
 
+def test_a_point_stands_for_a_missing_word_in_files_before_2017() -> None:
+    row = gtd({"natlty1_txt": ".", "provstate": ".", "city": "."}).table.row(0, named=True)
+    assert (row["target_country"], row["province"], row["place"]) == (None, None, None)
+
+
+def test_the_csv_file_that_circulates_is_latin_1(tmp_path: Path) -> None:
+    path = tmp_path / "gtd.csv"
+    path.write_bytes(Gtd.specimen.replace("Ford", "Communiqué").encode("latin-1"))
+    with pytest.raises(DataError, match=r"line 3.*encoding"):
+        read(path, WINDOW, source="gtd")
+    table = read(path, WINDOW, source="gtd", encoding="latin-1").table
+    assert table["place"].to_list()[1] == "Communiqué"
+
+
 def test_sources_cited_are_counted() -> None:
     table = gtd({}, {"scite2": ""}, {"scite1": "", "scite2": ""}).table
     assert table["reports"].to_list() == [2, 1, None]
