@@ -167,7 +167,7 @@ def test_a_release_of_2015_as_it_was_written(tmp_path: Path) -> None:
     assert incidents.rejected.is_empty()
     second, first = incidents.table.rows(named=True)  # by their first possible days
     assert (first["id"], first["date"], first["target"]) == ("1ALP", date(2015, 1, 1), NOBODY)
-    assert (first["place_precision"], first["dyad"]) == ("province", "Rioters")
+    assert (first["place_precision"], first["dyad"]) == ("province", None)
     assert (second["date"], second["date_latest"]) == (date(2014, 12, 30), date(2015, 1, 5))
     assert (second["code"], second["deaths_best"]) == ("Remote violence", 2)
     # Other releases write the day as 18/04/2001, which must be said.
