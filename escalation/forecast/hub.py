@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,44 +101,13 @@ def _rows(
 
 def from_hub(table: pl.DataFrame | Path | str) -> dict[str, Any]:
     """Draws, edges, names, day and lengths of the forecast in a table of samples."""
-    rows = table if isinstance(table, pl.DataFrame) else _read(Path(table))
-    day = next((name for name in DAYS if name in rows.columns), DAYS[0])
-    missing = [name for name in (day, *COLUMNS) if name not in rows.columns]
-    if missing:
-        raise ValueError(f"a table of model output lacks the columns {', '.join(missing)}")
-    rows = rows.with_columns(pl.col(*WORDS).cast(pl.String))
-    rows = rows.filter(pl.col("output_type") == "sample")
-    if rows.is_empty():
-        raise ValueError("the table has no samples; quantiles do not say how periods depend")
-    for name in (day, "target"):
-        if rows[name].n_unique() > 1:
-            raise ValueError(f"one {name} is wanted, and the table has {rows[name].n_unique()}")
+    rows, day = _samples(table if isinstance(table, pl.DataFrame) else _read(Path(table)))
     ends = rows.select("horizon", "target_end_date").unique().sort("horizon")
-    names = rows["location"].unique(maintain_order=True).to_list()
-    ids = rows["output_type_id"].unique(maintain_order=True).to_list()
-    shape = (len(ids), len(ends), len(names))
-    if len(rows) != np.prod(shape) or rows.select(
-        "output_type_id", "horizon", "location"
-    ).is_duplicated().any():  # fmt: skip
-        raise ValueError(
-            f"{shape[0]} paths of {shape[1]} horizons and {shape[2]} locations want "
-            f"{np.prod(shape)} rows, each once, and the table has {len(rows)}"
-        )
-    order = [
-        {name: at for at, name in enumerate(found)}
-        for found in (ids, ends["horizon"].to_list(), names)
-    ]
-    columns = ("output_type_id", "horizon", "location")
-    at = tuple(
-        rows[column].replace_strict(place, return_dtype=pl.Int64).to_numpy()
-        for column, place in zip(columns, order, strict=True)
-    )
-    draws = np.empty(shape)
-    draws[at] = rows["value"].to_numpy()
+    horizons = ends["horizon"].to_list()
+    draws, names = _draws(rows, horizons)
     after: DateArray = ends["target_end_date"].to_numpy().astype("datetime64[D]")
     after = after + np.timedelta64(1, "D")
-    horizons = ends["horizon"].to_list()
-    first = np.datetime64(rows[day][0] + timedelta(days=1), "D")
+    first = np.datetime64(day + timedelta(days=1), "D")
     if horizons[0] < 1:
         first = _before(after, horizons)
     edges = np.concatenate([[first], after])
@@ -151,6 +120,43 @@ def from_hub(table: pl.DataFrame | Path | str) -> dict[str, Any]:
         "recent_edges": edges[:1],
         "lengths": tuple(np.diff(horizons, prepend=min(horizons[0] - 1, 0)).tolist()),
     }
+
+
+def _samples(rows: pl.DataFrame) -> tuple[pl.DataFrame, date]:
+    """The samples among the rows of a table, all of one target, and the one day of the table."""
+    day = next((name for name in DAYS if name in rows.columns), DAYS[0])
+    missing = [name for name in (day, *COLUMNS) if name not in rows.columns]
+    if missing:
+        raise ValueError(f"a table of model output lacks the columns {', '.join(missing)}")
+    rows = rows.with_columns(pl.col(*WORDS).cast(pl.String))
+    rows = rows.filter(pl.col("output_type") == "sample")
+    if rows.is_empty():
+        raise ValueError("the table has no samples; quantiles do not say how periods depend")
+    for name in (day, "target"):
+        if rows[name].n_unique() > 1:
+            raise ValueError(f"one {name} is wanted, and the table has {rows[name].n_unique()}")
+    return rows, rows[day][0]
+
+
+def _draws(rows: pl.DataFrame, horizons: list[int]) -> tuple[FloatArray, list[str]]:
+    """Draws (paths, horizons, locations) in the rows of samples, and the names of the locations."""
+    names = rows["location"].unique(maintain_order=True).to_list()
+    ids = rows["output_type_id"].unique(maintain_order=True).to_list()
+    columns = ("output_type_id", "horizon", "location")
+    shape = (len(ids), len(horizons), len(names))
+    if len(rows) != np.prod(shape) or rows.select(columns).is_duplicated().any():
+        raise ValueError(
+            f"{shape[0]} paths of {shape[1]} horizons and {shape[2]} locations want "
+            f"{np.prod(shape)} rows, each once, and the table has {len(rows)}"
+        )
+    order = [{name: at for at, name in enumerate(found)} for found in (ids, horizons, names)]
+    at = tuple(
+        rows[column].replace_strict(place, return_dtype=pl.Int64).to_numpy()
+        for column, place in zip(columns, order, strict=True)
+    )
+    draws = np.empty(shape)
+    draws[at] = rows["value"].to_numpy()
+    return draws, names
 
 
 def _before(after: DateArray, horizons: list[int]) -> np.datetime64:
