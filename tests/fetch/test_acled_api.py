@@ -21,14 +21,7 @@ from served import Asked, Reply, Served, as_json, serve
 
 QUICK = Policy(pause=0, backoff=0, attempts=3, timeout=5)
 SPAN = (date(2024, 1, 1), date(2025, 1, 1))
-
-
-@pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ACLED_TOKEN", "ACLED_REFRESH_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ACLED_USERNAME", USER)
-    monkeypatch.setenv("ACLED_PASSWORD", PASSWORD)
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def everything(count: int) -> dict[str, list[dict[str, object]]]:

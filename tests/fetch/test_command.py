@@ -31,11 +31,8 @@ SECRETS = (UCDP_TOKEN, USER, PASSWORD, ACCESS, REFRESH)
 
 
 @pytest.fixture(autouse=True)
-def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, account: None) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("UCDP_TOKEN", UCDP_TOKEN)
-    monkeypatch.setenv("ACLED_USERNAME", USER)
-    monkeypatch.setenv("ACLED_PASSWORD", PASSWORD)
 
 
 def command(*arguments: str) -> Result:

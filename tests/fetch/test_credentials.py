@@ -37,13 +37,7 @@ SECRETS = {
     for secret in (UCDP_TOKEN, USER, PASSWORD, ACCESS, REFRESH)
     for form in Credential(secret, "test").forms()
 }
-
-
-@pytest.fixture(autouse=True)
-def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UCDP_TOKEN", UCDP_TOKEN)
-    monkeypatch.setenv("ACLED_USERNAME", USER)
-    monkeypatch.setenv("ACLED_PASSWORD", PASSWORD)
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def leaks(text: str) -> set[str]:

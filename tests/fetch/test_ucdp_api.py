@@ -25,16 +25,12 @@ from escalation.fetch import (
 )
 from escalation.sources import read
 from escalation.window import Window
-from played import UCDP_TOKEN, Ucdp, ucdp_row
+from played import Ucdp, ucdp_row
 from served import Asked, Reply, as_json, serve
 
 QUICK = Policy(pause=0, backoff=0, attempts=3, timeout=5)
 YEAR = Window(date(2020, 1, 1), date(2021, 1, 1))
-
-
-@pytest.fixture(autouse=True)
-def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UCDP_TOKEN", UCDP_TOKEN)
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def rows(count: int) -> list[dict[str, object]]:
