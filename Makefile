@@ -8,6 +8,9 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq
 STUDY := data/border/study.toml
 PDF := build/border.pdf
 
+# Where it is set, each process of the tests would translate each module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Versions that the pinned packages have wheels for.
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))
 
