@@ -1,6 +1,6 @@
 """The API of ACLED: events by country and day."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
@@ -147,10 +147,20 @@ class AcledRequest(PagedRequest):
         )
 
     def estimate(self, policy: Policy | None = None) -> Estimate:
-        """The requests; how many rows there are is not asked, since that counts as a request."""
-        Client(self.base, self.access(), policy)
-        note = "how many rows there are is not asked beforehand"
-        return Estimate(self.queries(), None, None, None, (note,))
+        """Ask for one row a query, which says how many there are unless ACLED leaves it out."""
+        client = Client(self.base, self.access(), policy)
+        rows = requests = size = 0
+        for url in replace(self, page_size=1).queries():
+            answer = client.json(url)
+            body, content = answer.content
+            total = self.page(answer.url, "", content).total
+            if total is None:
+                note = "the server does not say how many rows there are"
+                return Estimate(self.queries(), None, None, None, (note,))
+            rows += total
+            requests += max(1, -(-total // self.page_size))
+            size += total * len(body) if total else 0
+        return Estimate(self.queries(), rows, requests, size)
 
 
 def _total(url: str, content: dict[str, Any], rows: int) -> int | None:

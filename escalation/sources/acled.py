@@ -35,11 +35,13 @@ region, or that is near; a natural location or provincial capital that stands fo
 (codebook, "Spatial precision codes")."""
 
 ONE_SIDED = ("Violence against civilians", "Explosions/Remote violence", "Remote violence")
-"""Event types in which one side alone is violent (codebook, note 7 on associated actors): actor 1
-acts on actor 2. Elsewhere their order means nothing ("Interaction codes")."""
+"""Event types in which one side alone is violent (codebook, "Explosions/Remote violence", "Violence
+against civilians"). That it stands as actor 1 is the custom of the files; the codebook does not say
+it. Elsewhere the order means nothing."""
 
 VICTIMS = "Civilians"
-"""A kind of actor that never acts: "victims of violent acts within ACLED" (codebook, 7)."""
+"""A kind of actor that "cannot engage in political violence" (codebook, "Violence against
+civilians")."""
 
 NOBODY = "nobody named"
 WEEK = 3

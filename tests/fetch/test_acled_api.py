@@ -293,12 +293,25 @@ def test_a_login_follows_no_redirect(tmp_path: Path) -> None:
     assert elsewhere.asked == []
 
 
-def test_an_estimate_says_what_it_cannot_know() -> None:
-    with serve(Acled({})) as served:
-        found = AcledRequest(*SPAN, countries=("A", "B"), base=served.base).estimate(QUICK)
-    assert len(found.urls) == 2
-    assert (found.rows, found.bytes) == (None, None)
-    assert served.asked == []
+def test_an_estimate_asks_for_one_row_a_country() -> None:
+    rows = {
+        name: [acled_row(n, name) for n in range(count)] for name, count in (("A", 5), ("B", 0))
+    }
+    with serve(Acled(rows)) as served:
+        request = AcledRequest(*SPAN, countries=("A", "B"), page_size=2, base=served.base)
+        found = request.estimate(QUICK)
+    assert (found.urls, found.rows, found.requests) == (request.queries(), 5, 4)
+    assert [asked.query["limit"] for asked in served.asked[1:]] == ["1", "1"]
+    assert found.bytes is not None and found.bytes > 5 * 500
+
+
+def test_an_estimate_says_what_it_cannot_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACLED_TOKEN", ACCESS)
+    content = {"data": [{"event_id_cnty": "A1"}], "next_cursor": 7, "count": None}
+    with serve(lambda asked: as_json(content)) as served:
+        found = AcledRequest(*SPAN, base=served.base).estimate(QUICK)
+    assert (found.rows, found.requests, found.bytes) == (None, None, None)
+    assert found.notes == ("the server does not say how many rows there are",)
 
 
 def test_the_reader_reads_what_was_fetched(tmp_path: Path) -> None:

@@ -17,11 +17,38 @@ import pytest
 
 from escalation.fetch import AnswerError, FetchError, GdeltRequest, Policy, UnreachableError
 from escalation.fetch.archives import ArchiveError, check_zip
+from escalation.fetch.lists import Listed, listing_1, listing_2
 from played import Gdelt, bomb, gdelt_row, quarters, zipped
 from served import Asked, Reply, serve
 
 QUICK = Policy(pause=0, backoff=0, attempts=3, timeout=5)
 DAY = (date(2020, 1, 2), date(2020, 1, 3))
+
+
+def test_lines_of_the_lists_as_they_are_recorded(tmp_path: Path) -> None:
+    """The first lines of the master list, as public programs quote them, and the two lists of
+    generation 1 in the form that one program found on 25 September 2026."""
+    at = "http://data.gdeltproject.org/gdeltv2/20150218230000"
+    master = tmp_path / "masterfilelist.txt"
+    master.write_text(
+        f"150383 297a16b493de7cf6ca809a7cc31d0b93 {at}.export.CSV.zip\n"
+        f"318084 bb27f78ba45f69a17ea6ed7755e9f8ff {at}.mentions.CSV.zip\n"
+        f"10768507 ea8dde0beb0ba98810a92db068c0ce99 {at}.gkg.csv.zip\n"
+    )
+    request = GdeltRequest(date(2015, 2, 18), date(2015, 2, 19))
+    found, odd = listing_2([master], request._wants())
+    name = "20150218230000.export.CSV.zip"
+    assert found == {name: Listed(name, "297a16b493de7cf6ca809a7cc31d0b93", 150383)}
+    assert odd == 0
+    sums, sizes = tmp_path / "md5sums", tmp_path / "filesizes"
+    sums.write_text(f"{'0a' * 16}  20130401.export.CSV.zip\n{'0b' * 16}  201303.zip\n")
+    sizes.write_text("1234 20130401.export.CSV.zip\n567 201303.zip\n1801 total\n")
+    request = GdeltRequest(date(2013, 3, 31), date(2013, 4, 2), generation=1)
+    found, odd = listing_1([sums, sizes], request._wants())
+    assert {each.name: each.bytes for each in found.values()} == {
+        "20130401.export.CSV.zip": 1234, "201303.zip": 567,
+    }  # fmt: skip
+    assert odd == 0
 
 
 def test_all_files_of_the_days_come_and_no_other(tmp_path: Path) -> None:
