@@ -45,8 +45,8 @@ def ucdp_row(number: int) -> dict[str, Any]:
 class Ucdp:
     """Pages of events; `first` is the number of the first page.
 
-    The help page of UCDP's test server says "Zero based. Defaults to 0"; UCDP's own examples and
-    some public programs begin with 1.
+    The help page of UCDP's test server says "Zero based. Defaults to 0"; some public programs
+    begin with 1.
     """
 
     rows: list[dict[str, Any]]
