@@ -24,7 +24,7 @@ class AcledRequest(PagedRequest):
     The account is taken from the environment: ``ACLED_USERNAME`` and ``ACLED_PASSWORD``, or
     ``ACLED_REFRESH_TOKEN``, or an access token in ``ACLED_TOKEN``. A token that ends on the way is
     renewed. Each country is a query of its own, which goes from ``cursor=0`` along the
-    ``next_cursor`` of each answer until that is null. (Numbered pages ended in October 2026.)
+    ``next_cursor`` of each answer until that is null. (Numbered pages are deprecated.)
 
     Parameters
     ----------
