@@ -132,6 +132,14 @@ def _samples(rows: pl.DataFrame) -> tuple[pl.DataFrame, date]:
     rows = rows.filter(pl.col("output_type") == "sample")
     if rows.is_empty():
         raise ValueError("the table has no samples; quantiles do not say how periods depend")
+    for name in (day, "target_end_date", "horizon", "value"):
+        text, days = pl.col(name), name.endswith("date")
+        if rows[name].dtype == pl.String:
+            number = text.cast(pl.Int64 if name == "horizon" else pl.Float64, strict=False)
+            rows = rows.with_columns(text.str.to_date("%F", strict=False) if days else number)
+        if rows[name].has_nulls():
+            wanted = "days (YYYY-MM-DD)" if days else "numbers"
+            raise ValueError(f"column {name} of a table of model output must hold {wanted} alone")
     for name in (day, "target"):
         if rows[name].n_unique() > 1:
             raise ValueError(f"one {name} is wanted, and the table has {rows[name].n_unique()}")

@@ -134,6 +134,13 @@ def test_locations_that_are_numbers_become_names(forecast, tmp_path):
         np.testing.assert_array_equal(again.draws, forecast.draws)
 
 
+def test_a_table_of_text_is_read_as_what_it_says(forecast):
+    table = forecast.to_hub()
+    words = table.with_columns(pl.all().cast(pl.String))
+    assert np.array_equal(Forecast.from_hub(words).draws, Forecast.from_hub(table).draws)
+    assert Forecast.from_hub(words).to_hub().equals(Forecast.from_hub(table).to_hub())
+
+
 def test_a_csv_without_a_column_says_which(forecast, tmp_path):
     forecast.to_hub().drop("location").write_csv(tmp_path / "x.csv")
     with pytest.raises(ValueError, match="lacks the columns location"):
@@ -175,6 +182,15 @@ def test_a_month_that_had_begun_is_a_month(forecast):
     [
         (lambda t: t.drop("horizon"), "lacks the columns horizon"),
         (lambda t: t.filter(output_type="quantile"), "no samples"),
+        (
+            lambda t: t.with_columns(reference_date=pl.lit("soon")),
+            r"reference_date .* must hold days",
+        ),
+        (
+            lambda t: t.with_columns(target_end_date=pl.lit(None, pl.Date)),
+            r"target_end_date .* must hold days",
+        ),
+        (lambda t: t.with_columns(value=pl.lit("many")), r"value .* must hold numbers"),
         (lambda t: t.filter(output_type="sample").head(-1), "each once, and the table has 479"),
         (lambda t: pl.concat([t, t]), "each once"),
         (
