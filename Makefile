@@ -42,13 +42,11 @@ docs: $(VENV)/.developer ## build the documentation in build/docs
 	@$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/docs
 	@echo "The documentation: $(CURDIR)/build/docs/index.html"
 
-notebooks: $(VENV)/.developer ## execute the notebooks into build/notebooks
+notebooks: $(VENV)/.developer ## execute the notebooks into build/notebooks, two at a time
 	@mkdir -p build/notebooks
-	@cd notebooks && for notebook in *.ipynb; do \
-		../$(PYTHON) -m nbconvert --log-level WARN --to notebook --execute \
-			--ExecutePreprocessor.kernel_name=python3 --output-dir ../build/notebooks $$notebook \
-			|| exit 1; \
-	done
+	@cd notebooks && ls *.ipynb | xargs -n 1 -P 2 ../$(PYTHON) -m nbconvert --log-level WARN \
+		--to notebook --execute --ExecutePreprocessor.kernel_name=python3 \
+		--output-dir ../build/notebooks
 	@echo "The executed notebooks: $(CURDIR)/build/notebooks"
 
 bench: $(VENV)/.developer ## time what a user waits for
