@@ -415,7 +415,10 @@ class Hawkes(Model):
     def forecast(
         self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
     ) -> Forecast:
-        """Predictive draws in weeks after the window, by simulation from the fitted history."""
+        """Predictive draws in weeks after the window, by simulation from the fitted history.
+
+        A path that exceeds 100,000 events is stopped, and infinite in every week.
+        """
         from escalation.hawkes.paths import forecast_counts
 
         series = fit.series

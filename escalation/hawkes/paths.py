@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from escalation.fit import pick
-from escalation.hawkes.simulate import CAP, NewMarks, Paths, branching
+from escalation.hawkes.clusters import Clusters
+from escalation.hawkes.new_events import CAP, NewMarks, Paths
 from escalation.parameters import FloatArray, Layout
 from escalation.series import EventSeries
 from escalation.window import DateArray
@@ -43,7 +44,11 @@ def simulate_series(
 def forecast_counts(
     model: Hawkes, fit: Fit, edges: DateArray, rng: np.random.Generator, draws: int
 ) -> FloatArray:
-    """Predictive counts (draws, H, K) of the periods between edges (H + 1,)."""
+    """Predictive counts (draws, H, K) of the periods between edges (H + 1,).
+
+    Counted as the events are made, which are too many to hold where R is far above 1. A path that
+    exceeds `CAP` events is stopped, and infinite.
+    """
     series = model.prepared(fit.series)
     layout = Layout(fit.parameters)
     theta = pick(fit.theta, draws, rng)
@@ -58,18 +63,21 @@ def forecast_counts(
         history = _reordered(history, order)
         marks = _reordered(marks, order) if marks is not None else None
     series = replace(series, times=history, marks=marks, resolution="exact")
-    found = _branched(model, layout, theta, series, cells, history, rng, CAP)
-    # The first week may have begun inside the window: its events count.
-    period = np.searchsorted(days, found.time, side="right") - 1
+    clusters = _clusters(model, layout, theta, series, cells, history)
     shape = (draws, len(edges) - 1, len(series.names))
-    place = np.ravel_multi_index((found.path, period, found.stream), shape)
-    number = _incidents(model, _marks(model, found.size))
-    counts = np.bincount(place, number, minlength=draws * shape[1] * shape[2])
-    out = counts.reshape(shape).astype(float)
+    out = np.zeros(shape)
+    stopped = np.zeros(draws, bool)
+    for part in clusters.parts(rng):
+        # The first week may have begun inside the window: its events count.
+        period = np.searchsorted(days, part.time, side="right") - 1
+        place = np.ravel_multi_index((part.path, period, part.stream), shape)
+        number = _incidents(model, _marks(model, part.size))
+        out += np.bincount(place, number, minlength=out.size).reshape(shape)
+        stopped = part.stopped
     for k, times in enumerate(fit.series.times):
         known = np.searchsorted(days, times[times >= days[0]], side="right") - 1
         out[:, :, k] += np.bincount(known, minlength=shape[1])
-    out[found.stopped] = np.inf
+    out[stopped] = np.inf
     return out
 
 
@@ -102,7 +110,8 @@ def _simulated(
     days = like.resolution == "day"
     past = days and model.start == "stationary"
     cap = max(CAP, 10 * len(like))
-    found = _branched(model, layout, theta, like, edges, (), rng, cap, PAST if past else 0.0)
+    clusters = _clusters(model, layout, theta, like, edges, (), PAST if past else 0.0)
+    found = Paths.joined(list(clusters.parts(rng, cap)))
     if found.stopped.any():
         raise ValueError(f"the simulated path exceeds {cap} events; is the process explosive?")
     watched = np.append(like.window.mask(), True)
@@ -119,28 +128,26 @@ def _simulated(
     return replace(like, times=tuple(times), marks=kept, dropped="")
 
 
-def _branched(
+def _clusters(
     model: Hawkes,
     layout: Layout,
     theta: FloatArray,
     series: EventSeries,
     edges: FloatArray,
     history: Streams,
-    rng: np.random.Generator,
-    cap: int,
     past: float = 0.0,
-) -> Paths:
-    """Paths of draws theta (n, p) over the cells between `edges`, and `past` days before them."""
+) -> Clusters:
+    """Clusters of draws theta (n, p) over the cells between `edges` and `past` days before them."""
     streams = len(series.names)
     rates = model.background_rates(layout, theta, series, edges)
     if past > 0:
         # The past has the rate of the first cell.
         edges = np.concatenate([[edges[0] - past], edges])
         rates = np.concatenate([rates[:, :1], rates], axis=1)
-    return branching(
+    return Clusters.of(
         rates, edges, layout.unpack(theta)["reproduction"], model.bound_kernel(series),
         model.kernel_draws(layout, theta, streams), history, (float(edges[0]), float(edges[-1])),
-        rng, cap, eras=model.era_edges(series), group=model.kernel_groups(streams),
+        eras=model.era_edges(series), group=model.kernel_groups(streams),
         marks=_new_marks(model, layout, theta, series, bool(history)),
     )  # fmt: skip
 

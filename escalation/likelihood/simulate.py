@@ -341,7 +341,8 @@ def _path(
             total, i, to_come = _plain_generations(
                 source, segments, eras, stretch, room, total, (i, to_come), limit
             )
-        if i == total:
+        # A path that ends at its cap wants no more room: the room would double with each of them.
+        if i == total or total > limit:
             break
         room = wider(room)
     return room, total
@@ -364,6 +365,7 @@ def exponential_paths(
     pool_first: IntArray,
     room: int,
     cap: int,
+    most: int,
 ) -> tuple[IntArray, IntArray, FloatArray, FloatArray, BoolArray]:
     """Events of many paths whose delays are positive mixtures of exponentials.
 
@@ -397,21 +399,26 @@ def exponential_paths(
         How many events are expected: more fit.
     cap : int
         A path with more events is left unfinished.
+    most : int
+        With more events than this in all, no further path is begun: at most `most + cap + 1`
+        events are held. The same source goes on with the paths left as if there were no break.
 
     Returns
     -------
-    count : ndarray of int (n,)
-        Events of each path; the events follow path by path.
+    count : ndarray of int (b,)
+        Events of each path that was begun; the events follow path by path.
     stream : ndarray of int (m,)
     time : ndarray (m,)
     size : ndarray (m,), or (0,) without marks
-    stopped : ndarray of bool (n,)
+    stopped : ndarray of bool (b,)
     """
     marked = exponent.shape[1] > 0
     held = (np.empty(room), np.empty(room, np.int64), np.empty(room if marked else 0))
     count = np.zeros(len(background), np.int64)
-    total = 0
+    total, begun = 0, 0
     for p in range(len(background)):
+        if total > most:
+            break
         begin = total
         marking = (exponent[p], log_mean[p], pool, pool_first)
         segments = _segments(reproduction[p], values[p], group)
@@ -419,5 +426,7 @@ def exponential_paths(
             source, background[p], days, segments, eras, reach, past, marking, held, begin, cap
         )
         count[p] = total - begin
+        begun += 1
     times, of, sizes = held
+    count = count[:begun]
     return count, of[:total], times[:total], sizes[: total if marked else 0], count > cap
