@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from cli_faults import CASES, INCIDENTS, STUDY, UCDP, Case, run
 from escalation.cli import app
+from escalation.cli.faults import faults as cli_faults
 from escalation.cli.printing import plain, write_csv
 from escalation.cli.progress import lines
 from small import late_study, small_study
@@ -54,6 +56,25 @@ def test_a_fault_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = run(CASES["missing column"], tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_whoever_reads_no_further_hears_of_no_fault(more: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("date,source,target\n2020-01-07,A,B\n")
+    command = [sys.executable, "-c", "from escalation.cli import main; main()", "inspect"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*command, str(tmp_path / "own.csv"), *more],
+        stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.stderr, done.returncode) == ("", 141)
+
+
+def test_a_broken_pipe_that_is_not_the_output_s_is_told() -> None:
+    with pytest.raises(BrokenPipeError), cli_faults():
+        raise BrokenPipeError(32, "of a worker")
 
 
 def test_bad_rows_are_listed_with_line_column_and_reason(tmp_path: Path) -> None:

@@ -59,7 +59,11 @@ def show(frame: "pl.DataFrame", title: str | None = None) -> None:
         table.add_row(*map(Text, row))
     if title:
         say(f"{title}:")
-    Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    # Rich would end the program by itself where nobody reads on.
+    with console.capture() as text:
+        console.print(table)
+    typer.echo(text.get(), nl=False)
 
 
 def _cells(column: "pl.Series") -> list[str]:
