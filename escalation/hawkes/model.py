@@ -15,47 +15,18 @@ from escalation.engines import Problem
 from escalation.fit import Fit, Model
 from escalation.forecast import Forecast, future_edges
 from escalation.hawkes.marks import Marks
+from escalation.hawkes.preparation import accept, prepared
+from escalation.hawkes.shrinkage import Shrinkage
 from escalation.kernels import ContinuousKernel, Exponential
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
-from escalation.priors import ExponentialPrior, HalfNormal, Normal
+from escalation.priors import HalfNormal, Normal
 from escalation.series import EventSeries
 
 IntArray = NDArray[np.int64]
 KERNEL_PER = ("all", "target", "pair")
 DAY_CODED = ("filter", "jitter", "naive")
 STARTS = ("stationary", "empty")
-#: Share of days with incidents up to which a day's batch may stand for one event.
-BUSY = 0.4
 TIES = ("ordered", "apart")
-
-
-@dataclass(frozen=True)
-class Shrinkage:
-    """A pull of the arrows between streams towards zero, in every engine, for many streams.
-
-    Attributes
-    ----------
-    kind : {"lasso", "ridge"}
-        An exponential law, whose maximum has exact zeros, or a half-normal one.
-    scale : float
-        Mean of the exponential law, or scale of the half-normal one.
-    """
-
-    kind: str = "lasso"
-    scale: float = 0.05
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("lasso", "ridge"):
-            raise ValueError(f"shrinkage must be lasso or ridge, got {self.kind!r}")
-        if not self.scale > 0:
-            raise ValueError(f"the scale of a shrinkage must be positive, got {self.scale}")
-
-    def apply(self, parameter: Parameter) -> Parameter:
-        """The reproduction matrix with the pull as its prior; own effects keep a wide one."""
-        scale = np.full(parameter.shape, self.scale)
-        scale[..., np.eye(parameter.shape[-1], dtype=bool)] = 0.4
-        law = ExponentialPrior(1 / scale) if self.kind == "lasso" else HalfNormal(scale)
-        return replace(parameter, prior=law, penalised=True)
 
 
 @dataclass(frozen=True)
@@ -244,69 +215,19 @@ class Hawkes(Model):
             For more than one event in ten tied with another of its stream in times said to be
             exact, or marks that are missing or out of range.
         """
-        self._accept(series)
-        prepared = self.prepared(series)
-        if prepared.resolution == "day":
+        accept(self, series)
+        taken = self.prepared(series)
+        if taken.resolution == "day":
             from escalation.hawkes.day_coded import day_problem
 
-            return day_problem(self, prepared)
+            return day_problem(self, taken)
         from escalation.hawkes.exact import exact_problem
 
-        return exact_problem(self, prepared)
+        return exact_problem(self, taken)
 
     def prepared(self, series: EventSeries) -> EventSeries:
         """The series as the likelihood takes it: batches made, day-coded times treated as asked."""
-        if self.batches:
-            series = _batched(series)
-        if series.resolution == "exact" or self.day_coded == "filter":
-            return series
-        if self.day_coded == "naive":
-            return replace(series, resolution="exact")
-        rng = np.random.default_rng(0)
-        times, marks = [], list[FloatArray]()
-        for k, days in enumerate(series.times):
-            moved = days + rng.random(len(days))
-            order = np.argsort(moved, kind="stable")
-            times.append(moved[order])
-            if series.marks is not None:
-                marks.append(series.marks[k][order])
-        kept = tuple(marks) if series.marks is not None else None
-        return replace(series, times=tuple(times), marks=kept, resolution="exact")
-
-    def _accept(self, series: EventSeries) -> None:
-        if not isinstance(series, EventSeries):
-            raise ValueError(f"Hawkes needs an EventSeries, got {type(series).__name__}")
-        for day in self.eras:
-            if not series.window.start < day < series.window.end:
-                raise ValueError(f"the era from {day} does not begin inside {series.window}")
-        if self.warmup >= series.duration:
-            raise ValueError(f"a warm-up of {self.warmup:g} days leaves nothing to fit")
-        if self.warmup and series.resolution == "day" and self.day_coded == "filter":
-            raise ValueError(
-                "a warm-up is for exact times; of times known to the day give start='stationary', "
-                "or split the series"
-            )
-        if self.batches:
-            self._accept_batches(series)
-        if series.resolution == "exact" and not self.batches:
-            for name, times in zip(series.names, series.times, strict=True):
-                tied = int((np.diff(times) == 0).sum())
-                if tied > 0.1 * len(times):
-                    raise ValueError(
-                        f"stream {name!r}: {tied} of {len(times)} events share their time with "
-                        "another; are these days? Say resolution='day'"
-                    )
-
-    def _accept_batches(self, series: EventSeries) -> None:
-        if series.marks is not None:
-            raise ValueError("batches make marks of their own; the series has marks already")
-        for name, times in zip(series.names, series.times, strict=True):
-            share = len(np.unique(np.floor(times))) / series.window.watched_days
-            if share > BUSY:
-                raise ValueError(
-                    f"stream {name!r} has incidents on {100 * share:.0f} % of its days: batches of "
-                    f"a day are for streams with incidents on less than {100 * BUSY:.0f} % of them"
-                )
+        return prepared(self, series)
 
     def starts(self, layout: Layout, series: EventSeries) -> tuple[FloatArray, ...]:
         """Vectors `theta` to start an optimiser from."""
@@ -442,14 +363,3 @@ def _scale(parameter: Parameter) -> FloatArray:
 def _middle(parameter: Parameter) -> float:
     """A usual value of a parameter, to start from."""
     return float(parameter.prior.mean) if isinstance(parameter.prior, Normal) else 0.0
-
-
-def _batched(series: EventSeries) -> EventSeries:
-    """The incidents of a stream on one day as one event; its mark: how many more than one."""
-    days = [np.unique(np.floor(times), return_counts=True) for times in series.times]
-    return replace(
-        series,
-        times=tuple(np.asarray(day, float) for day, _ in days),
-        marks=tuple(np.asarray(number - 1, float) for _, number in days),
-        resolution="day",
-    )
