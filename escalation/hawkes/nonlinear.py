@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -16,13 +16,16 @@ from escalation.fit import Fit, Model, pick
 from escalation.forecast import Forecast, future_edges
 from escalation.hawkes.influence import Influence
 from escalation.hawkes.model import Hawkes
-from escalation.hawkes.simulate import CAP
+from escalation.hawkes.new_events import CAP, HELD
+from escalation.hawkes.preparation import refuse_ties
 from escalation.kernels import Exponential, ExponentialFamily
 from escalation.parameters import BoolArray, FloatArray, Layout, Parameter
 from escalation.priors import Normal
 from escalation.series import EventSeries
 
 IntArray = NDArray[np.int64]
+#: What `thinning.coupled` gives: path, copy, stream and time of events, what is further, stopped.
+Run = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray, BoolArray]
 
 LINKS = ("softplus", "exp")
 #: The paths of responses are stopped above this many events.
@@ -231,13 +234,7 @@ class NonlinearHawkes(Model):
                 "times: fit Hawkes, or give exact times with resolution='exact'"
             )
         # Under a link without bounds a few ties may make the likelihood unbounded.
-        for name, times in zip(series.names, series.times, strict=True):
-            tied = int((np.diff(times) == 0).sum())
-            if tied > 0.1 * len(times):
-                raise ValueError(
-                    f"stream {name!r}: {tied} of {len(times)} events share their time with "
-                    "another; are these days? Say resolution='day'"
-                )
+        refuse_ties(series)
 
     def _link_code(self) -> int:
         from escalation.likelihood.quadrature import EXP, SOFTPLUS
@@ -301,7 +298,8 @@ class NonlinearHawkes(Model):
             If the path exceeds 100,000 events.
         """
         theta = Layout(self.parameters(like)).pack(values)[None]
-        _, _, stream, time, _, stopped = self._run(theta, like, self._cells(like), (), rng)
+        ((_, run),) = self._runs(theta, like, self._cells(like), (), rng)
+        _, _, stream, time, _, stopped = run
         if stopped.any():
             raise ValueError(f"the simulated path exceeds {CAP} events; is the process explosive?")
         watched = np.append(like.window.mask(), True)[np.floor(time).astype(int)]
@@ -327,41 +325,50 @@ class NonlinearHawkes(Model):
         theta = np.repeat(pick(fit.theta, draws, rng), paths, axis=0)
         cells = self._ahead(series, series.duration + days)
         source = series.names.index(stream)
-        run = self._run(theta, series, cells, series.times, rng, source)
-        more, stopped = run[4][:, 1], run[5]
-        more[stopped] = np.inf
+        more = np.empty((len(theta), len(series.names)))
+        for rows, run in self._runs(theta, series, cells, series.times, rng, source):
+            more[rows] = np.where(run[5][:, None], np.inf, run[4][:, 1])
         return np.asarray(more.reshape(draws, paths, -1).mean(axis=1), float)
 
     def forecast(
         self, fit: Fit, horizon: int, rng: np.random.Generator, draws: int = 1000
     ) -> Forecast:
-        """Predictive draws in weeks after the window, by simulation from the fitted history."""
+        """Predictive draws in weeks after the window, by simulation from the fitted history.
+
+        A path that exceeds 100,000 events is stopped, and infinite in every week.
+        """
         series = fit.series
         weekly = series.counts("week")
         origin = np.datetime64(series.window.start, "D")
         days = (future_edges(weekly, horizon) - origin) / np.timedelta64(1, "D")
         theta = pick(fit.theta, draws, rng)
         cells = self._ahead(series, float(days[-1]))
-        run = self._run(theta, series, cells, series.times, rng)
-        path, _, stream, time, _, stopped = run
-        # The first week may have begun inside the window: its events count.
-        period = np.searchsorted(days, time, side="right") - 1
         out = np.zeros((draws, horizon, len(series.names)))
-        np.add.at(out, (path, period, stream), 1.0)
+        for rows, run in self._runs(theta, series, cells, series.times, rng):
+            path, _, stream, time, _, stopped = run
+            # The first week may have begun inside the window: its events count.
+            period = np.searchsorted(days, time, side="right") - 1
+            np.add.at(out[rows], (path, period, stream), 1.0)
+            out[rows][stopped] = np.inf
         for k, times in enumerate(series.times):
             known = np.searchsorted(days, times[times >= days[0]], side="right") - 1
             out[:, :, k] += np.bincount(known, minlength=horizon)
-        out[stopped] = np.inf
         return Forecast.after(weekly, out, model=self.name)
 
     def replicate(self, fit: Fit, rng: np.random.Generator, draws: int = 100) -> FloatArray:
-        """Daily counts of paths from draws of the parameters, (draws, days, K); 0 in gaps."""
+        """Daily counts of paths from draws of the parameters, (draws, days, K); 0 in gaps.
+
+        A path that exceeds 100,000 events is stopped, and infinite on every day.
+        """
         series = fit.series
         theta = pick(fit.theta, draws, rng)
-        path, _, stream, time, _, _ = self._run(theta, series, self._cells(series), (), rng)
         out = np.zeros((draws, series.window.days, len(series.names)))
-        np.add.at(out, (path, np.floor(time).astype(int), stream), 1.0)
-        return np.asarray(out * series.window.mask()[:, None], float)
+        for rows, run in self._runs(theta, series, self._cells(series), (), rng):
+            path, _, stream, time, _, stopped = run
+            np.add.at(out[rows], (path, np.floor(time).astype(int), stream), 1.0)
+            out[rows] *= series.window.mask()[:, None]
+            out[rows][stopped] = np.inf
+        return out
 
     def _ahead(self, series: EventSeries, end: float) -> FloatArray:
         """Edges of the stretches of constant background from the window's end on."""
@@ -370,7 +377,7 @@ class NonlinearHawkes(Model):
             return np.array([start, end])
         return np.concatenate([[start], np.arange(np.floor(start) + 1, np.ceil(end)), [end]])
 
-    def _run(
+    def _runs(
         self,
         theta: FloatArray,
         series: EventSeries,
@@ -378,8 +385,11 @@ class NonlinearHawkes(Model):
         history: tuple[FloatArray, ...],
         rng: np.random.Generator,
         extra: int | None = None,
-    ) -> tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray, BoolArray]:
-        """Paths over some cells, one a draw; if asked, copies with one more event in `extra`."""
+    ) -> Iterator[tuple[slice, Run]]:
+        """Paths over some cells, one a draw; if asked, copies with one more event in `extra`.
+
+        In turn, for so many draws that all their paths may reach the cap in bounded memory.
+        """
         from escalation.hawkes.thinning import coupled
 
         streams, frame = len(series.names), self._frame
@@ -389,19 +399,17 @@ class NonlinearHawkes(Model):
         shape, nodes = kernel.as_exponentials(), kernel.nodes()
         own = np.ascontiguousarray(frame.kernel_draws(layout, theta, streams))
         values = np.array([[shape(one, nodes)[0] for one in row] for row in own])
-        return coupled(
-            frame.background_rates(layout, theta, series, cells),
-            cells,
-            layout.unpack(theta)["influence"],
-            values,
-            self._kernel_table(streams),
-            history,
-            rng,
-            np.array([-1] if extra is None else [-1, extra], np.int64),
-            link=self.link,
-            scale=self.scales(streams),
-            cap=CAP if extra is None else RESPONSE_CAP,
-        )
+        rates = frame.background_rates(layout, theta, series, cells)
+        influence = layout.unpack(theta)["influence"]
+        copies = np.array([-1] if extra is None else [-1, extra], np.int64)
+        cap = CAP if extra is None else RESPONSE_CAP
+        many = max(1, HELD // (cap * len(copies)))
+        for begin in range(0, len(theta), many):
+            rows = slice(begin, begin + many)
+            yield rows, coupled(
+                rates[rows], cells, influence[rows], values[rows], self._kernel_table(streams),
+                history, rng, copies, link=self.link, scale=self.scales(streams), cap=cap,
+            )  # fmt: skip
 
 
 def _merged(series: EventSeries) -> dict[str, Any]:

@@ -62,13 +62,18 @@ def accept(model: Hawkes, series: EventSeries) -> None:
     if model.batches:
         _accept_batches(series)
     if series.resolution == "exact" and not model.batches:
-        for name, times in zip(series.names, series.times, strict=True):
-            tied = int((np.diff(times) == 0).sum())
-            if tied > 0.1 * len(times):
-                raise ValueError(
-                    f"stream {name!r}: {tied} of {len(times)} events share their time with "
-                    "another; are these days? Say resolution='day'"
-                )
+        refuse_ties(series)
+
+
+def refuse_ties(series: EventSeries) -> None:
+    """Refuse times that are said to be exact, with more than one in ten tied in a stream."""
+    for name, times in zip(series.names, series.times, strict=True):
+        tied = int((np.diff(times) == 0).sum())
+        if tied > 0.1 * len(times):
+            raise ValueError(
+                f"stream {name!r}: {tied} of {len(times)} events share their time with "
+                "another; are these days? Say resolution='day'"
+            )
 
 
 def _accept_batches(series: EventSeries) -> None:

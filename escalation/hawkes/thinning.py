@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from escalation.hawkes.simulate import CAP
+from escalation.hawkes.new_events import CAP
 from escalation.likelihood.quadrature import EXP, IDENTITY, SOFTPLUS, link_inverse, link_rate
 from escalation.parameters import BoolArray, FloatArray
 

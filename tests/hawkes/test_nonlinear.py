@@ -249,3 +249,39 @@ def test_fewer_than_one_in_a_hundred_prior_draws_are_not_stable(rng):
         radius = np.abs(np.linalg.eigvals(draws)).max(axis=1)
         # One stream has .85 %; false alarm once in two hundred.
         assert (radius >= 1).mean() < 0.0125
+
+
+def test_paths_that_run_away_are_infinite_and_few_are_held_at_once(monkeypatch, fit):
+    from escalation.hawkes import nonlinear, thinning
+
+    # Every second draw has four offspring an event.
+    wild = np.arange(30) % 2 == 0
+    influence = np.where(wild, 4.0, 0.0)[:, None, None] * np.eye(2)
+    draws = {"level": np.full((30, 2), np.log(0.5)), "influence": influence, "decay": np.ones(30)}
+    one = replace(fit, draws=draws)
+    held, coupled = [], thinning.coupled
+
+    def watched(*arguments, **options):
+        run = coupled(*arguments, **options)
+        held.append(len(run[0]))
+        return run
+
+    monkeypatch.setattr(thinning, "coupled", watched)
+    monkeypatch.setattr(nonlinear, "CAP", 2000)
+    monkeypatch.setattr(nonlinear, "RESPONSE_CAP", 2000)
+    answers = []
+    for limit in (10**6, 12_000):
+        monkeypatch.setattr(nonlinear, "HELD", limit)
+        held.clear()
+        rng = np.random.default_rng(3)
+        forecast = one.forecast(8, rng, draws=30).draws
+        copies = one.replicate(rng, 30)
+        more = one.model.further(one, "a", 40.0, rng, draws=30, paths=1)
+        answers.append((forecast, copies, more))
+        assert max(held) <= limit + 4
+    assert len(held) == 5 + 5 + 10
+    for whole, parts in zip(*answers, strict=True):
+        np.testing.assert_array_equal(whole, parts)
+        ran = np.isinf(whole).reshape(30, -1)
+        np.testing.assert_array_equal(ran.all(axis=1), wild)
+        np.testing.assert_array_equal(ran.any(axis=1), wild)
