@@ -12,6 +12,7 @@ from escalation.actors import (
     Actors,
     CameoActor,
     cameo_actor,
+    cameo_meaning,
     countries,
     country,
     country_in_name,
@@ -117,7 +118,8 @@ def test_a_country_as_an_actor() -> None:
     assert Actors((Actor.government("Romania"),)).canonical("ROMGOV") == "Romania"
     codes = Actor.government("East Germany").codes
     assert codes[:5] == ("DDR", "DDRGOV*", "DDRMIL*", "DDRCOP*", "DDRSPY*")
-    assert codes[5] == "Military Forces of East Germany (*"
+    assert codes[5:7] == ("GME", "GMEGOV*")
+    assert codes[10] == "Military Forces of East Germany (*"
     with pytest.raises(ValueError, match="'Ruritania' is no country"):
         Actor.government("Ruritania")
 
@@ -351,3 +353,39 @@ def test_near_duplicates_do_not_hang_on_the_order_of_names(names: list[str]) -> 
     assert found.equals(near_duplicates(names[::-1]))
     assert (found["name"] != found["other"]).all()
     assert found["similarity"].is_between(0.85, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("PAKMIL", "Pakistan, military"),
+        ("AFGREBTAL", "Afghanistan, rebels, Taliban"),
+        ("MNCUSAMED", "multinational company, United States, media"),
+        (
+            "IGOMOSOIC",
+            "intergovernmental organisation, Muslims, Organisation of Islamic Cooperation",
+        ),
+        ("MOSSUN", "Muslims, Sunni Muslims"),
+        ("GMWGOV", "Germany, government"),
+        ("EUR", "Europe"),
+        ("SCGSRB", "Serbia"),
+        ("kurREB", "ethnic group kur, rebels"),
+        ("PAKXYZ", "Pakistan, XYZ"),
+        ("XYZPAK", ""),
+        ("unknown", ""),
+        ("", ""),
+        ("PAK MIL", ""),
+    ],
+)
+def test_codes_of_actors_in_words(code: str, meaning: str) -> None:
+    assert cameo_meaning(code) == meaning
+
+
+def test_nearly_all_actors_of_gdelt_are_put_into_words(shared: Path) -> None:
+    codes: list[str] = []
+    for name in ("gdelt1_export.tsv", "gdelt2_export.tsv"):
+        lines = (shared / "data" / "samples" / name).read_text("utf-8").splitlines()
+        fields = [line.split("\t") for line in lines]
+        codes += [row[at].strip() for row in fields for at in (5, 15) if row[at].strip()]
+    assert len(codes) > 300
+    assert [code for code in codes if not cameo_meaning(code)] == []

@@ -16,6 +16,7 @@ from escalation.cli import app
 from escalation.cli.faults import faults as cli_faults
 from escalation.cli.printing import plain, write_csv
 from escalation.cli.progress import lines
+from escalation.sources import Gdelt
 from small import late_study, small_study
 
 
@@ -170,6 +171,22 @@ def test_inspect_names_gdelt_without_a_header(shared: Path) -> None:
         told = json.loads(call("inspect", shared / "data" / "samples" / name, "--json").stdout)
         assert (told["source"], told["rows"]) == ("gdelt", 100)
         assert f"no header and {fields} fields a line" in told["why"]
+
+
+def test_inspect_says_what_codes_mean(tmp_path: Path) -> None:
+    file = tmp_path / "20200108.export.CSV"
+    file.write_text(Gdelt.specimen)
+    told = json.loads(call("inspect", file, "--json").stdout)["most_frequent"]
+    actors = {row["target"]: row["meaning"] for row in told["Target actors"]}
+    assert actors == {"AFGREB": "Afghanistan, rebels", "USAGOV": "United States, government",
+                      "unknown": ""}  # fmt: skip
+    assert all(row["meaning"] for row in told["Codes"])
+    shown = call("inspect", file).stdout
+    assert "Afghanistan, rebels" in shown
+    own = tmp_path / "own.csv"
+    own.write_text("date,source,target,code\n2020-01-07,PAKMIL,B,190\n")
+    told = json.loads(call("inspect", own, "--json").stdout)["most_frequent"]
+    assert "Codes" not in told and "meaning" not in told["Source actors"][0]
 
 
 def test_inspect_reads_ucdp(shared: Path) -> None:

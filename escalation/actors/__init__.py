@@ -12,6 +12,7 @@ from escalation.actors.countries import (
     same_country,
 )
 from escalation.actors.homes import country_in_name
+from escalation.actors.meaning import cameo_meaning
 from escalation.actors.near_duplicates import near_duplicates
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "CameoActor",
     "Country",
     "cameo_actor",
+    "cameo_meaning",
     "countries",
     "country",
     "country_in_name",

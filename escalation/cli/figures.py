@@ -1,6 +1,6 @@
 """The figures that the commands print, as tables and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -59,6 +59,28 @@ def frequent(table: pl.DataFrame, name: str) -> pl.DataFrame:
     """Give the most frequent values of a column, with their incidents."""
     counted = table.drop_nulls(name).group_by(name).agg(pl.len().alias("incidents"))
     return counted.sort(["incidents", name], descending=[True, False]).head(MOST)
+
+
+def explained(
+    found: dict[str, pl.DataFrame], table: pl.DataFrame, word: str
+) -> dict[str, pl.DataFrame]:
+    """Put beside the codes of a source's actors and events what they mean."""
+    from escalation.actors import cameo_meaning
+    from escalation.codes import SCHEMES
+
+    told = {}
+    if word in SCHEMES and (codes := frequent(table, "code")).height:
+        known = SCHEMES[word].codes
+        told["Codes"] = _beside(codes, lambda code: known[code].name if code in known else "")
+    for label in ("Source actors", "Target actors"):
+        if word == "gdelt" and label in found:  # its actors are codes
+            told[label] = _beside(found[label], cameo_meaning)
+    return told | {label: top for label, top in found.items() if label not in told}
+
+
+def _beside(table: pl.DataFrame, meaning: Callable[[str], str]) -> pl.DataFrame:
+    words = pl.Series("meaning", [meaning(each) for each in table.to_series()], pl.String)
+    return table.insert_column(1, words)
 
 
 def summary(values: FloatArray) -> dict[str, float]:

@@ -62,7 +62,7 @@ def inspect(
 def _of_files(
     files: list[Path], source: str, columns: dict[str, str], layout: Any, strict: bool
 ) -> tuple[dict[str, Any], "Incidents"]:
-    from escalation.cli.figures import contents, day_span
+    from escalation.cli.figures import day_span
     from escalation.sources import guess, source_of
 
     said = source or ("table" if columns else "")
@@ -71,7 +71,16 @@ def _of_files(
     incidents = reader.read(files, day_span(), strict=strict, layout=layout)
     name = str(files[0]) if len(files) == 1 else incidents.provenance.file
     found: dict[str, Any] = {"file": name, "source": word, "why": why}
-    return found | contents(incidents) | _names(incidents, word), incidents
+    return found | _contents(incidents, word), incidents
+
+
+def _contents(incidents: "Incidents", word: str) -> dict[str, Any]:
+    """What they hold, what their codes mean, and what is odd in codes and names."""
+    from escalation.cli.figures import contents, explained
+
+    found = contents(incidents) | _names(incidents, word)
+    found["most_frequent"] = explained(found["most_frequent"], incidents.table, word)
+    return found
 
 
 def _column_map(given: str) -> dict[str, str]:
@@ -84,7 +93,6 @@ def _column_map(given: str) -> dict[str, str]:
 
 
 def _of_study(path: Path, strict: bool) -> tuple[dict[str, Any], "Incidents"]:
-    from escalation.cli.figures import contents
     from escalation.run import incidents_of
     from escalation.study import Study
 
@@ -92,7 +100,7 @@ def _of_study(path: Path, strict: bool) -> tuple[dict[str, Any], "Incidents"]:
     cleaned = incidents_of(study, strict=strict)
     word = study.data.source
     found: dict[str, Any] = {"file": str(path), "source": word, "why": "as the study says"}
-    found |= contents(cleaned.incidents) | _names(cleaned.incidents, word)
+    found |= _contents(cleaned.incidents, word)
     if study.cleaning.steps:
         found["cleaning"] = cleaned.report
     found["streams"] = _streams(study, cleaned.incidents)
