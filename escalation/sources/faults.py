@@ -81,6 +81,8 @@ def each_once(text: pl.Series, value: pl.Expr, kind: pl.DataType) -> pl.Series:
     """What an expression makes of a column in which few texts stand in many rows."""
     known = text.unique()
     values = known.to_frame().select(value).to_series()
+    if len(known) == 1:
+        return values.cast(kind).new_from_index(0, len(text))
     return text.replace_strict(known, values, return_dtype=kind)
 
 

@@ -152,14 +152,13 @@ class Stack:
         index: int,
     ) -> pl.DataFrame:
         """The rows of one file with one fault, by what stands in the file."""
-        wrong = wrong.fill_null(False)
-        name = self.names[index].get(fault.column)
-        value = rows.filter(wrong)[fault.column] if name is None else original.filter(wrong)[name]
+        at, name = wrong.arg_true(), self.names[index].get(fault.column)
+        value = rows[fault.column] if name is None else original[name]
         reason = fault.reason
         if self.layout.dates and reason == NO_DATE:
             named = ", a year of four digits" if self.layout.dates in WORDS else ""
             reason = f"is not a date ({self.layout.dates}{named})"
-        return pl.DataFrame({"line": rows.filter(wrong)["line"], "value": value}).select(
+        return pl.DataFrame({"line": rows["line"][at], "value": value[at]}).select(
             "line",
             pl.lit(name or fault.column).alias("column"),
             pl.col("value").fill_null("").str.slice(0, 80),
