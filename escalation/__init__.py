@@ -130,6 +130,7 @@ if TYPE_CHECKING:
     from escalation.series import CountSeries as CountSeries
     from escalation.series import EventSeries as EventSeries
     from escalation.series import PanelSeries as PanelSeries
+    from escalation.series import read_counts as read_counts
     from escalation.severity import DeathRecords as DeathRecords
     from escalation.severity import Severity as Severity
     from escalation.severity import SeverityFit as SeverityFit
@@ -218,6 +219,8 @@ _HOMES = {
     "CountSeries": "escalation.series",
     # Counts of files larger than memory, and what became of their rows.
     "Tally": "escalation.tally",
+    # Counts per period from a table, such as `escalation count` writes.
+    "read_counts": "escalation.series",
     "count_streams": "escalation.tally",
     # One parameter of a model, declared as data: shape, support, prior, meaning, unit.
     "Parameter": "escalation.parameters",

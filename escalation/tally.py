@@ -1,6 +1,6 @@
 """Counts per period of K streams, from files larger than memory."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -16,6 +16,7 @@ from escalation.sources import Source, source_of
 from escalation.sources.batches import BLOCK, Batches
 from escalation.sources.layout import Layout
 from escalation.sources.parts import Reading
+from escalation.sources.reasons import reasons
 from escalation.streams import Stream
 from escalation.streams.borders import Columns
 from escalation.window import IntArray, Window
@@ -48,11 +49,7 @@ class Tally:
 
     def reasons(self) -> pl.DataFrame:
         """How many rows of all files were rejected, by column and reason, the most first."""
-        files = {name for name, _ in self.provenance.files}
-        plain = {each: _without_file(each, files) for each in self.rejected["reason"].unique()}
-        rows = self.rejected.with_columns(pl.col("reason").replace(plain))
-        counted = rows.group_by("column", "reason").agg(pl.len().alias("rows"))
-        return counted.sort("rows", "column", "reason", descending=[True, False, False])
+        return reasons(self.rejected, self.provenance)
 
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same counts, provenance and remarks on rows."""
@@ -158,15 +155,6 @@ def count_streams(
     provenance = reader.provenance(batches.labels, batches.hashes, reading)
     series = _series(daily, window, period, streams)
     return Tally(series, provenance, reading.rejected, reading.amended)
-
-
-def _without_file(reason: str, files: Collection[str]) -> str:
-    """The reason alone, where the name of its file follows in brackets."""
-    at = len(reason)
-    while (at := reason.rfind(" (", 0, at)) >= 0:
-        if reason[at + 2 : -1] in files:
-            return reason[:at]
-    return reason
 
 
 def _needless(reader: Source, streams: Sequence[Stream]) -> set[str]:

@@ -1,21 +1,31 @@
-"""The command line: inspect | fetch | fit | forecast | backtest | report | simulate."""
+"""The command line: inspect | count | fetch | fit | forecast | backtest | report | simulate."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from escalation.cli.coding import add_commands as add_coding
+from escalation.cli.count import count
 from escalation.cli.faults import faults as _faults
 from escalation.cli.fetch import app as fetch_app
 from escalation.cli.inspect import inspect
+from escalation.cli.options import (
+    AsJson,
+    IncidentsFile,
+    NoCache,
+    Quiet,
+    Scheduler,
+    Strict,
+    StudyFile,
+    about,
+    check_output,
+    study_of,
+)
 
 if TYPE_CHECKING:
     from escalation.results import Results
-    from escalation.study import Study
 
 app = typer.Typer(
     help="From coded incidents to who is followed by whom, dated forecasts, and a report.",
@@ -26,19 +36,6 @@ app = typer.Typer(
 )
 
 app.add_typer(fetch_app, name="fetch")
-
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
-IncidentsFile = Annotated[
-    Path | None, typer.Option("--incidents", help="Another incidents file than the study names.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print results as JSON, for scripts.")]
-Strict = Annotated[bool, typer.Option("--strict", help="End at the first row that is not taken.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Fit anew, and keep nothing.")]
-Scheduler = Annotated[
-    str | None,
-    typer.Option("--scheduler", help="Of a Dask cluster that refits, e.g. tcp://host:8786."),
-]
 
 
 def main() -> None:
@@ -67,6 +64,7 @@ def _options(
 
 
 app.command()(inspect)
+app.command()(count)
 
 
 @app.command()
@@ -186,7 +184,7 @@ def report(
 ) -> None:
     """Run a study, write its report (PDF), print the path."""
     with _faults():
-        _check_output(output)
+        check_output(output)
         results = _results(study, incidents, strict, quiet, no_cache)
         from escalation.cli.figures import headline
         from escalation.cli.printing import print_json
@@ -210,21 +208,15 @@ def simulate(
 ) -> None:
     """Draw incidents from a study's [truth], as CSV."""
     with _faults():
-        _check_output(output)
-        asked = _study(study)
+        check_output(output)
+        asked = study_of(study)
         from escalation.cli.printing import write_csv
         from escalation.run import simulate as draw
 
-        with _about(study):
+        with about(study):
             table = draw(asked)
         write_csv(table, output)
         typer.echo(output)
-
-
-def _study(path: Path) -> "Study":
-    from escalation.study import Study
-
-    return Study.from_toml(path)
 
 
 def _results(
@@ -235,13 +227,13 @@ def _results(
     no_cache: bool,
     scheduler: str | None = None,
 ) -> "Results":
-    study = _study(path)
+    study = study_of(path)
     from escalation.backtest import cluster
     from escalation.cli.progress import progress
     from escalation.run import default_cache, run, workers
 
     pool = workers() if scheduler is None else cluster(scheduler)
-    with _about(path), progress(quiet) as tell, pool as executor:
+    with about(path), progress(quiet) as tell, pool as executor:
         return run(
             study,
             incidents_path=incidents,
@@ -250,27 +242,6 @@ def _results(
             strict=strict,
             executor=executor,
         )
-
-
-@contextmanager
-def _about(study: Path) -> Iterator[None]:
-    """Name the study in faults that name no file of their own."""
-    from escalation.sources import DataError
-
-    try:
-        yield
-    except DataError:
-        raise
-    except ValueError as fault:
-        raise ValueError(f"{study}: {fault}") from fault
-
-
-def _check_output(path: Path) -> None:
-    """Fail before the work, not after it."""
-    if path.is_dir():
-        raise ValueError(f"{path}: is a directory, wanted a file to write")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"{path}: there is no folder {path.parent} to write into")
 
 
 # After the commands above, so that help lists them in the order of use.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from escalation.cli.faults import faults
+from escalation.cli.options import AsJson, Strict
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 MISSING = "names that no incident has"
 SHOWN = 10
 """How many rows of a table of remarks are printed."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print results as JSON, for scripts.")]
-Strict = Annotated[bool, typer.Option("--strict", help="End at the first row that is not taken.")]
 
 
 def inspect(
@@ -103,26 +101,35 @@ def _of_study(path: Path, strict: bool) -> tuple[dict[str, Any], "Incidents"]:
     found |= _contents(cleaned.incidents, word)
     if study.cleaning.steps:
         found["cleaning"] = cleaned.report
-    found["streams"] = _streams(study, cleaned.incidents)
+    found["streams"], found["crossings"] = _streams(study, cleaned.incidents)
     return found, cleaned.incidents
 
 
-def _streams(study: "Study", incidents: "Incidents") -> "pl.DataFrame":
-    """How many incidents each stream has, and which of its names no incident has."""
+def _streams(study: "Study", incidents: "Incidents") -> "tuple[pl.DataFrame, pl.DataFrame]":
+    """How many incidents each stream has, which of its names none has; how many cross a border."""
     import polars as pl
 
-    from escalation.streams import select_each
+    from escalation.streams import crosses_border, select_each
 
-    rows = []
+    rows, crossings = [], []
     chosen = select_each(study.streams, incidents, study.actors)
     for stream, mine in zip(study.streams, chosen, strict=True):
         missing = stream.unmatched(incidents, study.actors).items()
         odd = [f"{name!r}" + (f" (nearest {near!r})" if near else "") for name, near in missing]
         days = [mine.table["date"].min(), mine.table["date"].max()]
         rows.append((stream.name, stream.label, len(mine), *days, ", ".join(odd)))
+        across = crosses_border(mine, study.actors)
+        unknown = across.null_count()
+        away = int(across.sum())
+        crossings.append((stream.name, away, len(mine) - away - unknown, unknown))
     columns = ("stream", "what", "incidents", "first", "last", MISSING)
     kinds = (pl.String, pl.String, pl.Int64, pl.Date, pl.Date, pl.String)
-    return pl.DataFrame(rows, schema=dict(zip(columns, kinds, strict=True)), orient="row")
+    schema = dict(zip(columns, kinds, strict=True))
+    sides = {"stream": pl.String, **dict.fromkeys(("across", "at home", "unknown"), pl.Int64)}
+    return (
+        pl.DataFrame(rows, schema=schema, orient="row"),
+        pl.DataFrame(crossings, schema=sides, orient="row"),
+    )
 
 
 def _names(incidents: "Incidents", word: str) -> dict[str, Any]:
@@ -141,18 +148,16 @@ def _names(incidents: "Incidents", word: str) -> dict[str, Any]:
 def _print(told: dict[str, Any], incidents: "Incidents") -> None:
     import polars as pl
 
-    from escalation.cli.printing import say, show
+    from escalation.cli.printing import rows_in_words, say, show
+    from escalation.sources.reasons import reasons
 
     origin = incidents.provenance
     say(f"{told['file']}: read as {told['source']} ({told['why']})")
     version = f", {origin.version}" if origin.version else ""
-    say(f"Data: {origin.source}{version}. Licence: {origin.licence}. Cite: {origin.citation}")
-    outside = f", {origin.rows_outside:,} outside the window" if origin.rows_outside else ""
-    say(
-        f"{told['rows']:,} rows: {told['taken']:,} taken, {told['rejected_rows']:,} rejected"
-        f"{outside}; "
-        + (f"from {told['first']} to {told['last']}" if told["taken"] else "none is left to show")
-    )
+    if told["source"] != "table":
+        say(f"Data: {origin.source}{version}. Licence: {origin.licence}. Cite: {origin.citation}")
+    span = f"from {told['first']} to {told['last']}" if told["taken"] else "none is left to show"
+    say(f"{rows_in_words(origin)}; {span}")
     wrong = incidents.rejected["reason"].str.starts_with("is not a date")
     if len(wrong) and wrong.all():
         say("Dates that ISO 8601 does not write are read if --dates says their form.")
@@ -165,14 +170,18 @@ def _print(told: dict[str, Any], incidents: "Incidents") -> None:
         odd_names = told["streams"].filter(pl.col(MISSING) != "")
         for name, odd in odd_names.select("stream", MISSING).rows():
             say(f"No incident has the name {odd} of stream {name!r}: is it misspelt?")
+        sides = told["crossings"]
+        if sides.select(pl.sum("across") + pl.sum("at home")).item():
+            show(sides, "Incidents across a border: who acted is at home elsewhere")
     if told["taken"]:
         say(f"Columns with values: {', '.join(told['columns'])}")
     for name, top in told["most_frequent"].items():
         show(top, f"{name}, the most frequent")
     _first(told["unknown_codes"], "Codes that the source's scheme lacks")
     _first(told["near_duplicates"], "Names that may mean one actor")
-    if told["rejected_rows"]:
-        show(incidents.rejected, "Rejected rows (the header is line 1)")
+    if len(incidents.rejected) > SHOWN:
+        show(reasons(incidents.rejected, origin), "Why rows were rejected")
+    _first(incidents.rejected, "Rejected rows (the header is line 1)")
     if incidents.amended.height:
         say(f"{incidents.amended.height:,} rows are taken with a figure mended, the first ten:")
         show(incidents.amended.head(SHOWN))

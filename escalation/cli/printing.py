@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from escalation.checks import Finding
+    from escalation.incidents import Provenance
 
 WIDTH = 120
 """Columns of a table that is not printed on a terminal."""
@@ -33,6 +34,18 @@ def plain(text: object) -> str:
 def say(text: str) -> None:
     """Print one line."""
     typer.echo(plain(text))
+
+
+def rows_in_words(origin: "Provenance") -> str:
+    """How many rows were read, and what became of them."""
+    from escalation.series.counts import plural
+
+    more = ((origin.rows_left_out, "left out"), (origin.rows_outside, "outside the window"))
+    told = "".join(f", {number:,} {what}" for number, what in more if number)
+    return (
+        f"{plural(origin.rows_read, 'row')}: {origin.rows_taken:,} taken, "
+        f"{origin.rows_rejected:,} rejected{told}"
+    )
 
 
 def show_findings(findings: "Iterable[Finding]") -> None:

@@ -2,6 +2,7 @@
 
 from escalation.run.alternatives import backgrounds
 from escalation.run.cache import default_cache
+from escalation.run.counting import count
 from escalation.run.reading import cleaned, incidents_of
 from escalation.run.refits import origins, track_record, workers
 from escalation.run.simulation import simulate
@@ -10,6 +11,7 @@ from escalation.run.whole import run
 __all__ = [
     "backgrounds",
     "cleaned",
+    "count",
     "default_cache",
     "incidents_of",
     "origins",

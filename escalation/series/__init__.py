@@ -3,5 +3,6 @@
 from escalation.series.counts import CountSeries, stream_place
 from escalation.series.events import EventSeries
 from escalation.series.panel import PanelSeries
+from escalation.series.reading import read_counts
 
-__all__ = ["CountSeries", "EventSeries", "PanelSeries", "stream_place"]
+__all__ = ["CountSeries", "EventSeries", "PanelSeries", "read_counts", "stream_place"]

@@ -13,7 +13,7 @@ import msgspec
 from escalation.actors import Actor, Actors
 from escalation.cleaning import Cleaning
 from escalation.incidents import Incidents
-from escalation.sources import source_of
+from escalation.sources import Source, source_of
 from escalation.streams import Stream
 from escalation.study.checks import (
     check_backtest,
@@ -131,6 +131,11 @@ class Study:
             return self.beside(self.data.path)
         return tuple(map(self.beside, self.data.path))
 
+    @property
+    def source(self) -> Source:
+        """The reader of its files."""
+        return source_of(self.data.source, self.data.columns, self.data.options)
+
     def read(self, given: Any, window: Window | None = None, *, strict: bool = False) -> Incidents:
         """Read incidents as ``[data]`` says they are written, without any cleaning.
 
@@ -147,9 +152,8 @@ class Study:
         DataError
             See ``Source.read``.
         """
-        data = self.data
-        source = source_of(data.source, data.columns, data.options)
-        return source.read(given, window or self.window, strict=strict, layout=data.layout)
+        layout = self.data.layout
+        return self.source.read(given, window or self.window, strict=strict, layout=layout)
 
     def beside(self, path: str) -> Path:
         """Where a file lies that the study names: relative to the study file."""
