@@ -94,7 +94,11 @@ def test_what_is_written_is_no_input(folder: Path) -> None:
     study = folder / "study.toml"
     done = call("count", study, "-o", folder / "a.export.CSV")
     assert done.exit_code == 2
-    assert "a.export.CSV: is among the files of incidents that are read" in done.stderr
+    assert "a.export.CSV: is among the files that are read" in done.stderr
+    assert "study.toml: is among" in call("count", study, "-o", study).stderr
+    assert study.read_text() == STUDY
+    swapped = call("count", folder / "a.export.CSV").stderr
+    assert "a study file (TOML) is wanted" in swapped and len(swapped.splitlines()) == 1
     before = (folder / "a.export.CSV").read_text()
     assert before.count("\n") == 250
     assert call("count", study, "-o", folder / "none" / "c.csv").exit_code == 2

@@ -69,14 +69,14 @@ def count(
 
 
 def _check_apart(study: "Study", incidents: Path | None, written: tuple[Path, ...]) -> None:
-    """Fail where what is written is among the files that are read."""
+    """Fail where a file that is read would be written."""
     from escalation.sources.stack import each_file
 
     paths = study.incidents_path if incidents is None else incidents
-    read = {Path(each).resolve() for each in each_file(paths)}
+    read = {Path(each).resolve() for each in (*each_file(paths), study.path) if each is not None}
     for path in written:
         if path.resolve() in read:
-            raise ValueError(f"{path}: is among the files of incidents that are read")
+            raise ValueError(f"{path}: is among the files that are read")
 
 
 def _check_names(study: "Study") -> None:

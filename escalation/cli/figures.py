@@ -80,7 +80,9 @@ def explained(
 
 def _beside(table: pl.DataFrame, meaning: Callable[[str], str]) -> pl.DataFrame:
     words = pl.Series("meaning", [meaning(each) for each in table.to_series()], pl.String)
-    return table.insert_column(1, words)
+    # The codes of some sources are words.
+    plain = words.is_in(["", *table.to_series()]).all()
+    return table if plain else table.insert_column(1, words)
 
 
 def summary(values: FloatArray) -> dict[str, float]:

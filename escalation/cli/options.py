@@ -14,7 +14,9 @@ StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file
 IncidentsFile = Annotated[
     Path | None,
     typer.Option(
-        "--incidents", metavar="FILE", help="Another file, or pattern, than the study names."
+        "--incidents",
+        metavar="FILE",
+        help="Another file (or quoted pattern) than the study names.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print results as JSON, for scripts.")]
@@ -29,9 +31,15 @@ Scheduler = Annotated[
 
 def study_of(path: Path) -> "Study":
     """Read a study file."""
-    from escalation.study import Study
+    from escalation.study import Study, StudyError
 
-    return Study.from_toml(path)
+    try:
+        return Study.from_toml(path)
+    except StudyError as fault:
+        if path.suffix == ".toml" or not path.is_file():
+            raise
+        said = "a study file (TOML) is wanted; it names the files of incidents, or --incidents does"
+        raise StudyError(f"{fault}; {said}") from None
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class Reading:
     def add(self, stack: Stack, part: Part, versioned: Sequence[str] = ()) -> None:
         """Take note of one more part; of its rows, those that tell the version."""
         self.counts += part.counts
-        self.remarks.extend(stack.remarks)
+        self.remarks.extend(each for each in stack.remarks if each not in self.remarks)
         self._rejected.append(part.rejected)
         self._amended.append(part.amended)
         rows = pl.concat([*self._ends, part.rows])

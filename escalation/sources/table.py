@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import ClassVar
 
 from escalation.incidents import SCHEMA, nearest
@@ -100,7 +99,7 @@ class Table(Source):
         ]
         if not taken:
             return sheet
-        remark = f"{Path(sheet.label).name}: read by its own name: column {', '.join(taken)}"
+        remark = f"read by its own name: column {', '.join(taken)}"
         return replace(sheet, remarks=(*sheet.remarks, remark))
 
     def _own(self, sheet: Sheet) -> dict[str, str]:

@@ -96,9 +96,11 @@ def test_columns_that_nobody_named_so_are_told(tmp_path: Path) -> None:
     incidents = read(path, WINDOW, columns={"date": "day"})
     assert incidents.table["place"].to_list() == ["Ford"]
     assert incidents.provenance.remarks == (
-        "events.csv: read by its own name: column ' source' as source, 'target' as target, "
-        "'PLACE' as place",
+        "read by its own name: column ' source' as source, 'target' as target, 'PLACE' as place",
     )
+    other = written(tmp_path, "day,source,target,PLACE\n2020-01-07,A,B,Ford\n", "b.csv")
+    remarks = read([path, path, other], WINDOW, columns={"date": "day"}).provenance.remarks
+    assert len(remarks) == 2  # each once
     plain = written(tmp_path, Table.specimen, "plain.csv")
     assert read(plain, WINDOW).provenance.remarks == ()
 
