@@ -68,14 +68,16 @@ def explained(
     from escalation.actors import cameo_meaning
     from escalation.codes import SCHEMES
 
-    told = {}
-    if word in SCHEMES and (codes := frequent(table, "code")).height:
-        known = SCHEMES[word].codes
-        told["Codes"] = _beside(codes, lambda code: known[code].name if code in known else "")
+    told = dict(found)
     for label in ("Source actors", "Target actors"):
-        if word == "gdelt" and label in found:  # its actors are codes
-            told[label] = _beside(found[label], cameo_meaning)
-    return told | {label: top for label, top in found.items() if label not in told}
+        if word == "gdelt" and label in told:  # its actors are codes
+            told[label] = _beside(told[label], cameo_meaning)
+    if word not in SCHEMES or not (codes := frequent(table, "code")).height:
+        return told
+    known = SCHEMES[word].codes
+    codes = _beside(codes, lambda code: known[code].name if code in known else "")
+    classes = {label: told.pop(label) for label in ("Classes",) if label in told}
+    return classes | {"Codes": codes} | told
 
 
 def _beside(table: pl.DataFrame, meaning: Callable[[str], str]) -> pl.DataFrame:

@@ -149,6 +149,7 @@ def _print(told: dict[str, Any], incidents: "Incidents") -> None:
     import polars as pl
 
     from escalation.cli.printing import rows_in_words, say, show
+    from escalation.sources.faults import NO_DATE
     from escalation.sources.reasons import reasons
 
     origin = incidents.provenance
@@ -158,8 +159,7 @@ def _print(told: dict[str, Any], incidents: "Incidents") -> None:
         say(f"Data: {origin.source}{version}. Licence: {origin.licence}. Cite: {origin.citation}")
     span = f"from {told['first']} to {told['last']}" if told["taken"] else "none is left to show"
     say(f"{rows_in_words(origin)}; {span}")
-    wrong = incidents.rejected["reason"].str.starts_with("is not a date")
-    if len(wrong) and wrong.all():
+    if incidents.rejected["reason"].str.starts_with(NO_DATE).any():
         say("Dates that ISO 8601 does not write are read if --dates says their form.")
     for remark in origin.remarks:
         say(remark)
@@ -183,8 +183,7 @@ def _print(told: dict[str, Any], incidents: "Incidents") -> None:
         show(reasons(incidents.rejected, origin), "Why rows were rejected")
     _first(incidents.rejected, "Rejected rows (the header is line 1)")
     if incidents.amended.height:
-        say(f"{incidents.amended.height:,} rows are taken with a figure mended, the first ten:")
-        show(incidents.amended.head(SHOWN))
+        _first(incidents.amended, "Rows taken with a figure mended")
 
 
 def _first(table: "pl.DataFrame", title: str) -> None:
