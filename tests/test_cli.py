@@ -262,6 +262,7 @@ def test_deaths_and_late_reports_are_printed_where_they_belong(
     assert told["expected_deaths"]["lower"] <= told["expected_deaths"]["upper"]
 
 
+@pytest.mark.slow
 def test_report_ends_with_the_path(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.pdf"
     done = call("report", study, "-o", out)
@@ -350,6 +351,7 @@ def test_the_table_of_faults_can_be_printed() -> None:
     assert done.stdout.splitlines()[2].startswith("| missing column | 2 | `escalation: ")
 
 
+@pytest.mark.slow
 def test_a_case_at_fault_differs_from_a_good_study(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
     (tmp_path / "incidents.csv").write_text(INCIDENTS, encoding="utf-8")

@@ -13,8 +13,8 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-#: What takes long to compile: times known to the day, and paths integrated out.
-SLOW = {"README-2", "hawkes-1", "hawkes-3", "hawkes-7", "latent-1"}
+#: What takes long to compile, or to run: times known to the day, paths integrated out, backtests.
+SLOW = {"README-2", "early_warning-1", "hawkes-1", "hawkes-3", "hawkes-7", "latent-1"}
 EXAMPLES = [
     pytest.param(block, id=name, marks=pytest.mark.slow if name in SLOW else ())
     for page in PAGES

@@ -308,7 +308,8 @@ def test_the_feedback_of_plain_noise_does_not_run_away(engine, seed):
 
 
 ENGINES = [
-    MaximumLikelihood(draws=50), Laplace(draws=50), QuasiLikelihood(draws=50),
+    MaximumLikelihood(draws=50), Laplace(draws=50),
+    pytest.param(QuasiLikelihood(draws=50), marks=pytest.mark.slow),
     pytest.param(NUTS(draws=100, tune=200, chains=2), marks=pytest.mark.slow),
 ]  # fmt: skip
 HARD = ("an empty stream", "a huge week", "twenty weeks", "a gap", "nothing at all")

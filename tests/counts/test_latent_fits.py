@@ -38,6 +38,7 @@ def moved():
     return model, model.simulate(values, blank, rng), values
 
 
+@pytest.mark.slow
 def test_maximum_likelihood_chooses_by_marginal_likelihood_and_says_so(moved):
     model, series, _ = moved
     model = replace(model, path=replace(model.path, persistence=0.8))

@@ -116,6 +116,7 @@ def test_the_gradient_is_that_of_finite_differences(model, gappy, rng):
             np.testing.assert_allclose(gradient[i], rise / 2e-6, rtol=2e-5, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS[::3], ids=lambda m: f"{m.kernel.name} {m.feedback}")
 def test_single_periods_sum_to_the_log_likelihood(model, gappy):
     fit = model.fit(gappy, MaximumLikelihood(draws=5, starts=1))

@@ -23,6 +23,7 @@ MODELS: list[CountModel] = [
 WIDE = {"dispersion": np.array([0.5, 0.9]), "shock": np.array(0.6)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_variances_are_those_of_simulated_periods(model, rng):
     counts = rng.poisson(2.0, (80, 2))

@@ -381,7 +381,7 @@ def test_new_scales_keep_log_rates_and_pace(rng):
     assert not np.allclose(theta, moved)
 
 
-@pytest.mark.parametrize("momentum", [True, False])
+@pytest.mark.parametrize("momentum", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_stream_without_reports_has_no_rate_beyond_measure(momentum):
     counts = np.zeros((52, 9, 2), int)
     counts[:, :, 0] = np.random.default_rng(5).poisson(0.5, (52, 9))

@@ -111,6 +111,7 @@ def test_deaths_and_late_reports_have_their_numbers(report: Path) -> None:
         assert said in text
 
 
+@pytest.mark.slow
 def test_text_from_data_is_never_read_as_markup(tmp_path: Path) -> None:
     odd = fakes.results((ODD, "中文 \\u{41} #panic()", '"; image("x") //'))
     path = write_report(odd, tmp_path / "odd.pdf")
