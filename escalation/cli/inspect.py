@@ -109,7 +109,7 @@ def _streams(study: "Study", incidents: "Incidents") -> "tuple[pl.DataFrame, pl.
     """How many incidents each stream has, which of its names none has; how many cross a border."""
     import polars as pl
 
-    from escalation.streams import crosses_border, select_each
+    from escalation.streams import select_each
 
     rows, crossings = [], []
     chosen = select_each(study.streams, incidents, study.actors)
@@ -118,18 +118,11 @@ def _streams(study: "Study", incidents: "Incidents") -> "tuple[pl.DataFrame, pl.
         odd = [f"{name!r}" + (f" (nearest {near!r})" if near else "") for name, near in missing]
         days = [mine.table["date"].min(), mine.table["date"].max()]
         rows.append((stream.name, stream.label, len(mine), *days, ", ".join(odd)))
-        across = crosses_border(mine, study.actors)
-        unknown = across.null_count()
-        away = int(across.sum())
-        crossings.append((stream.name, away, len(mine) - away - unknown, unknown))
+        crossings.append(stream.crossings(mine, study.actors).drop("incidents"))
     columns = ("stream", "what", "incidents", "first", "last", MISSING)
     kinds = (pl.String, pl.String, pl.Int64, pl.Date, pl.Date, pl.String)
     schema = dict(zip(columns, kinds, strict=True))
-    sides = {"stream": pl.String, **dict.fromkeys(("across", "at home", "unknown"), pl.Int64)}
-    return (
-        pl.DataFrame(rows, schema=schema, orient="row"),
-        pl.DataFrame(crossings, schema=sides, orient="row"),
-    )
+    return pl.DataFrame(rows, schema=schema, orient="row"), pl.concat(crossings)
 
 
 def _names(incidents: "Incidents", word: str) -> dict[str, Any]:

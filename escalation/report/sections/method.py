@@ -199,17 +199,16 @@ def _fits(results: Results) -> dict[str, Fit]:
 
 def streams(results: Results) -> Table:
     """The streams as selected."""
-    study = results.study
     return Table(
         caption="Streams as selected.",
-        header=("Stream", "Who", "Other conditions", "Crosses the border"),
+        header=("Stream", "Who", "Other conditions", "Across the border"),
         rows=tuple(
-            (s.name, s.label, conditions(s), _words(s.crosses_border(study.actors)))
-            for s in study.streams
+            (s.name, s.label, conditions(s), _across(results, s)) for s in results.study.streams
         ),
         widths=(1, 1.2, 1.1, 0),
         align="llll",
-        source="“Between”: the data do not tell who attacked.",
+        source="“Between”: the data do not tell who attacked. Across the border: who acted is at "
+        "home elsewhere than where it happened, as far as home and place are known.",
     )
 
 
@@ -227,8 +226,13 @@ def conditions(stream: Stream) -> str:
     )
 
 
-def _words(crosses: bool | None) -> str:
-    return {True: "yes", False: "no", None: "not known"}[crosses]
+def _across(results: Results, stream: Stream) -> str:
+    """How many of a stream's incidents cross a border, or whether it does by its definition."""
+    actors = results.study.actors
+    _, count, across, _, unknown = stream.crossings(results.incidents, actors).row(0)
+    if count > unknown:
+        return f"{across:,} of {count - unknown:,}"
+    return {True: "yes", False: "no", None: "not known"}[stream.crosses_border(actors)]
 
 
 def run(results: Results) -> Text:
