@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pypdfium2 as pdfium
 import pytest
 
@@ -18,6 +19,7 @@ from escalation.report.sections.base import Figure, Note, Table, Text
 from escalation.report.sections.deaths import box
 from escalation.report.sections.deaths_law import law_table
 from escalation.report.sections.late import by_period, by_stream, lull, usual
+from escalation.report.sections.method import streams
 from escalation.results import Results
 from report import fakes
 
@@ -181,3 +183,15 @@ def test_usual_is_what_as_many_watched_periods_had() -> None:
 def test_a_table_with_a_row_too_short_is_refused() -> None:
     with pytest.raises(ValueError, match="2 columns wanted"):
         Table("Few.", ("a", "b"), (("only",),), (1, 0), "ll")
+
+
+def test_crossings_are_counted_where_places_are_known() -> None:
+    """The first stream's source is at home in A, its target in B; of the others nothing is told."""
+    found = fakes.results()
+    assert [row[-1] for row in streams(found).rows] == ["yes", *["not known"] * 3]
+    table = found.incidents.table
+    first = pl.int_range(pl.len()).over("source")
+    place = pl.when(first < 5).then(pl.lit("A")).when(first < 12).then(pl.lit("B"))
+    placed = replace(found.incidents, table=table.with_columns(place.alias("country")))
+    rows = streams(replace(found, incidents=placed)).rows
+    assert [row[-1] for row in rows] == ["7 of 12", *["not known"] * 3]
