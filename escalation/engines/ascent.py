@@ -238,10 +238,12 @@ def _silent(
     """Entries (f,) without slope and curvature, which may be moved far without any change.
 
     Of many parameters also those that would matter only if an entry at zero were not there, as
-    the delay of an arrow without effect: to bootstrap hundreds of entries would take minutes.
+    the delay of an arrow without effect: to bootstrap hundreds of entries would take minutes. Of
+    few, those of them that rest on a bound, which would else be kept there.
     """
     flat = (np.abs(gradient) < 100 * SILENT) & ~objective.scale.unit
-    seen = information[:, ~bound] if x.size > MANY else information
+    alone = (bound & ~objective.scale.nonnegative) | (x.size > MANY)
+    seen = np.where(alone[:, None] & bound, 0.0, information)
     flat &= np.abs(seen).max(axis=1, initial=0.0) < 1000 * SILENT
     usual = objective.start(objective.problem.starts[0])
     for i in np.flatnonzero(flat):

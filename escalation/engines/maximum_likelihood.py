@@ -13,7 +13,7 @@ from escalation.engines.limit_law import ASTRAY, limit_law, possible
 from escalation.engines.objective import Objective
 from escalation.engines.optimum import Optimum
 from escalation.engines.ridge import ridge_draws
-from escalation.parameters import BoolArray, FloatArray
+from escalation.parameters import FloatArray
 
 #: With more parameters than this a singular information does not call the bootstrap by itself.
 FEW = 60
@@ -41,7 +41,8 @@ class MaximumLikelihood(Engine):
     tenth impossible; fewer, or those of more than 60 parameters, are replaced by others
     (``impossible_draws`` in the diagnostics). The coefficients of a trend are penalised by their
     prior. What the likelihood does not depend on at the maximum, such as the delays of an arrow
-    estimated as zero, is drawn from its prior and named in the diagnostics.
+    estimated as zero, is drawn from its prior and named in the diagnostics; the rest is then drawn
+    given these draws, since a long delay hides more of an R at zero than a short one.
 
     Attributes
     ----------
@@ -70,7 +71,6 @@ class MaximumLikelihood(Engine):
             found = ridge_draws(objective, best, self.draws, rng)
             best, values, evaluations = found.best, found.values, found.evaluations
             followed = found.followed
-            values[:, best.silent] = _prior_draws(objective, best.silent, self.draws, rng)
             if problem.explosive:
                 theta = _whole(objective, values)
                 theta, impossible = possible(problem, theta, best.value, rng)
@@ -103,17 +103,6 @@ class MaximumLikelihood(Engine):
                 "parameters": len(layout.labels),
             },
         )
-
-
-def _prior_draws(
-    objective: Objective, silent: BoolArray, draws: int, rng: np.random.Generator
-) -> FloatArray:
-    """Draws (draws, s) from the prior of the entries that the data say nothing about."""
-    if not silent.any():
-        return np.zeros((draws, 0))
-    layout = objective.problem.layout
-    drawn = [p.sample_prior(rng, draws).reshape(draws, -1) for p in layout.parameters]
-    return np.concatenate(drawn, axis=1)[:, objective.free][:, silent]
 
 
 def _whole(objective: Objective, values: FloatArray) -> FloatArray:

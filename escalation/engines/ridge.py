@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from escalation.engines.ascent import polish
-from escalation.engines.limit_law import drawn, far_from_zero, limit_law, to_own_scale
+from escalation.engines.limit_law import drawn, far_from_zero, to_own_scale
 from escalation.engines.objective import Objective
 from escalation.engines.optimum import Optimum, inverse
+from escalation.engines.silence import drawn_over_silent, settled
 from escalation.parameters import BoolArray, FloatArray
 
 IntArray = NDArray[np.intp]
@@ -74,19 +75,20 @@ def ridge_draws(
     nodes. The interval of the entry is then that of its profile likelihood. Beyond a bound of the
     optimiser there is nothing: such draws stay at it. Parts of the likelihood that share no
     parameter are treated each by itself. Of more than 60 entries all are drawn from the limit law.
+    Silent entries are drawn from their prior, and the law of the others is that given the silent.
 
     See also Barndorff-Nielsen & Cox (1994), "Inference and Asymptotics", chapter 3, for the signed
     root; Geweke (1989), Econometrica 57, for laws whose sides differ.
     """
-    if best.x.size > MANY:
-        values = limit_law(best, objective.scale, best.silent, draws, rng)
-        return RidgeDraws(best, values, (), 0)
+    found, silent = best, bool(best.silent.any())
+    best = settled(objective, best) if silent else best
     ridge = _Ridge(objective, best)
     normal = rng.standard_normal((draws, best.x.size))
     state = rng.bit_generator.state
-    worst = ridge.worst()
+    worst = ridge.worst() if best.x.size <= MANY else []
     rooted = ridge.rooted
     out = drawn(best, objective.scale, best.silent, rooted, normal, rng)
+    plain = out.copy()
     for entry, sides in worst:
         path = ridge.follow(entry, sides)
         top = max(path, key=lambda node: node.optimum.value)
@@ -95,16 +97,21 @@ def ridge_draws(
             higher = polish(objective, top.optimum.x)
             if higher.value > best.value + HIGHER:
                 rng.bit_generator.state = state
-                found = ridge_draws(objective, higher, draws, rng)
-                return replace(found, evaluations=found.evaluations + ridge.evaluations)
+                again = ridge_draws(objective, higher, draws, rng)
+                return replace(again, evaluations=again.evaluations + ridge.evaluations)
         path = [node for node in path if node.optimum.value <= best.value + HIGHER]
         if len(path) < 2:
             continue
         along = ridge.draw(path, entry, normal, rng)
         part = ridge.part(entry)
         out[:, part] = along[:, part]
+    if silent:
+        # What the profile moved beside the limit law stays moved.
+        out = drawn_over_silent(objective, best, rooted, normal, rng) + (out - plain)
+        near = objective.scale.nonnegative & ~rooted
+        out[:, near] = np.maximum(out[:, near], 0.0)
     return RidgeDraws(
-        best,
+        found,
         to_own_scale(out, objective.scale, rooted),
         tuple(entry for entry, _ in worst),
         ridge.evaluations,
