@@ -264,10 +264,14 @@ def _plain_generations(
     i, to_come = state
     scale = 1.0 / most
     while True:
-        step = int(to_come * scale)
-        i += step
-        to_come -= step * most
-        if i >= total or total == times.size or total > limit:
+        steps = to_come * scale
+        # Compared before it is cut to an integer, which it need not fit where R is next to zero.
+        if not steps < total - i:
+            i = total
+            break
+        i += int(steps)
+        to_come -= int(steps) * most
+        if total == times.size or total > limit:
             break
         if at > waits.size - 2:
             refill(source)
@@ -287,7 +291,7 @@ def _plain_generations(
         to_come += waits[at + 1]
         at += 2
     used[0] = at
-    return total, min(i, total), to_come
+    return total, i, to_come
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -105,6 +105,21 @@ def test_counts_from_an_empty_past_have_their_mean_and_variance(rng, kernel):
     assert abs(counts.var() / whole - 1) < 4.5 * np.sqrt(2 / paths) + 0.02
 
 
+@pytest.mark.parametrize("eta", [1e-12, 1e-19, 1e-25, 1e-160, 1e-308, 5e-324])
+def test_next_to_no_contagion_is_none(eta):
+    """No step along the line of events is too long for an integer."""
+    past = (np.linspace(-20.0, -0.1, 40),)
+    found, none = (
+        branching(
+            many([[2.0]], 50), np.array([0.0, 100.0]), many([[each]], 50), Exponential(),
+            many([1.5], 50), past, (0.0, 100.0), np.random.default_rng(1),
+        )
+        for each in (eta, 0.0)
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.path, none.path)
+    assert abs(len(none.path) - 10_000) < 500
+
+
 def test_clusters_have_the_sizes_of_borel(rng):
     # One founder at most, at the very start; all of its descendants are seen.
     paths, eta = 20_000, 0.5
