@@ -9,8 +9,9 @@ from escalation.coding.columns import BY_NAME
 from escalation.incidents import SCHEMA
 from escalation.sources import Table
 from escalation.sources.delimited import LINE
-from escalation.sources.faults import MISSING, parsed
-from escalation.sources.stack import found_in
+from escalation.sources.faults import parsed
+from escalation.sources.layout import Layout
+from escalation.sources.stack import found_in, text_of
 
 EXTRA = tuple(name for name in BY_NAME if name not in SCHEMA)
 """Columns of a hand-coded file that incidents have not."""
@@ -58,7 +59,7 @@ def open_coding(given: Any) -> Coding:
     cells, header = cells.rename(ours), tuple(ours.get(name, name) for name in sheet.header)
     text = cells.select(
         pl.col(LINE).cast(pl.Int64).alias("line"),
-        *(_cell(name, name in header) for name in BY_NAME),
+        *(text_of(name if name in header else None, name, Layout()) for name in BY_NAME),
     )
     # What the reader of tables takes for granted too.
     whole = text.with_columns(
@@ -69,11 +70,3 @@ def open_coding(given: Any) -> Coding:
     if "id" not in header:
         whole = whole.with_columns(pl.col("line").cast(pl.String).alias("id"))
     return Coding(sheet.label, header, parsed(whole), misfits)
-
-
-def _cell(name: str, there: bool) -> pl.Expr:
-    if not there:
-        return pl.lit(None, pl.String).alias(name)
-    words = pl.col(name).str.strip_chars()
-    blank = ("",) if SCHEMA.get(name, pl.String()) == pl.String else MISSING
-    return pl.when(~words.is_in(blank)).then(words).alias(name)

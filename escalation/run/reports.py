@@ -157,7 +157,7 @@ def _own(
         wanted["id"] = key
     rows, _ = _rows(study, sheet, wanted)
     # As the source reads them: without blanks around them, and the line where there are none.
-    ids = pl.col(key).str.strip_chars() if "id" in wanted else pl.col("line").cast(pl.String)
+    ids = pl.col(key) if "id" in wanted else pl.col("line").cast(pl.String)
     told = rows.select("line", ids.alias("id"), pl.col(section.report).alias(REPORT))
     # Of rows with one id the source takes the first and rejects the others.
     told = told.unique("id", keep="first", maintain_order=True)
@@ -186,7 +186,7 @@ def _rows(study: Study, sheet: Sheet, wanted: dict[str, str]) -> tuple[pl.DataFr
     rows, misfits = sheet.rows()
     days = {column for key, column in wanted.items() if key in ("event", "report")}
     forms = study.data.layout.date_forms
-    rows = rows.with_columns(dated(pl.col(name).str.strip_chars(), forms) for name in days)
+    rows = rows.with_columns(dated(pl.col(name), forms) for name in days)
     return rows.drop("line", strict=False).rename({LINE: "line"}), misfits
 
 

@@ -85,7 +85,7 @@ class Stack:
             text = rows.select(
                 pl.col(LINE).cast(pl.Int64).alias("line"),
                 pl.lit(index).alias("sheet"),
-                *(_text(found.get(name), name, layout) for name in SCHEMA),
+                *(text_of(found.get(name), name, layout) for name in SCHEMA),
                 *(_other(beside.get(name), name) for name in used),
             )
             texts.append(text)
@@ -208,10 +208,20 @@ def found_in(sheet: Sheet, columns: Mapping[str, Sequence[str]]) -> dict[str, st
     return {ours: name for ours, name in found.items() if name is not None}
 
 
-def _text(name: str | None, ours: str, layout: Layout) -> pl.Expr:
+def text_of(name: str | None, ours: str, layout: Layout) -> pl.Expr:
+    """The text of a column of `Sheet.rows`, null where it stands for no value.
+
+    Parameters
+    ----------
+    name : str or None
+        As the file has it; None if the file lacks it.
+    ours : str
+        The name that it gets, which tells what it holds; text, if it is none of ``SCHEMA``.
+    layout : Layout
+    """
     if name is None:
         return pl.lit(None, pl.String).alias(ours)
-    words, kind = pl.col(name), SCHEMA[ours]
+    words, kind = pl.col(name), SCHEMA.get(ours, pl.String())
     if kind == pl.String:
         return words.alias(ours)
     given = ~words.is_in(MISSING)
